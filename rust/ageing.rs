@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When an entry is too old.
+//!
+//! The table stores 16-bit stamps. They count units of a power of two of ticks, at least a second, so that a known
+//! source costs at most one store a second; the unit grows with the ageing time, so that stamps do not wrap before the
+//! upkeep has seen them.
+
+use crate::table::Stamp;
+
+/// Longest ageing time in seconds that can be set; the longest of IEEE 802.1Q.
+pub(crate) const MAX_AGEING_SECONDS: u32 = 1_000_000;
+
+/// Age in units that an ageing time must not exceed, a quarter of a stamp's range.
+const MAX_LIMIT: u64 = 1 << 14;
+
+/// The time unit of a table's stamps, and the age in units after which an entry is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ageing {
+    /// A unit is two to the power of this, in ticks.
+    pub(crate) unit_shift: u32,
+    /// Entries with a greater age are gone; `None` if entries do not age.
+    pub(crate) limit: Option<u16>,
+}
+
+impl Ageing {
+    /// For an ageing time of `seconds` (0: never) on a system with `ticks_per_second`.
+    pub(crate) const fn new(seconds: u32, ticks_per_second: u64) -> Self {
+        let ticks = seconds as u64 * ticks_per_second;
+        let mut unit_shift = ticks_per_second.next_power_of_two().trailing_zeros();
+        while ticks.div_ceil(1 << unit_shift) > MAX_LIMIT {
+            unit_shift += 1;
+        }
+        Self {
+            unit_shift,
+            limit: if seconds == 0 {
+                None
+            } else {
+                Some(ticks.div_ceil(1 << unit_shift) as u16)
+            },
+        }
+    }
+
+    /// Whether an entry last used at `stamp` is gone at `now`, in units.
+    pub(crate) fn is_aged(self, stamp: Stamp, now: u64) -> bool {
+        self.limit
+            .is_some_and(|limit| (now as Stamp).wrapping_sub(stamp) > limit)
+    }
+
+    /// The first time, in units, at which an entry last used at `stamp` is gone.
+    pub(crate) fn expiry(self, stamp: Stamp, now: u64) -> u64 {
+        self.limit.map_or(u64::MAX, |limit| {
+            let age = (now as Stamp).wrapping_sub(stamp);
+            now.saturating_sub(u64::from(age)) + u64::from(limit) + 1
+        })
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_ageing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_is_at_least_a_second() {
+        assert_eq!(Ageing::new(300, 250).unit_shift, 8);
+        assert_eq!(Ageing::new(300, 100).unit_shift, 7);
+        assert_eq!(Ageing::new(300, 1000).unit_shift, 10);
+    }
+
+    #[test]
+    fn limit_covers_the_ageing_time() {
+        for seconds in [1, 2, 299, 300, 86_400, MAX_AGEING_SECONDS] {
+            let ageing = Ageing::new(seconds, 250);
+            let limit = u64::from(ageing.limit.unwrap_or(0));
+            assert!(limit << ageing.unit_shift >= u64::from(seconds) * 250);
+            assert!(limit <= MAX_LIMIT);
+        }
+    }
+
+    #[test]
+    fn entry_is_gone_only_after_the_limit() {
+        let ageing = Ageing::new(300, 250);
+        let limit = ageing.limit.unwrap_or(0);
+        // Across the wrap of a stamp.
+        let now = 0x1_0005;
+        assert!(!ageing.is_aged((now as Stamp).wrapping_sub(limit), now));
+        assert!(ageing.is_aged((now as Stamp).wrapping_sub(limit + 1), now));
+    }
+
+    #[test]
+    fn nothing_ages_at_zero() {
+        let ageing = Ageing::new(0, 250);
+        assert_eq!(ageing.limit, None);
+        assert!(!ageing.is_aged(0, 50_000));
+        assert_eq!(ageing.expiry(0, 50_000), u64::MAX);
+    }
+
+    #[test]
+    fn expiry_is_the_first_time_at_which_it_is_gone() {
+        let ageing = Ageing::new(10, 250);
+        let (stamp, now) = (100, 105);
+        let expiry = ageing.expiry(stamp, now);
+        assert!(!ageing.is_aged(stamp, expiry - 1));
+        assert!(ageing.is_aged(stamp, expiry));
+    }
+}

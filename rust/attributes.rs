@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The attributes of ports and bridges in sysfs: their names, how a value is written and what is accepted.
+
+use core::fmt::{self, Write};
+
+use kernel::{c_str, prelude::*};
+
+use crate::{
+    ageing::MAX_AGEING_SECONDS,
+    bridge::{self, Bridge},
+    kapi::{
+        netdevice::NetDevice,
+        sysfs::{Attribute, Group, Text},
+    },
+    port::{self, Counter, Flag, Port},
+};
+
+/// Fails unless the calling thread may configure `device`.
+fn permit(device: &NetDevice) -> Result {
+    if device.may_configure() {
+        Ok(())
+    } else {
+        Err(EPERM)
+    }
+}
+
+/// A decimal number of at most `max`, with nothing around it.
+fn parse_number(text: &str, max: u64) -> Result<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(EINVAL);
+    }
+    text.parse()
+        .ok()
+        .filter(|&number| number <= max)
+        .ok_or(EINVAL)
+}
+
+/// `0` or `1`.
+fn parse_switch(text: &str) -> Result<bool> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(EINVAL),
+    }
+}
+
+/// The index of `text` among `words`.
+fn parse_word(text: &str, words: [&str; 2]) -> Result<bool> {
+    if text == words[0] {
+        Ok(false)
+    } else if text == words[1] {
+        Ok(true)
+    } else {
+        Err(EINVAL)
+    }
+}
+
+/// `1`, which asks for something to be done.
+fn parse_trigger(text: &str) -> Result {
+    if text == "1" {
+        Ok(())
+    } else {
+        Err(EINVAL)
+    }
+}
+
+const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
+const ON_FAILURE: [&str; 2] = ["open", "closed"];
+
+fn set_flag(port: &Port, flag: Flag, on: bool) {
+    port.set(&port.bridge.writer.lock(), flag, on);
+}
+
+static PORT_SETTINGS: [Attribute<Port>; 8] = [
+    Attribute::read_write(
+        c_str!("enabled"),
+        |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
+        |port, text| {
+            permit(&port.device)?;
+            port.network.set_enabled(port, parse_switch(text)?)
+        },
+    ),
+    Attribute::read_write(
+        c_str!("learning"),
+        |port, out| show_switch(out, port.flags().has(Flag::Learning)),
+        |port, text| {
+            permit(&port.device)?;
+            set_flag(port, Flag::Learning, parse_switch(text)?);
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("unknown_unicast"),
+        |port, out| out.write_str(UNKNOWN_UNICAST[usize::from(port.flags().has(Flag::SuppressUnknown))]),
+        |port, text| {
+            permit(&port.device)?;
+            set_flag(port, Flag::SuppressUnknown, parse_word(text, UNKNOWN_UNICAST)?);
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("on_failure"),
+        |port, out| out.write_str(ON_FAILURE[usize::from(port.flags().has(Flag::FailClosed))]),
+        |port, text| {
+            permit(&port.device)?;
+            let closed = parse_word(text, ON_FAILURE)?;
+            let writer = port.bridge.writer.lock();
+            port.set(&writer, Flag::FailClosed, closed);
+            if closed {
+                port.set(&writer, Flag::FailingOpen, false);
+            }
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("max_macs"),
+        |port, out| write!(out, "{}", port.max_macs()),
+        |port, text| {
+            permit(&port.device)?;
+            let macs = parse_number(text, port::MAX_MACS)? as u32;
+            port.set_max_macs(&port.bridge.writer.lock(), macs);
+            port.bridge.settle();
+            Ok(())
+        },
+    ),
+    Attribute::write_only(c_str!("flush"), |port, text| {
+        permit(&port.device)?;
+        parse_trigger(text)?;
+        port.bridge.flush(Some(port.index));
+        Ok(())
+    }),
+    Attribute::read_only(c_str!("n_macs"), |port, out| write!(out, "{}", port.macs())),
+    Attribute::read_only(c_str!("failing_open"), |port, out| {
+        show_switch(out, port.flags().has(Flag::FailingOpen))
+    }),
+];
+
+static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
+    Attribute::read_write(
+        c_str!("auto_enable"),
+        |bridge, out| show_switch(out, bridge.auto_enable()),
+        |bridge, text| {
+            permit(&bridge.device)?;
+            bridge.set_auto_enable(parse_switch(text)?);
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("ageing_time"),
+        |bridge, out| write!(out, "{}", bridge.ageing_seconds()),
+        |bridge, text| {
+            permit(&bridge.device)?;
+            bridge.set_ageing_seconds(parse_number(text, MAX_AGEING_SECONDS.into())? as u32);
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("exclusive"),
+        |bridge, out| show_switch(out, bridge.is_exclusive()),
+        |bridge, text| {
+            permit(&bridge.device)?;
+            bridge.set_exclusive(parse_switch(text)?);
+            Ok(())
+        },
+    ),
+    Attribute::read_write(
+        c_str!("max_macs"),
+        |bridge, out| write!(out, "{}", bridge.max_macs()),
+        |bridge, text| {
+            permit(&bridge.device)?;
+            bridge.set_max_macs(parse_number(text, bridge::MAX_MACS)? as u32);
+            Ok(())
+        },
+    ),
+    Attribute::write_only(c_str!("flush"), |bridge, text| {
+        permit(&bridge.device)?;
+        parse_trigger(text)?;
+        bridge.flush(None);
+        Ok(())
+    }),
+    Attribute::read_only(c_str!("n_macs"), |bridge, out| write!(out, "{}", bridge.table.total())),
+    Attribute::read_only(c_str!("memory"), |bridge, out| write!(out, "{}", bridge.table.memory_bytes())),
+];
+
+/// One read-only attribute for each counter, of a port or summed over a bridge's ports.
+macro_rules! statistics {
+    ($type:ty, $count:expr) => {
+        [
+            statistics!($type, $count, "suppressed", Suppressed),
+            statistics!($type, $count, "suppressed_bytes", SuppressedBytes),
+            statistics!($type, $count, "passed_owned", PassedOwned),
+            statistics!($type, $count, "passed_unknown", PassedUnknown),
+            statistics!($type, $count, "passed_failing_open", PassedFailingOpen),
+            statistics!($type, $count, "passed_multicast", PassedMulticast),
+            statistics!($type, $count, "learned", Learned),
+            statistics!($type, $count, "moved_in", MovedIn),
+            statistics!($type, $count, "aged", Aged),
+            statistics!($type, $count, "limit_hits", LimitHits),
+            statistics!($type, $count, "dropped_closed", DroppedClosed),
+        ]
+    };
+    ($type:ty, $count:expr, $name:literal, $counter:ident) => {
+        Attribute::<$type>::read_only(c_str!($name), |of, out| write!(out, "{}", $count(of, Counter::$counter)))
+    };
+}
+
+static PORT_STATISTICS: [Attribute<Port>; 11] = statistics!(Port, Port::count_of);
+static BRIDGE_STATISTICS: [Attribute<Bridge>; 11] = statistics!(Bridge, Bridge::count_of);
+
+/// What `/sys/class/net/PORT/maclearn` holds.
+pub(crate) static PORT: &[Group<Port>] = &[
+    Group { name: None, attributes: &PORT_SETTINGS },
+    Group { name: Some(c_str!("statistics")), attributes: &PORT_STATISTICS },
+];
+
+/// What `/sys/class/net/BRIDGE/maclearn` holds.
+pub(crate) static BRIDGE: &[Group<Bridge>] = &[
+    Group { name: None, attributes: &BRIDGE_SETTINGS },
+    Group { name: Some(c_str!("statistics")), attributes: &BRIDGE_STATISTICS },
+];
+
+fn show_switch(out: &mut Text<'_>, on: bool) -> fmt::Result {
+    write!(out, "{}", u8::from(on))
+}
+
+#[kernel::macros::kunit_tests(maclearn_attributes)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_decimals_in_range() {
+        assert_eq!(parse_number("0", 10), Ok(0));
+        assert_eq!(parse_number("10", 10), Ok(10));
+        for text in ["", " ", "11", "-1", "+1", "0x1", "1 ", " 1", "1\n", "1.0", "١", "99999999999999999999"] {
+            assert_eq!(parse_number(text, 10), Err(EINVAL));
+        }
+    }
+
+    #[test]
+    fn switches_are_0_or_1() {
+        assert_eq!(parse_switch("0"), Ok(false));
+        assert_eq!(parse_switch("1"), Ok(true));
+        for text in ["", "2", "y", "on", "01", "1 ", "\0"] {
+            assert_eq!(parse_switch(text), Err(EINVAL));
+        }
+    }
+
+    #[test]
+    fn words_are_exact() {
+        assert_eq!(parse_word("flood", UNKNOWN_UNICAST), Ok(false));
+        assert_eq!(parse_word("suppress", UNKNOWN_UNICAST), Ok(true));
+        for text in ["", "FLOOD", "Flood", "floo", "floods", "0", "open"] {
+            assert_eq!(parse_word(text, UNKNOWN_UNICAST), Err(EINVAL));
+        }
+    }
+
+    #[test]
+    fn triggers_take_1() {
+        assert_eq!(parse_trigger("1"), Ok(()));
+        for text in ["", "0", "2", "11"] {
+            assert_eq!(parse_trigger(text), Err(EINVAL));
+        }
+    }
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bridge: its table, its settings and its ports.
+
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, new_mutex, Arc, Mutex},
+};
+
+use crate::{
+    ageing::Ageing,
+    kapi::{
+        bh_lock::{new_bh_lock, BhDisabled, BhLock},
+        clock,
+        delayed_work::DelayedWork,
+        netdevice::NetDevice,
+        random,
+        rcu::{self, RcuBox, ReadSection},
+        sysfs::Directory,
+    },
+    mark,
+    network::Network,
+    platform::AtomicU32,
+    port::{Counter, Flag, Port},
+    table::{Action, Entry, Key, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer, MAX_PORTS},
+};
+
+/// Default of `ageing_time`.
+const DEFAULT_AGEING_SECONDS: u32 = 300;
+/// Default of `max_macs`.
+const DEFAULT_MAX_MACS: u32 = 1 << 20;
+/// Greatest `max_macs` of a bridge.
+pub(crate) const MAX_MACS: u64 = 1 << 24;
+
+/// Buckets that a walk visits under one hold of the table's lock, a few microseconds.
+pub(crate) const BUCKETS_A_HOLD: usize = 64;
+
+/// Most passes of a walk that insertions disturb.
+const WALKS: usize = 3;
+
+/// A bridge, from the time it is seen until it is gone and nothing uses it.
+///
+/// The table's lock orders all changes to the table, to ports' flags and to the settings. [`Bridge::walk`] is taken
+/// outside it by whoever goes through the whole table or resizes it.
+#[pin_data]
+pub(crate) struct Bridge {
+    /// Who owns which (VLAN, MAC).
+    pub(crate) table: Table,
+    /// Tells marks that frames got on this bridge.
+    pub(crate) secret: mark::Secret,
+    unit_shift: AtomicU32,
+    exclusive: AtomicU32,
+    max_macs: AtomicU32,
+    ageing_seconds: AtomicU32,
+    auto_enable: AtomicU32,
+    tracked: AtomicU32,
+    sweeping: AtomicU32,
+    out_of_memory: AtomicU32,
+    /// The bridge device.
+    pub(crate) device: ARef<NetDevice>,
+    /// The table's lock.
+    #[pin]
+    pub(crate) writer: BhLock<Writer>,
+    /// Hardware addresses of the bridge and its ports, in order: never learned.
+    own_addresses: RcuBox<KVec<u64>>,
+    /// Serialises walks and resizing.
+    #[pin]
+    pub(crate) walk: Mutex<()>,
+    /// The ports.
+    #[pin]
+    pub(crate) ports: Mutex<KVec<Arc<Port>>>,
+    /// The work that grows and ages the table, which refers to the bridge, until it goes.
+    #[pin]
+    pub(crate) upkeep: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
+    /// The namespace's state.
+    pub(crate) network: Arc<Network>,
+    /// Its directory in sysfs, which refers to the bridge, until it goes.
+    #[pin]
+    pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
+}
+
+/// A secret for a new array of a table.
+pub(crate) fn new_secret() -> Secret {
+    Secret::new([(); 4].map(|()| random::word()))
+}
+
+impl Bridge {
+    /// Makes a bridge with default settings and no ports.
+    pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
+        let (table, writer) = Table::new(new_secret())?;
+        let ageing = Ageing::new(DEFAULT_AGEING_SECONDS, clock::TICKS_PER_SECOND);
+        let bridge = Arc::pin_init(
+            pin_init!(Self {
+                table,
+                secret: mark::Secret(random::word() as u32),
+                unit_shift: AtomicU32::new(ageing.unit_shift),
+                exclusive: AtomicU32::new(0),
+                max_macs: AtomicU32::new(DEFAULT_MAX_MACS),
+                ageing_seconds: AtomicU32::new(DEFAULT_AGEING_SECONDS),
+                auto_enable: AtomicU32::new(0),
+                tracked: AtomicU32::new(0),
+                sweeping: AtomicU32::new(0),
+                out_of_memory: AtomicU32::new(0),
+                device: device.hold(),
+                writer <- new_bh_lock!(writer, "maclearn_table"),
+                own_addresses: RcuBox::empty(),
+                walk <- new_mutex!((), "maclearn_walk"),
+                ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
+                upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
+                network,
+                directory <- new_mutex!(None, "maclearn_bridge_directory"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL)?;
+        *bridge.upkeep.lock() = Some(upkeep);
+        Ok(bridge)
+    }
+
+    /// The time in the table's units.
+    #[inline(always)]
+    pub(crate) fn now(&self) -> u64 {
+        clock::ticks() >> self.unit_shift.load_relaxed()
+    }
+
+    /// When entries age.
+    pub(crate) fn ageing(&self) -> Ageing {
+        Ageing::new(self.ageing_seconds.load_relaxed(), clock::TICKS_PER_SECOND)
+    }
+
+    /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
+    pub(crate) fn ageing_seconds(&self) -> u32 {
+        self.ageing_seconds.load_relaxed()
+    }
+
+    /// Sets [`Bridge::ageing_seconds`].
+    ///
+    /// Ages start anew if the unit of the stamps changes, or if entries did not age so far.
+    pub(crate) fn set_ageing_seconds(&self, seconds: u32) {
+        let walk = self.walk.lock();
+        let old = self.ageing();
+        let new = Ageing::new(seconds, clock::TICKS_PER_SECOND);
+        if old.unit_shift != new.unit_shift || old.limit.is_none() {
+            self.unit_shift.store_relaxed(new.unit_shift);
+            // Frames under way still stamp in the old unit.
+            rcu::wait_for_readers();
+            let now = self.now() as Stamp;
+            self.visit_all(|_, entry| if entry.is_static { Action::Keep } else { Action::Restamp(now) });
+        }
+        self.ageing_seconds.store_relaxed(seconds);
+        let ports = self.ports.lock();
+        let writer = self.writer.lock();
+        for port in &*ports {
+            port.set_expiry(&writer, 0);
+        }
+        drop(writer);
+        drop(ports);
+        drop(walk);
+        self.ask_for_upkeep();
+    }
+
+    /// Whether the newest port takes a MAC from the others (`exclusive`).
+    #[inline(always)]
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_exclusive`].
+    pub(crate) fn set_exclusive(&self, on: bool) {
+        self.exclusive.store_relaxed(on.into());
+    }
+
+    /// Whether ports that join are enabled.
+    pub(crate) fn auto_enable(&self) -> bool {
+        self.auto_enable.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::auto_enable`].
+    pub(crate) fn set_auto_enable(&self, on: bool) {
+        self.auto_enable.store_relaxed(on.into());
+    }
+
+    /// Greatest number of MACs of all ports together; 0 is unlimited.
+    pub(crate) fn max_macs(&self) -> u32 {
+        self.max_macs.load_relaxed()
+    }
+
+    /// Sets [`Bridge::max_macs`].
+    pub(crate) fn set_max_macs(&self, macs: u32) {
+        self.max_macs.store_relaxed(macs);
+        self.settle();
+    }
+
+    /// Whether a port of the bridge is enabled, so that its ports learn.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracked.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
+    pub(crate) fn set_tracked(&self, on: bool) {
+        self.tracked.store_relaxed(on.into());
+    }
+
+    /// Whether a sweep for aged entries is under way.
+    pub(crate) fn is_sweeping(&self) -> bool {
+        self.sweeping.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_sweeping`].
+    pub(crate) fn set_sweeping(&self, on: bool) {
+        self.sweeping.store_relaxed(on.into());
+    }
+
+    /// Whether the table could not grow for lack of memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_out_of_memory`].
+    pub(crate) fn set_out_of_memory(&self, on: bool) {
+        self.out_of_memory.store_relaxed(on.into());
+    }
+
+    /// How many MACs `port` and the bridge may own.
+    pub(crate) fn limits(&self, port: &Port) -> Limits {
+        Limits {
+            port: port.max_macs(),
+            total: self.max_macs(),
+        }
+    }
+
+    /// Runs the upkeep soon. Process context; the packet path has [`Port::upkeep`].
+    pub(crate) fn ask_for_upkeep(&self) {
+        if let Some(upkeep) = &*self.upkeep.lock() {
+            upkeep.schedule(0);
+        }
+    }
+
+    /// Whether `address` is one of the bridge's own, which it admits from no port.
+    pub(crate) fn has_address(&self, address: u64, section: &ReadSection) -> bool {
+        self.own_addresses
+            .read(section)
+            .is_some_and(|addresses| addresses.binary_search(&address).is_ok())
+    }
+
+    /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of them. RTNL.
+    pub(crate) fn update_addresses(&self) -> Result {
+        let addresses = {
+            let ports = self.ports.lock();
+            let mut addresses = KVec::with_capacity(ports.len() + 1, GFP_KERNEL)?;
+            addresses.push(self.device.address(), GFP_KERNEL)?;
+            for port in &*ports {
+                addresses.push(port.device.address(), GFP_KERNEL)?;
+            }
+            addresses.sort_unstable();
+            addresses
+        };
+        self.own_addresses.replace(Some(KBox::new(addresses, GFP_KERNEL)?));
+        if self.table.total() != 0 {
+            let _walk = self.walk.lock();
+            self.visit_all(|_, entry| {
+                let own = !entry.is_static
+                    && ReadSection::enter(|section| self.has_address(address_of(entry.key), section));
+                if own { Action::Remove } else { Action::Keep }
+            });
+        }
+        Ok(())
+    }
+
+    /// Shows every entry to `action` and does what it says, a few buckets under each hold of the table's lock.
+    ///
+    /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but not for ever. The
+    /// caller holds [`Bridge::walk`].
+    pub(crate) fn visit_all(&self, mut action: impl FnMut(&BhDisabled, Entry) -> Action) {
+        for _ in 0..WALKS {
+            let mut cursor = self.writer.lock().cursor();
+            let result = loop {
+                let softirqs_off = BhDisabled::new();
+                let visit = self
+                    .writer
+                    .lock()
+                    .visit(&mut cursor, BUCKETS_A_HOLD, |entry| action(&softirqs_off, entry));
+                if visit != Visit::More {
+                    break visit;
+                }
+            };
+            if result == Visit::Complete {
+                return;
+            }
+        }
+    }
+
+    /// Forgets everything that a port owns, which has [`Flag::Gone`] and so gets nothing new.
+    pub(crate) fn purge(&self, port: &Port) {
+        let _walk = self.walk.lock();
+        while port.macs() != 0 {
+            self.visit_all(|_, entry| if entry.port == port.index { Action::Remove } else { Action::Keep });
+        }
+    }
+
+    /// Forgets the dynamic entries of one port, or of all.
+    pub(crate) fn flush(&self, port: Option<PortIndex>) {
+        let walk = self.walk.lock();
+        self.visit_all(|_, entry| {
+            let matches = !entry.is_static && port.is_none_or(|port| port == entry.port);
+            if matches { Action::Remove } else { Action::Keep }
+        });
+        drop(walk);
+        self.settle();
+        self.ask_for_upkeep();
+    }
+
+    /// Lets ports that failed for lack of room stop failing where there is room again.
+    pub(crate) fn settle(&self) {
+        let ports = self.ports.lock();
+        for port in &*ports {
+            let writer = self.writer.lock();
+            let limits = self.limits(port);
+            let has_room = (limits.port == 0 || port.macs() < limits.port)
+                && (limits.total == 0 || self.table.total() < limits.total)
+                && !self.is_out_of_memory();
+            if has_room {
+                port.set(&writer, Flag::FailingOpen, false);
+                port.set(&writer, Flag::Unsettled, writer.wanted().is_some() && port.flags().has(Flag::Unsettled));
+            }
+        }
+    }
+
+    /// The sum of a counter over the ports.
+    pub(crate) fn count_of(&self, counter: Counter) -> u64 {
+        self.ports.lock().iter().map(|port| port.count_of(counter)).sum()
+    }
+
+    /// Stops the upkeep for good. May sleep.
+    pub(crate) fn retire(&self) {
+        let upkeep = self.upkeep.lock().take();
+        if let Some(upkeep) = upkeep {
+            upkeep.cancel();
+        }
+    }
+
+    /// Lowest number that no port has.
+    pub(crate) fn free_index(&self) -> Option<PortIndex> {
+        let ports = self.ports.lock();
+        (0..MAX_PORTS as PortIndex).find(|&index| ports.iter().all(|port| port.index != index))
+    }
+}
+
+/// The address of a key, as the word that a frame or a device gives.
+fn address_of(key: Key) -> u64 {
+    let [a, b, c, d, e, f] = key.mac();
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}

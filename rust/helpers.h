@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MACLEARN_HELPERS_H
+#define MACLEARN_HELPERS_H
+
+#include <linux/kobject.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+
+/* Where fields stand whose path through anonymous unions depends on the configuration. */
+enum maclearn_layout {
+	MACLEARN_SKB_MAC_HEADER = offsetof(struct sk_buff, mac_header),
+	MACLEARN_SKB_VLAN_ALL = offsetof(struct sk_buff, vlan_all),
+	MACLEARN_SKB_VLAN_PROTO = offsetof(struct sk_buff, vlan_proto),
+	MACLEARN_SKB_VLAN_TCI = offsetof(struct sk_buff, vlan_tci),
+};
+
+/* Inlines and macros of the kernel, as functions that Rust can call. */
+
+bool maclearn_is_bridge(const struct net_device *dev);
+bool maclearn_is_bridge_port(const struct net_device *dev);
+struct net *maclearn_dev_net(const struct net_device *dev);
+struct kobject *maclearn_dev_kobject(struct net_device *dev);
+bool maclearn_may_configure(const struct net_device *dev);
+void maclearn_dev_hold(struct net_device *dev);
+void maclearn_dev_put(struct net_device *dev);
+void **maclearn_net_generic(const struct net *net, unsigned int id);
+
+int maclearn_kobject_add(struct kobject *kobj, const struct kobj_type *type,
+			 struct kobject *parent, const char *name);
+void maclearn_kobject_ownership(const struct kobject *kobj,
+				kuid_t *uid, kgid_t *gid);
+
+void *maclearn_alloc_percpu(size_t size, size_t align);
+void maclearn_free_percpu(void *base);
+void *maclearn_this_cpu_ptr(void *base);
+void *maclearn_per_cpu_ptr(void *base, int cpu);
+int maclearn_next_possible_cpu(int cpu);
+
+void maclearn_bh_disable(void);
+void maclearn_bh_enable(void);
+
+void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run);
+bool maclearn_delayed_work_schedule(struct delayed_work *work,
+				    unsigned long delay);
+
+void *maclearn_kvzalloc(size_t size);
+void maclearn_kvfree(void *memory);
+
+#endif /* MACLEARN_HELPERS_H */

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use core::ptr::NonNull;
+
+use kernel::{
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
+};
+
+use super::bindings;
+
+/// A network namespace (`struct net`).
+#[repr(transparent)]
+pub(crate) struct Net(Opaque<bindings::net>);
+
+impl Net {
+    /// Wraps a `struct net`.
+    ///
+    /// # Safety
+    ///
+    /// `net` is valid for `'a`.
+    pub(super) unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent.
+        unsafe { &*net.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+}
+
+/// A network device (`struct net_device`).
+///
+/// # Invariants
+///
+/// It is registered, or was and has not been freed.
+#[repr(transparent)]
+pub(crate) struct NetDevice(Opaque<bindings::net_device>);
+
+// SAFETY: References to a `net_device` may be held and used by any thread.
+unsafe impl Send for NetDevice {}
+// SAFETY: What the methods below read may be read by any thread at any time.
+unsafe impl Sync for NetDevice {}
+
+// SAFETY: `dev_hold()` and `dev_put()` count references, and unregistering waits for them.
+unsafe impl AlwaysRefCounted for NetDevice {
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariants the device is valid.
+        unsafe { bindings::maclearn_dev_hold(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(device: NonNull<Self>) {
+        // SAFETY: The caller owns a reference.
+        unsafe { bindings::maclearn_dev_put(device.as_ptr().cast()) };
+    }
+}
+
+impl NetDevice {
+    /// Wraps a `struct net_device`.
+    ///
+    /// # Safety
+    ///
+    /// `device` is valid for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw<'a>(device: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent.
+        unsafe { &*device.cast() }
+    }
+
+    #[inline(always)]
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// A counted reference.
+    pub(crate) fn hold(&self) -> ARef<Self> {
+        self.into()
+    }
+
+    /// Whether both are the same device.
+    #[inline(always)]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+
+    /// The interface index, unique in the namespace, at least 1.
+    #[inline(always)]
+    pub(crate) fn ifindex(&self) -> u32 {
+        // SAFETY: By the type invariants the device is valid; the index is set before a device is registered and
+        // changes only while it is in no namespace.
+        unsafe { (*self.as_raw()).ifindex as u32 }
+    }
+
+    /// The namespace that the device is in.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The namespace outlives the devices in it.
+        unsafe { Net::from_raw(bindings::maclearn_dev_net(self.as_raw())) }
+    }
+
+    /// The hardware address, a little-endian word like that of a frame's.
+    pub(crate) fn address(&self) -> u64 {
+        // SAFETY: `dev_addr` always points to a buffer of at least 6 bytes (32) for the device's lifetime. It may
+        // change while it is read; the change is followed by a notification.
+        let bytes = unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read_volatile() };
+        bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+    }
+
+    /// Whether the calling thread has `CAP_NET_ADMIN` over the device's namespace.
+    pub(crate) fn may_configure(&self) -> bool {
+        // SAFETY: By the type invariants the device is valid.
+        unsafe { bindings::maclearn_may_configure(self.as_raw()) }
+    }
+}

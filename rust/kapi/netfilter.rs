@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netfilter hooks of the bridge family and of a device's egress.
+//!
+//! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
+
+use core::{marker::PhantomData, ptr};
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+    types::NotThreadSafe,
+};
+
+use super::{
+    bh_lock::SoftirqsOff,
+    bindings,
+    netdevice::NetDevice,
+    pernet::NetHandle,
+    rcu::{self, ReadSection},
+    skb::{Frame, Verdict},
+};
+
+/// Where on the way of a frame a hook stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Point {
+    /// A frame has entered the bridge through a port, once (`NF_BR_PRE_ROUTING`).
+    PreRouting,
+    /// A frame goes up to the host (`NF_BR_LOCAL_IN`).
+    LocalIn,
+    /// A copy leaves through a port (`NF_BR_FORWARD`).
+    Forward,
+    /// A copy of a frame that the bridge device sent leaves through a port (`NF_BR_LOCAL_OUT`).
+    LocalOut,
+    /// A device sends a frame (`NF_NETDEV_EGRESS`).
+    DeviceEgress,
+}
+
+/// Order among the hooks of one point.
+#[derive(Clone, Copy)]
+pub(crate) enum Priority {
+    /// Before all others.
+    First,
+    /// After all others.
+    Last,
+}
+
+/// The surroundings of a call of a hook: an RCU read-side section with softirqs off.
+pub(crate) struct HookContext<'a> {
+    state: &'a bindings::nf_hook_state,
+    section: ReadSection,
+    _cpu: NotThreadSafe,
+}
+
+// SAFETY: The network stack calls the hooks of these points in softirq context or with softirqs disabled, also
+// when a queued frame is reinjected; the value is not `Send`.
+unsafe impl SoftirqsOff for HookContext<'_> {}
+
+impl<'a> HookContext<'a> {
+    /// The read-side section that the hook runs in.
+    #[inline(always)]
+    pub(crate) fn section(&self) -> &ReadSection {
+        &self.section
+    }
+
+    /// The device that the frame came in through; `None` for a frame of the host.
+    #[inline(always)]
+    pub(crate) fn input(&self) -> Option<&NetDevice> {
+        // SAFETY: A device in the hook's state is valid until the hook returns.
+        (!self.state.in_.is_null()).then(|| unsafe { NetDevice::from_raw(self.state.in_) })
+    }
+
+    /// The device that the frame leaves through; `None` before that is known.
+    #[inline(always)]
+    pub(crate) fn output(&self) -> Option<&NetDevice> {
+        // SAFETY: As above.
+        (!self.state.out.is_null()).then(|| unsafe { NetDevice::from_raw(self.state.out) })
+    }
+}
+
+/// A function that sees frames at one point. `C` is what the hooks of one registration share.
+pub(crate) trait Hook<C> {
+    /// Where it stands.
+    const POINT: Point;
+    /// Its place among others there.
+    const PRIORITY: Priority;
+
+    /// Decides on a frame. Must be quick: it runs for every frame at that point.
+    fn run(shared: &C, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict;
+}
+
+/// One hook, as a value to register.
+pub(crate) struct HookEntry<C> {
+    ops: bindings::nf_hook_ops,
+    _shared: PhantomData<fn(&C)>,
+}
+
+impl<C: Send + Sync> HookEntry<C> {
+    /// Describes the hook `H`.
+    pub(crate) fn of<H: Hook<C>>() -> Self {
+        let (family, number) = match H::POINT {
+            Point::PreRouting => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_PRE_ROUTING),
+            Point::LocalIn => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_LOCAL_IN),
+            Point::Forward => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_FORWARD),
+            Point::LocalOut => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_LOCAL_OUT),
+            Point::DeviceEgress => (
+                bindings::NFPROTO_NETDEV,
+                bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
+            ),
+        };
+        // SAFETY: All-zero is a valid `nf_hook_ops`.
+        let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
+        ops.hook = Some(trampoline::<C, H>);
+        ops.pf = family as u8;
+        ops.hooknum = number;
+        ops.priority = match H::PRIORITY {
+            Priority::First => i32::MIN,
+            Priority::Last => i32::MAX,
+        };
+        Self {
+            ops,
+            _shared: PhantomData,
+        }
+    }
+}
+
+/// # Safety
+///
+/// Called by netfilter, with the `priv` of a [`Registration`] of hooks that share a `C`.
+unsafe extern "C" fn trampoline<C, H: Hook<C>>(
+    shared: *mut c_void,
+    skb: *mut bindings::sk_buff,
+    state: *const bindings::nf_hook_state,
+) -> c_uint {
+    // SAFETY: `priv` points to the `C` that the registration keeps until no call can be under way.
+    let shared = unsafe { &*shared.cast::<C>() };
+    // SAFETY: The bridge and the transmit path have set the MAC header and pulled the Ethernet header before they call
+    // these hooks, hand over an skb that is theirs alone, and take it back only through the verdict.
+    let frame = unsafe { Frame::from_raw(skb) };
+    let context = HookContext {
+        // SAFETY: The state is valid until the hook returns.
+        state: unsafe { &*state },
+        // SAFETY: Netfilter calls hooks under RCU.
+        section: unsafe { ReadSection::assume() },
+        _cpu: NotThreadSafe,
+    };
+    H::run(shared, frame, &context).into_raw()
+}
+
+/// Hooks that are registered until the value is dropped, which waits for calls under way.
+///
+/// # Invariants
+///
+/// All of `ops` are registered in the namespace of `net`, unless that has died, with `priv` pointing to the value of
+/// `_shared`. A device that they are bound to is held by `_device`.
+pub(crate) struct Registration<C: Send + Sync + 'static> {
+    ops: KVec<bindings::nf_hook_ops>,
+    net: NetHandle,
+    _shared: Arc<C>,
+    _device: Option<ARef<NetDevice>>,
+}
+
+// SAFETY: Registering and unregistering may be done by different threads.
+unsafe impl<C: Send + Sync> Send for Registration<C> {}
+// SAFETY: Nothing can be done with a shared reference.
+unsafe impl<C: Send + Sync> Sync for Registration<C> {}
+
+impl<C: Send + Sync + 'static> Registration<C> {
+    /// Registers hooks for all devices of a namespace. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `ENOENT` if the namespace has died, or what `nf_register_net_hooks()` returns.
+    pub(crate) fn in_namespace<const N: usize>(
+        net: &NetHandle,
+        shared: Arc<C>,
+        hooks: [HookEntry<C>; N],
+    ) -> Result<Self> {
+        Self::new(net, None, shared, hooks)
+    }
+
+    /// Registers a hook on one device, which must be dropped for the device to go. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registration::in_namespace`].
+    pub(crate) fn on_device(
+        net: &NetHandle,
+        device: &NetDevice,
+        shared: Arc<C>,
+        hook: HookEntry<C>,
+    ) -> Result<Self> {
+        Self::new(net, Some(device.hold()), shared, [hook])
+    }
+
+    fn new<const N: usize>(
+        net: &NetHandle,
+        device: Option<ARef<NetDevice>>,
+        shared: Arc<C>,
+        hooks: [HookEntry<C>; N],
+    ) -> Result<Self> {
+        let mut ops = KVec::with_capacity(N, GFP_KERNEL)?;
+        for hook in hooks {
+            let mut hook = hook.ops;
+            hook.dev = device.as_ref().map_or(ptr::null_mut(), |device| device.as_raw());
+            hook.priv_ = Arc::as_ptr(&shared).cast_mut().cast();
+            ops.push(hook, GFP_KERNEL)?;
+        }
+        net.with(|net| {
+            // SAFETY: `net` is valid, and the entries stay in place, in the vector's buffer, until `drop`.
+            to_result(unsafe {
+                bindings::nf_register_net_hooks(net.as_raw(), ops.as_ptr(), ops.len() as u32)
+            })
+        })
+        .ok_or(ENOENT)??;
+        // INVARIANT: They were just registered.
+        Ok(Self {
+            ops,
+            net: net.clone(),
+            _shared: shared,
+            _device: device,
+        })
+    }
+}
+
+impl<C: Send + Sync + 'static> Drop for Registration<C> {
+    fn drop(&mut self) {
+        self.net.with(|net| {
+            // SAFETY: By the type invariants these are registered there.
+            unsafe {
+                bindings::nf_unregister_net_hooks(
+                    net.as_raw(),
+                    self.ops.as_ptr(),
+                    self.ops.len() as u32,
+                );
+            }
+        });
+        // A CPU may still be in a hook; `_shared` is dropped only after this.
+        rcu::wait_for_readers();
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifications of what happens to network devices, in every namespace.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use kernel::{
+    container_of,
+    error::to_result,
+    prelude::*,
+    types::{NotThreadSafe, Opaque},
+};
+
+use super::{bindings, netdevice::NetDevice};
+
+/// Proof that the caller holds RTNL.
+pub(crate) struct Rtnl(NotThreadSafe);
+
+/// What happened to a device.
+pub(crate) enum Event<'a> {
+    /// It exists now in this namespace, or existed when the notifier was registered.
+    Registered,
+    /// It is about to leave this namespace, or the notifier is being unregistered.
+    Unregistering,
+    /// It became a port (or another lower device) of `upper`, or stopped being one.
+    UpperChanged {
+        /// The upper device.
+        upper: &'a NetDevice,
+        /// Whether the link was made, or else undone.
+        linked: bool,
+    },
+    /// Its settings changed while it is up, or it was brought up.
+    Changed,
+    /// Its hardware address changed.
+    AddressChanged,
+}
+
+/// Who is told.
+pub(crate) trait Listener: Send + Sync {
+    /// Called for each event, in process context with RTNL held.
+    fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl);
+}
+
+/// A notifier that is registered until the value is dropped.
+///
+/// Registering replays [`Event::Registered`] for every device that exists, dropping replays
+/// [`Event::Unregistering`].
+pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<L>>>);
+
+#[pin_data]
+struct Block<L> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    listener: L,
+}
+
+// SAFETY: Registering and unregistering may be done by different threads, and `L` is `Send`.
+unsafe impl<L: Listener> Send for Block<L> {}
+// SAFETY: Nothing but the listener, which is `Sync`, can be reached through a shared reference.
+unsafe impl<L: Listener> Sync for Block<L> {}
+
+impl<L: Listener> Registration<L> {
+    /// Registers `listener`. Takes RTNL; may sleep.
+    pub(crate) fn new(listener: L) -> Result<Self> {
+        let block = KBox::pin_init(
+            pin_init!(Block {
+                block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
+                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other fields.
+                    unsafe {
+                        slot.write_bytes(0, 1);
+                        (*slot).notifier_call = Some(Self::call);
+                    }
+                }),
+                listener,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The block is pinned and stays until `drop`.
+        to_result(unsafe { bindings::register_netdevice_notifier(block.block.get()) })?;
+        Ok(Self(block))
+    }
+
+    unsafe extern "C" fn call(
+        block: *mut bindings::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        // SAFETY: Only the block of a `Block<L>` was registered with this function, and it stays while it is.
+        let this = unsafe { &*container_of!(Opaque::cast_from(block), Block<L>, block) };
+        // SAFETY: Every netdevice notification carries a `netdev_notifier_info` with a valid device.
+        let device = unsafe {
+            NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev)
+        };
+        let event = match event as u32 {
+            bindings::netdev_cmd_NETDEV_REGISTER => Event::Registered,
+            bindings::netdev_cmd_NETDEV_UNREGISTER => Event::Unregistering,
+            bindings::netdev_cmd_NETDEV_CHANGE | bindings::netdev_cmd_NETDEV_UP => Event::Changed,
+            bindings::netdev_cmd_NETDEV_CHANGEADDR => Event::AddressChanged,
+            bindings::netdev_cmd_NETDEV_CHANGEUPPER => {
+                // SAFETY: This notification carries the larger struct, with a valid upper device.
+                let info = unsafe { &*info.cast::<bindings::netdev_notifier_changeupper_info>() };
+                Event::UpperChanged {
+                    // SAFETY: As above.
+                    upper: unsafe { NetDevice::from_raw(info.upper_dev) },
+                    linked: info.linking,
+                }
+            }
+            _ => return bindings::NOTIFY_DONE as c_int,
+        };
+        // Netdevice notifiers are called with RTNL held.
+        this.listener.event(device, event, &Rtnl(NotThreadSafe));
+        bindings::NOTIFY_DONE as c_int
+    }
+}
+
+impl<L: Listener> Drop for Registration<L> {
+    fn drop(&mut self) {
+        // SAFETY: It was registered by `new`.
+        unsafe { bindings::unregister_netdevice_notifier(self.0.block.get()) };
+    }
+}

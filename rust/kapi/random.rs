@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random numbers that nobody can guess.
+//!
+//! C header: [`include/linux/random.h`](srctree/include/linux/random.h)
+
+use super::bindings;
+
+/// A random word from the kernel's generator.
+pub(crate) fn word() -> u64 {
+    let mut word = 0u64;
+    // SAFETY: The buffer has as many bytes as are asked for.
+    unsafe { bindings::get_random_bytes((&raw mut word).cast(), size_of::<u64>()) };
+    word
+}

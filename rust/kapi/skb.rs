@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a mark in the control block.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use core::{marker::PhantomData, mem, ptr::NonNull};
+
+use super::bindings;
+
+/// Length of an Ethernet header in bytes (`ETH_HLEN`).
+const HEADER_BYTES: usize = 14;
+
+/// Where [`Frame::mark`] stands in `skb->cb`: the last 8 of its 48 bytes.
+///
+/// The bridge owns the control block between its receive handler (or transmit function) and the forward hook. It
+/// clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies all 48.
+const MARK_OFFSET: usize = 40;
+
+/// The bits of a word that hold an address.
+const ADDRESS: u64 = (1 << 48) - 1;
+
+/// Whether an address is that of a group, broadcast included.
+#[inline(always)]
+pub(crate) fn is_multicast(address: u64) -> bool {
+    address & 1 != 0
+}
+
+/// A VLAN tag: the EtherType of its protocol and its 12-bit identifier.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VlanTag {
+    /// `ETH_P_8021Q` or `ETH_P_8021AD`, in host byte order.
+    pub(crate) protocol: u16,
+    /// VLAN identifier; 0 is a priority tag.
+    pub(crate) vid: u16,
+}
+
+/// A frame that a netfilter hook of the bridge family, or of a bridge device's egress, was given.
+///
+/// # Invariants
+///
+/// `skb` is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header is in the linear part.
+pub(crate) struct Frame<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    _hook: PhantomData<&'a mut bindings::sk_buff>,
+}
+
+impl Frame<'_> {
+    /// Wraps the `skb` of a hook.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants hold for `skb` for as long as the value exists.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
+        // SAFETY: A hook's skb is never null.
+        let skb = unsafe { NonNull::new_unchecked(skb) };
+        // INVARIANT: By the safety requirement.
+        Self {
+            skb,
+            _hook: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    fn raw(&self) -> &bindings::sk_buff {
+        // SAFETY: By the type invariants the skb is valid, and the hook owns it.
+        unsafe { self.skb.as_ref() }
+    }
+
+    /// The field of `skb` at byte `offset`.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is that of a field of type `T`, an integer.
+    #[inline(always)]
+    unsafe fn field<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: By the type invariants the skb is valid; by the safety requirement such a field is there.
+        unsafe { self.skb.as_ptr().byte_add(offset as usize).cast::<T>().read() }
+    }
+
+    #[inline(always)]
+    fn header(&self) -> *const u8 {
+        // SAFETY: The constant is the offset of that field.
+        let mac_header: u16 = unsafe { self.field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER) };
+        self.raw().head.wrapping_add(usize::from(mac_header))
+    }
+
+    /// Destination address: a little-endian word whose first six bytes on the wire it is; the others are 0.
+    #[inline(always)]
+    pub(crate) fn destination(&self) -> u64 {
+        // SAFETY: By the type invariants the header's 14 bytes can be read.
+        u64::from_le(unsafe { self.header().cast::<u64>().read_unaligned() }) & ADDRESS
+    }
+
+    /// Source address, like [`Frame::destination`].
+    #[inline(always)]
+    pub(crate) fn source(&self) -> u64 {
+        // SAFETY: By the type invariants the header's 14 bytes can be read: these are the last 8.
+        u64::from_le(unsafe { self.header().add(6).cast::<u64>().read_unaligned() }) & ADDRESS
+    }
+
+    /// The outermost VLAN tag, whether the kernel took it out of the frame or left it there.
+    pub(crate) fn vlan_tag(&self) -> Option<VlanTag> {
+        let skb = self.raw();
+        // SAFETY: The constants are the offsets of those fields.
+        let (all, protocol, tci): (u32, u16, u16) = unsafe {
+            (
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_ALL),
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO),
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI),
+            )
+        };
+        if all != 0 {
+            return Some(VlanTag {
+                protocol: u16::from_be(protocol),
+                vid: tci & 0xfff,
+            });
+        }
+        let header = self.header();
+        let linear_end = skb.data.wrapping_add((skb.len - skb.data_len) as usize);
+        if (linear_end as usize) < header as usize + HEADER_BYTES + 4 {
+            return None;
+        }
+        // SAFETY: The header and 4 bytes behind it are in the linear part, as was just checked.
+        let (protocol, tci) = unsafe {
+            (
+                u16::from_be(header.add(12).cast::<u16>().read_unaligned()),
+                u16::from_be(header.add(14).cast::<u16>().read_unaligned()),
+            )
+        };
+        matches!(
+            u32::from(protocol),
+            bindings::ETH_P_8021Q | bindings::ETH_P_8021AD
+        )
+        .then_some(VlanTag {
+            protocol,
+            vid: tci & 0xfff,
+        })
+    }
+
+    /// Bytes of the frame including its Ethernet header, as the device's `tx_bytes` would count them.
+    ///
+    /// For the bridge's forward and local-out hooks, where `data` is behind that header.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> u64 {
+        u64::from(self.raw().len) + HEADER_BYTES as u64
+    }
+
+    /// Number of frames that the buffer stands for: its GSO segments, or 1.
+    #[inline(always)]
+    pub(crate) fn segments(&self) -> u64 {
+        let skb = self.raw();
+        // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb.
+        let shared = unsafe {
+            &*skb
+                .head
+                .wrapping_add(skb.end as usize)
+                .cast::<bindings::skb_shared_info>()
+        };
+        if shared.gso_size == 0 {
+            1
+        } else {
+            u64::from(shared.gso_segs).max(1)
+        }
+    }
+
+    /// Eight bytes of the control block that the bridge carries from its first hook to every copy.
+    ///
+    /// Anything may stand there that [`Frame::set_mark`] did not write.
+    #[inline(always)]
+    pub(crate) fn mark(&self) -> u64 {
+        // SAFETY: The control block has 48 bytes, aligned to 8.
+        unsafe { self.raw().cb.as_ptr().add(MARK_OFFSET).cast::<u64>().read() }
+    }
+
+    /// Sets what [`Frame::mark`] reads, here and in clones made later.
+    #[inline(always)]
+    pub(crate) fn set_mark(&mut self, mark: u64) {
+        // SAFETY: As for `mark`; the hook owns the skb, so nobody else uses its control block.
+        unsafe {
+            self.skb
+                .as_mut()
+                .cb
+                .as_mut_ptr()
+                .add(MARK_OFFSET)
+                .cast::<u64>()
+                .write(mark);
+        }
+    }
+
+    /// Lets the frame go on its way.
+    #[inline(always)]
+    pub(crate) fn accept(self) -> Verdict {
+        Verdict(bindings::NF_ACCEPT)
+    }
+
+    /// Drops the frame, visible to drop monitors.
+    #[inline(always)]
+    pub(crate) fn drop(self) -> Verdict {
+        Verdict(bindings::NF_DROP)
+    }
+
+    /// Frees the frame as one that has been dealt with (`consume_skb()`), invisible to drop monitors.
+    #[inline(always)]
+    pub(crate) fn consume(self) -> Verdict {
+        // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter that it is gone.
+        unsafe { bindings::consume_skb(self.skb.as_ptr()) };
+        Verdict(bindings::NF_STOLEN)
+    }
+}
+
+/// What a hook decided. Made only by giving up a [`Frame`], so that no frame is used after the decision.
+#[must_use]
+pub(crate) struct Verdict(u32);
+
+impl Verdict {
+    /// The value that netfilter expects.
+    #[inline(always)]
+    pub(super) fn into_raw(self) -> u32 {
+        self.0
+    }
+}
+
+const _: () = assert!(MARK_OFFSET + 8 <= mem::size_of::<[u8; 48]>());

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Learning a new source: the part of a frame's way that takes the table's lock.
+
+use crate::{
+    kapi::netfilter::HookContext,
+    port::{Counter, Flag, Port},
+    table::{Key, Learned, Stamp},
+};
+
+/// Whether a frame may enter the bridge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Admission {
+    /// It may.
+    Admit,
+    /// Its source could not be learned, and the port fails closed.
+    Drop,
+}
+
+/// Makes `port` an owner of `key`, the source of a frame that came in through it at `address`.
+#[cold]
+#[inline(never)]
+pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'_>) -> Admission {
+    let bridge = &*port.bridge;
+    if bridge.has_address(address, context.section()) {
+        return Admission::Admit;
+    }
+    let now = bridge.now();
+    let mut writer = bridge.writer.lock();
+    let flags = port.flags();
+    if !flags.has(Flag::Learning) || flags.has(Flag::Gone) {
+        return Admission::Admit;
+    }
+    let limits = bridge.limits(port);
+    let learned = writer.learn(key, port.index, now as Stamp, limits, bridge.is_exclusive());
+    let counters = port.counters(context);
+    match learned {
+        Learned::Known => Admission::Admit,
+        Learned::New { moved } => {
+            counters.add(Counter::Learned as usize, 1);
+            if moved {
+                counters.add(Counter::MovedIn as usize, 1);
+            }
+            port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
+            if writer.wanted().is_some() {
+                port.upkeep.schedule(0);
+            }
+            Admission::Admit
+        }
+        Learned::NoRoom if !bridge.is_out_of_memory() => {
+            // The next frame learns it, in a larger table. Until then nothing is kept from this port.
+            port.set(&writer, Flag::Unsettled, true);
+            port.upkeep.schedule(0);
+            Admission::Admit
+        }
+        Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
+            counters.add(Counter::LimitHits as usize, 1);
+            let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
+            if may_find_room {
+                port.upkeep.schedule(0);
+            }
+            if flags.has(Flag::FailClosed) {
+                counters.add(Counter::DroppedClosed as usize, 1);
+                return Admission::Drop;
+            }
+            // What has aged makes room first; it is a failure when the sweep has found none.
+            let flag = if may_find_room { Flag::Unsettled } else { Flag::FailingOpen };
+            port.set(&writer, flag, true);
+            Admission::Admit
+        }
+    }
+}

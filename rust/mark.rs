@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the first hook on a frame's way leaves in its control block for the later ones.
+
+/// The bits of a [`Mark`] that are the VLAN identifier.
+const VLAN: u32 = 0xfff;
+/// Set where the source is to be learned once the bridge has admitted the frame.
+const LEARN_WHEN_ADMITTED: u32 = 1 << 12;
+/// Set where the bridge device itself sends the frame.
+const LOCAL: u32 = 1 << 13;
+/// All bits of a mark.
+const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL;
+
+/// The VLAN that the bridge puts a frame in, and whether its source is still to be learned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark(u32);
+
+/// A random number of a bridge's own, which tells its marks from what else may stand in their place: what the network
+/// stack left there, or another bridge that the frame has passed.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret(pub(crate) u32);
+
+impl Mark {
+    /// For a frame in `vlan`; 0 on a bridge that does not filter VLANs.
+    #[inline(always)]
+    pub(crate) fn new(vlan: u16) -> Self {
+        Self(u32::from(vlan) & VLAN)
+    }
+
+    /// For a frame that the bridge device itself sends in `vlan`.
+    #[inline(always)]
+    pub(crate) fn local(vlan: u16) -> Self {
+        Self(u32::from(vlan) & VLAN | LOCAL)
+    }
+
+    /// Whether the bridge device itself sends the frame.
+    #[inline(always)]
+    pub(crate) fn is_local(self) -> bool {
+        self.0 & LOCAL != 0
+    }
+
+    /// The same, asking for the source to be learned when the bridge has admitted the frame.
+    pub(crate) fn learning_when_admitted(self) -> Self {
+        Self(self.0 | LEARN_WHEN_ADMITTED)
+    }
+
+    /// The frame's VLAN.
+    #[inline(always)]
+    pub(crate) fn vlan(self) -> u16 {
+        (self.0 & VLAN) as u16
+    }
+
+    /// Whether the source is to be learned when the bridge has admitted the frame.
+    #[inline(always)]
+    pub(crate) fn learns_when_admitted(self) -> bool {
+        self.0 & LEARN_WHEN_ADMITTED != 0
+    }
+
+    /// As stored: the mark and a check word.
+    #[inline(always)]
+    pub(crate) fn to_bits(self, secret: Secret) -> u64 {
+        u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
+    }
+
+    /// Reads what [`Mark::to_bits`] made; `None` for anything else.
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u64, secret: Secret) -> Option<Self> {
+        let mark = bits as u32;
+        ((bits >> 32) as u32 == mark ^ secret.0 && mark & !ALL == 0).then_some(Self(mark))
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_mark)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_round_trip() {
+        let secret = Secret(0x1234_5678);
+        for vlan in [0, 1, 100, 4094] {
+            let mark = Mark::new(vlan);
+            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert_eq!(mark.vlan(), vlan);
+            assert!(!mark.learns_when_admitted());
+            let mark = mark.learning_when_admitted();
+            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert_eq!(mark.vlan(), vlan);
+            assert!(mark.learns_when_admitted());
+            let mark = Mark::local(vlan);
+            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert!(mark.is_local());
+            assert_eq!(mark.vlan(), vlan);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_mark() {
+        let secret = Secret(0x1234_5678);
+        let bits = Mark::new(7).to_bits(secret);
+        assert_eq!(Mark::from_bits(0, secret), None);
+        assert_eq!(Mark::from_bits(bits ^ 1, secret), None);
+        assert_eq!(Mark::from_bits(bits ^ 1 << 40, secret), None);
+        assert_eq!(Mark::from_bits(bits, Secret(1)), None);
+    }
+}

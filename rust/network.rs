@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bridges and ports of a network namespace, and which of them are filtered.
+
+use kernel::{
+    c_str,
+    prelude::*,
+    sync::{new_mutex, Arc, Mutex},
+};
+
+use crate::{
+    attributes,
+    bridge::Bridge,
+    frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
+    kapi::{
+        bridge as kernel_bridge,
+        netdevice::NetDevice,
+        netfilter::{self, HookEntry},
+        notifier::{Event, Listener, Rtnl},
+        pernet::{self, NetHandle, PerNetwork, Slot},
+        sysfs::Directory,
+    },
+    port::{Flag, Port},
+};
+
+static SLOT: Slot = Slot::new();
+
+/// The state of a network namespace.
+///
+/// Structure, that is which bridges and ports there are and which are enabled, changes under [`Network::members`].
+/// That lock is taken inside RTNL by the notifier and alone by sysfs; RTNL is never taken inside it.
+#[pin_data]
+pub(crate) struct Network {
+    net: NetHandle,
+    /// The ports of tracked bridges, for the hooks.
+    ports: Arc<Ports>,
+    #[pin]
+    members: Mutex<Members>,
+}
+
+struct Members {
+    bridges: KVec<Member>,
+    /// Registered while a bridge is tracked.
+    hooks: Option<netfilter::Registration<Ports>>,
+}
+
+struct Member {
+    bridge: Arc<Bridge>,
+    /// Registered while the bridge is tracked and filters VLANs.
+    egress: Option<netfilter::Registration<Bridge>>,
+}
+
+impl PerNetwork for Network {
+    fn slot() -> &'static Slot {
+        &SLOT
+    }
+
+    fn new(net: NetHandle) -> Result<Arc<Self>> {
+        let ports = Arc::new(Ports::new(), GFP_KERNEL)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                net,
+                ports,
+                members <- new_mutex!(
+                    Members {
+                        bridges: KVec::new(),
+                        hooks: None,
+                    },
+                    "maclearn_members"
+                ),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl Network {
+    /// Starts or stops filtering copies to a port.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the port has left, `ENOMEM`, or what registering hooks returns.
+    pub(crate) fn set_enabled(&self, port: &Port, on: bool) -> Result {
+        let mut members = self.members.lock();
+        self.set_enabled_locked(&mut members, port, on)
+    }
+
+    fn set_enabled_locked(&self, members: &mut Members, port: &Port, on: bool) -> Result {
+        if port.flags().has(Flag::Gone) {
+            return Err(ENODEV);
+        }
+        let bridge = &port.bridge;
+        if on && !bridge.is_tracked() {
+            self.track(members, bridge)?;
+        }
+        port.set(&bridge.writer.lock(), Flag::Enabled, on);
+        self.untrack_if_idle(members, bridge);
+        Ok(())
+    }
+
+    /// Lets the hooks see the bridge's ports, which begin to learn.
+    fn track(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
+        bridge.set_tracked(true);
+        let mut start = || {
+            let ports = bridge.ports.lock();
+            for port in &*ports {
+                self.ports.insert(port.clone())?;
+            }
+            drop(ports);
+            if members.hooks.is_none() {
+                members.hooks = Some(netfilter::Registration::in_namespace(
+                    &self.net,
+                    self.ports.clone(),
+                    [
+                        HookEntry::of::<PreRouting>(),
+                        HookEntry::of::<LocalIn>(),
+                        HookEntry::of::<Forward>(),
+                        HookEntry::of::<LocalOut>(),
+                    ],
+                )?);
+            }
+            self.update_egress(members, bridge)
+        };
+        let started = start();
+        if started.is_err() {
+            self.untrack(members, bridge);
+        }
+        bridge.ask_for_upkeep();
+        started
+    }
+
+    /// Takes the bridge's ports from the hooks and forgets what they learned.
+    fn untrack(&self, members: &mut Members, bridge: &Bridge) {
+        bridge.set_tracked(false);
+        if members.bridges.iter().all(|member| !member.bridge.is_tracked()) {
+            members.hooks = None;
+        }
+        if let Some(member) = members.find(&bridge.device) {
+            member.egress = None;
+        }
+        {
+            let ports = bridge.ports.lock();
+            self.ports.remove(ports.iter().map(|port| &*port.device));
+        }
+        bridge.flush(None);
+    }
+
+    fn untrack_if_idle(&self, members: &mut Members, bridge: &Bridge) {
+        let is_idle = bridge
+            .ports
+            .lock()
+            .iter()
+            .all(|port| !port.flags().has(Flag::Enabled));
+        if bridge.is_tracked() && is_idle {
+            self.untrack(members, bridge);
+        }
+    }
+
+    /// Sees the bridge's own frames before their tag goes, on a tracked bridge that filters VLANs.
+    fn update_egress(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
+        let Some(member) = members.find(&bridge.device) else {
+            return Ok(());
+        };
+        let needed = bridge.is_tracked() && kernel_bridge::filters_vlans(&bridge.device);
+        if !needed {
+            member.egress = None;
+        } else if member.egress.is_none() {
+            member.egress = Some(netfilter::Registration::on_device(
+                &self.net,
+                &bridge.device,
+                bridge.clone(),
+                HookEntry::of::<BridgeEgress>(),
+            )?);
+        }
+        Ok(())
+    }
+
+    /// A bridge is there.
+    fn add_bridge(self: &Arc<Self>, device: &NetDevice) -> Result<Arc<Bridge>> {
+        let mut members = self.members.lock();
+        if let Some(member) = members.find(device) {
+            return Ok(member.bridge.clone());
+        }
+        let bridge = Bridge::new(self.clone(), device)?;
+        let member = Member {
+            bridge: bridge.clone(),
+            egress: None,
+        };
+        if let Err(error) = members.bridges.push(member, GFP_KERNEL) {
+            bridge.retire();
+            return Err(error.into());
+        }
+        drop(members);
+        bridge.update_addresses()?;
+        let directory = Directory::new(device, c_str!("maclearn"), attributes::BRIDGE, bridge.clone())?;
+        *bridge.directory.lock() = Some(directory);
+        Ok(bridge)
+    }
+
+    /// A bridge goes.
+    fn remove_bridge(&self, device: &NetDevice) {
+        let bridge = {
+            let mut members = self.members.lock();
+            match members.find(device) {
+                Some(member) => member.bridge.clone(),
+                None => return,
+            }
+        };
+        // When the module is unloaded, ports may still be there.
+        loop {
+            let port = bridge.ports.lock().first().cloned();
+            match port {
+                Some(port) => self.leave(&port),
+                None => break,
+            }
+        }
+        let mut members = self.members.lock();
+        members.bridges.retain(|member| !member.bridge.device.is(device));
+        drop(members);
+        bridge.retire();
+        let directory = bridge.directory.lock().take();
+        drop(directory);
+    }
+
+    /// A device became a port.
+    fn join(self: &Arc<Self>, device: &NetDevice, bridge_device: &NetDevice) -> Result {
+        let bridge = self.add_bridge(bridge_device)?;
+        let mut members = self.members.lock();
+        let index = bridge.free_index().ok_or(ENOSPC)?;
+        let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
+        let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
+        bridge.ports.lock().push(port.clone(), GFP_KERNEL)?;
+        let joined = (|| {
+            bridge.update_addresses()?;
+            if bridge.is_tracked() {
+                self.ports.insert(port.clone())?;
+            }
+            if bridge.auto_enable() {
+                self.set_enabled_locked(&mut members, &port, true)?;
+            }
+            drop(members);
+            let directory = Directory::new(device, c_str!("maclearn"), attributes::PORT, port.clone())?;
+            *port.directory.lock() = Some(directory);
+            Ok(())
+        })();
+        if joined.is_err() {
+            self.leave(&port);
+        }
+        joined
+    }
+
+    /// A port leaves its bridge.
+    fn leave(&self, port: &Port) {
+        let bridge = &port.bridge;
+        let mut members = self.members.lock();
+        {
+            let writer = bridge.writer.lock();
+            port.set(&writer, Flag::Gone, true);
+            port.set(&writer, Flag::Enabled, false);
+        }
+        self.ports.remove([&*port.device]);
+        bridge.purge(port);
+        bridge.ports.lock().retain(|other| other.index != port.index);
+        self.untrack_if_idle(&mut members, bridge);
+        drop(members);
+        bridge.settle();
+        if bridge.update_addresses().is_err() {
+            pr_warn!("no memory to note that a port's address is no longer the bridge's\n");
+        }
+        // Waits for stores, which take the lock that was just released.
+        let directory = port.directory.lock().take();
+        drop(directory);
+    }
+
+    fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
+        let members = self.members.lock();
+        members.bridges.iter().find_map(|member| {
+            let ports = member.bridge.ports.lock();
+            ports.iter().find(|port| port.device.is(device)).cloned()
+        })
+    }
+
+    fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
+        self.members.lock().find(device).map(|member| member.bridge.clone())
+    }
+
+    fn changed(&self, device: &NetDevice) -> Result {
+        let Some(bridge) = self.bridge(device) else {
+            return Ok(());
+        };
+        self.update_egress(&mut self.members.lock(), &bridge)
+    }
+
+    fn address_changed(&self, device: &NetDevice) -> Result {
+        let bridge = self
+            .bridge(device)
+            .or_else(|| self.port(device).map(|port| port.bridge.clone()));
+        bridge.map_or(Ok(()), |bridge| bridge.update_addresses())
+    }
+}
+
+impl Members {
+    fn find(&mut self, device: &NetDevice) -> Option<&mut Member> {
+        self.bridges
+            .iter_mut()
+            .find(|member| member.bridge.device.is(device))
+    }
+}
+
+/// Follows devices through all namespaces.
+pub(crate) struct Follower(pub(crate) pernet::Registration<Network>);
+
+impl Listener for Follower {
+    fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
+        let network = pernet::state_of(&self.0, device.net());
+        let result = match event {
+            Event::Registered if kernel_bridge::is_bridge(device) => network.add_bridge(device).map(|_| ()),
+            Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
+                Some(bridge) => network.join(device, bridge),
+                None => Ok(()),
+            },
+            Event::UpperChanged { upper, linked: true } if kernel_bridge::is_bridge(upper) => {
+                network.join(device, upper)
+            }
+            Event::UpperChanged { upper, linked: false } if kernel_bridge::is_bridge(upper) => {
+                network.forget(device)
+            }
+            Event::UpperChanged { .. } => Ok(()),
+            Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
+            Event::Changed => Ok(()),
+            Event::AddressChanged => network.address_changed(device),
+            Event::Unregistering if kernel_bridge::is_bridge(device) => {
+                network.remove_bridge(device);
+                Ok(())
+            }
+            Event::Unregistering => network.forget(device),
+        };
+        if let Err(error) = result {
+            pr_warn!("interface {}: {:?}, it is not filtered\n", device.ifindex(), error);
+        }
+    }
+}
+
+impl Network {
+    fn forget(&self, device: &NetDevice) -> Result {
+        if let Some(port) = self.port(device) {
+            self.leave(&port);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A port of a bridge: its settings, its state and its counters.
+
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, new_mutex, Arc, Mutex},
+};
+
+use crate::{
+    bridge::Bridge,
+    decision::Policy,
+    kapi::{
+        delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Counters,
+        sysfs::Directory,
+    },
+    network::Network,
+    platform::{AtomicU32, AtomicU64},
+    table::{PortIndex, Writer},
+};
+
+/// Default of `max_macs`.
+const DEFAULT_MAX_MACS: u32 = 4096;
+/// Greatest `max_macs` of a port.
+pub(crate) const MAX_MACS: u64 = 1 << 20;
+
+/// What a port counts, in frames unless the name says otherwise; a GSO buffer counts its segments.
+#[derive(Clone, Copy)]
+pub(crate) enum Counter {
+    /// Copies suppressed.
+    Suppressed,
+    /// Bytes of the copies suppressed, Ethernet headers included.
+    SuppressedBytes,
+    /// Copies passed since the port owns the destination.
+    PassedOwned,
+    /// Copies passed since nobody owns the destination.
+    PassedUnknown,
+    /// Copies passed since a source behind the port could not be learned.
+    PassedFailingOpen,
+    /// Copies of broadcast and multicast frames, which always pass.
+    PassedMulticast,
+    /// MACs learned.
+    Learned,
+    /// MACs learned that another port owned.
+    MovedIn,
+    /// MACs forgotten since they were not seen for the ageing time.
+    Aged,
+    /// Frames whose source could not be learned for a limit.
+    LimitHits,
+    /// Of those, frames dropped since the port fails closed.
+    DroppedClosed,
+}
+
+/// Number of [`Counter`]s.
+const COUNTERS: usize = Counter::DroppedClosed as usize + 1;
+
+/// One CPU's counters of a port.
+pub(crate) type LocalCounters<'a> = crate::kapi::percpu::Local<'a, COUNTERS>;
+
+/// A bit of a port's settings or state.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Flag {
+    /// Copies to the port are filtered.
+    Enabled = 1 << 0,
+    /// Sources behind the port are learned.
+    Learning = 1 << 1,
+    /// Copies for unknown destinations are suppressed.
+    SuppressUnknown = 1 << 2,
+    /// On failure frames are dropped, rather than every copy passed.
+    FailClosed = 1 << 3,
+    /// A source could not be learned for a limit, and there has been no room since.
+    FailingOpen = 1 << 4,
+    /// A source could not be learned since the table is about to grow.
+    Unsettled = 1 << 5,
+    /// The port has left the bridge.
+    Gone = 1 << 6,
+}
+
+/// The [`Flag`]s of a port at one time.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// Whether `flag` is set.
+    #[inline(always)]
+    pub(crate) fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u32 != 0
+    }
+
+    /// What they say about copies to the port.
+    #[inline(always)]
+    pub(crate) fn policy(self) -> Policy {
+        Policy {
+            suppress_unknown: self.has(Flag::SuppressUnknown),
+            failing_open: self.has(Flag::FailingOpen) || self.has(Flag::Unsettled),
+        }
+    }
+}
+
+/// A port of a bridge, from the time it joins until it has left and nothing uses it.
+#[pin_data]
+pub(crate) struct Port {
+    /// What hooks read for every frame comes first, to share a cache line.
+    pub(crate) device: ARef<NetDevice>,
+    flags: AtomicU32,
+    /// Its number among the ports of the bridge, by which the table knows it.
+    pub(crate) index: PortIndex,
+    /// The bridge.
+    pub(crate) bridge: Arc<Bridge>,
+    counters: Counters<COUNTERS>,
+    max_macs: AtomicU32,
+    /// Time, in the table's units, before which none of its entries can be aged.
+    expiry: AtomicU64,
+    /// The bridge's upkeep, to ask for a run.
+    pub(crate) upkeep: Arc<DelayedWork<Bridge>>,
+    /// The namespace's state.
+    pub(crate) network: Arc<Network>,
+    /// Its directory in sysfs, which refers to the port, until it leaves.
+    #[pin]
+    pub(crate) directory: Mutex<Option<Directory<Port>>>,
+}
+
+impl OnDevice for Port {
+    #[inline(always)]
+    fn device(&self) -> &NetDevice {
+        &self.device
+    }
+}
+
+impl Port {
+    /// Makes a port with default settings.
+    pub(crate) fn new(
+        network: Arc<Network>,
+        bridge: Arc<Bridge>,
+        upkeep: Arc<DelayedWork<Bridge>>,
+        device: &NetDevice,
+        index: PortIndex,
+    ) -> Result<Arc<Self>> {
+        let counters = Counters::new()?;
+        Arc::pin_init(
+            pin_init!(Self {
+                device: device.hold(),
+                flags: AtomicU32::new(Flag::Learning as u32),
+                index,
+                bridge,
+                counters,
+                max_macs: AtomicU32::new(DEFAULT_MAX_MACS),
+                expiry: AtomicU64::new(u64::MAX),
+                upkeep,
+                network,
+                directory <- new_mutex!(None, "maclearn_port_directory"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Settings and state, all of one moment.
+    #[inline(always)]
+    pub(crate) fn flags(&self) -> Flags {
+        Flags(self.flags.load_relaxed())
+    }
+
+    /// Sets or clears a flag. The table's writer stands for its lock, under which flags change.
+    pub(crate) fn set(&self, _locked: &Writer, flag: Flag, on: bool) {
+        let flags = self.flags.load_relaxed();
+        let flags = if on { flags | flag as u32 } else { flags & !(flag as u32) };
+        self.flags.store_relaxed(flags);
+    }
+
+    /// Greatest number of MACs that the port may own; 0 is unlimited.
+    pub(crate) fn max_macs(&self) -> u32 {
+        self.max_macs.load_relaxed()
+    }
+
+    /// Sets [`Port::max_macs`].
+    pub(crate) fn set_max_macs(&self, _locked: &Writer, macs: u32) {
+        self.max_macs.store_relaxed(macs);
+    }
+
+    /// Number of MACs that the port owns.
+    pub(crate) fn macs(&self) -> u32 {
+        self.bridge.table.port_count(self.index)
+    }
+
+    /// Time, in the table's units, before which none of the port's entries can be aged.
+    pub(crate) fn expiry(&self) -> u64 {
+        self.expiry.load_relaxed()
+    }
+
+    /// Sets [`Port::expiry`].
+    pub(crate) fn set_expiry(&self, _locked: &Writer, expiry: u64) {
+        self.expiry.store_relaxed(expiry);
+    }
+
+    /// Lowers [`Port::expiry`] to `expiry`. The caller holds the table's lock.
+    pub(crate) fn lower_expiry(&self, expiry: u64) {
+        if expiry < self.expiry.load_relaxed() {
+            self.expiry.store_relaxed(expiry);
+        }
+    }
+
+    /// This CPU's counters.
+    #[inline(always)]
+    pub(crate) fn counters<'a>(
+        &'a self,
+        softirqs_off: &'a impl crate::kapi::bh_lock::SoftirqsOff,
+    ) -> LocalCounters<'a> {
+        self.counters.local(softirqs_off)
+    }
+
+    /// The sum of a counter over all CPUs.
+    pub(crate) fn count_of(&self, counter: Counter) -> u64 {
+        self.counters.sum(counter as usize)
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What keeps a bridge's table in shape, in process context: resizing and ageing.
+
+use kernel::prelude::*;
+
+use crate::{
+    bridge::{new_secret, Bridge, BUCKETS_A_HOLD},
+    kapi::{clock, delayed_work::Job},
+    port::{Counter, Port},
+    table::{Action, Array, Migration},
+};
+
+impl Job for Bridge {
+    /// Runs every second while the bridge is tracked, and when the packet path asks.
+    fn run(&self) -> Option<usize> {
+        let walk = self.walk.lock();
+        resize(self);
+        // Without memory for it, the sweep is tried again in a second.
+        let _ = sweep(self);
+        drop(walk);
+        self.settle();
+        self.is_tracked()
+            .then_some(clock::TICKS_PER_SECOND as usize)
+    }
+}
+
+/// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for last time.
+fn resize(bridge: &Bridge) {
+    loop {
+        if migrate(bridge) == Migration::Done {
+            loop {
+                // Dropping an array waits for its readers, which must not happen under the lock.
+                let retired = bridge.writer.lock().retire();
+                if retired.is_none() {
+                    break;
+                }
+            }
+        }
+        let Some(buckets) = bridge.writer.lock().wanted() else {
+            bridge.set_out_of_memory(false);
+            return;
+        };
+        let Ok(array) = Array::allocate(buckets, new_secret()) else {
+            bridge.set_out_of_memory(true);
+            return;
+        };
+        bridge.writer.lock().begin_resize(array);
+    }
+}
+
+/// Moves entries to the newest array, a few buckets under each hold of the lock.
+fn migrate(bridge: &Bridge) -> Migration {
+    loop {
+        let progress = bridge.writer.lock().migrate(BUCKETS_A_HOLD);
+        if progress != Migration::More {
+            return progress;
+        }
+    }
+}
+
+/// Forgets aged entries, if there can be any.
+fn sweep(bridge: &Bridge) -> Result {
+    let ageing = bridge.ageing();
+    let now = bridge.now();
+    let mut by_index: KVec<Option<kernel::sync::Arc<Port>>> = KVec::new();
+    {
+        let ports = bridge.ports.lock();
+        if ageing.limit.is_none() || ports.iter().all(|port| port.expiry() > now) {
+            return Ok(());
+        }
+        for port in &*ports {
+            while by_index.len() <= usize::from(port.index) {
+                by_index.push(None, GFP_KERNEL)?;
+            }
+            by_index[usize::from(port.index)] = Some(port.clone());
+        }
+        let writer = bridge.writer.lock();
+        bridge.set_sweeping(true);
+        // Lowered again for each entry that stays, here and by whoever learns meanwhile.
+        for port in &*ports {
+            port.set_expiry(&writer, u64::MAX);
+        }
+    }
+    bridge.visit_all(|softirqs_off, entry| {
+        let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
+            return Action::Keep;
+        };
+        if entry.is_static {
+            return Action::Keep;
+        }
+        if ageing.is_aged(entry.stamp, now) {
+            port.counters(softirqs_off).add(Counter::Aged as usize, 1);
+            return Action::Remove;
+        }
+        port.lower_expiry(ageing.expiry(entry.stamp, now));
+        Action::Keep
+    });
+    bridge.set_sweeping(false);
+    Ok(())
+}
