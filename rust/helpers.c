@@ -5,6 +5,7 @@
 #include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -112,6 +113,11 @@ bool maclearn_delayed_work_schedule(struct delayed_work *work,
 				    unsigned long delay)
 {
 	return mod_delayed_work(system_dfl_wq, work, delay);
+}
+
+void maclearn_consume_skb(struct sk_buff *skb)
+{
+	consume_skb(skb);
 }
 
 void *maclearn_kvzalloc(size_t size)

@@ -44,6 +44,8 @@ void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run);
 bool maclearn_delayed_work_schedule(struct delayed_work *work,
 				    unsigned long delay);
 
+void maclearn_consume_skb(struct sk_buff *skb);
+
 void *maclearn_kvzalloc(size_t size);
 void maclearn_kvfree(void *memory);
 

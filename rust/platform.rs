@@ -18,6 +18,10 @@ pub(crate) use core::hint::spin_loop as relax;
 pub(crate) use kernel::sync::Arc;
 pub(crate) use rcu::wait_for_readers;
 
+/// Enters a read-side section for the table's self-test.
+#[cfg(CONFIG_KUNIT = "y")]
+pub(crate) use rcu::read_lock;
+
 /// Proof of a read-side section: what the table showed stays valid until it ends.
 pub(crate) use rcu::ReadSection as ReadGuard;
 

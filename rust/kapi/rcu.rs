@@ -47,6 +47,24 @@ impl ReadSection {
     }
 }
 
+/// A read-side section that lasts as long as the value.
+#[cfg(CONFIG_KUNIT = "y")]
+pub(crate) fn read_lock() -> impl core::ops::Deref<Target = ReadSection> {
+    struct Held(ReadSection, #[allow(dead_code)] rcu::Guard);
+
+    impl core::ops::Deref for Held {
+        type Target = ReadSection;
+
+        fn deref(&self) -> &ReadSection {
+            &self.0
+        }
+    }
+
+    let guard = rcu::read_lock();
+    // INVARIANT: The guard lives as long as the section, which is only lent out.
+    Held(ReadSection(NotThreadSafe), guard)
+}
+
 /// Waits until every read-side section that has begun has ended (`synchronize_net()`). May sleep.
 pub(crate) fn wait_for_readers() {
     // SAFETY: No requirement but process context.

@@ -205,7 +205,7 @@ impl Frame<'_> {
     #[inline(always)]
     pub(crate) fn consume(self) -> Verdict {
         // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter that it is gone.
-        unsafe { bindings::consume_skb(self.skb.as_ptr()) };
+        unsafe { bindings::maclearn_consume_skb(self.skb.as_ptr()) };
         Verdict(bindings::NF_STOLEN)
     }
 }

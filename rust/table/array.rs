@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An array of buckets, a link of the chain that a table is while it is being resized.
+//!
+//! # Why a reader misses nothing
+//!
+//! An entry is moved by making the new copy before the old one goes. Within an array it has two
+//! buckets to be in: a reader that found it in neither checks that neither changed since it began
+//! to read, so at that moment it was in neither. Along the chain entries move only forward, and so
+//! does the reader: what was not in this array at the moment of the check, and is in the table, is
+//! in a later one and stays in this or a yet later one. A drained array keeps its `next`, so that
+//! a reader that began there finds the way.
+
+use core::ptr;
+
+use super::bucket::{Bucket, Name, Owner, Slot, SLOTS};
+use super::{Key, PortIndex, Secret};
+use crate::platform::{relax, AtomicPtr, Boxed, Buckets, OutOfMemory};
+
+/// Fewest buckets in an array.
+pub(super) const MIN_BUCKETS: usize = if cfg!(loom) { 2 } else { 8 };
+
+/// An array of buckets and the secret that places entries in it.
+///
+/// # Invariants
+///
+/// `next` is null or points to an array that is not freed while anyone can use this one.
+pub struct Array {
+    secret: Secret,
+    buckets: Buckets<Bucket>,
+    next: AtomicPtr<Array>,
+}
+
+impl Array {
+    /// Makes an empty array of at least eight buckets. This may sleep.
+    pub fn allocate(buckets: usize, secret: Secret) -> Result<Boxed<Self>, OutOfMemory> {
+        if u32::try_from(buckets).is_err() {
+            return Err(OutOfMemory);
+        }
+        Boxed::new(Self {
+            secret,
+            buckets: Buckets::zeroed(buckets.max(MIN_BUCKETS))?,
+            next: AtomicPtr::new(ptr::null_mut()),
+        })
+    }
+
+    /// Buckets in this array.
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of::<Bucket>() * self.len()
+    }
+
+    pub(super) fn bucket(&self, index: usize) -> Option<&Bucket> {
+        self.buckets.get(index)
+    }
+
+    #[inline]
+    pub(super) fn next(&self) -> Option<&Array> {
+        // SAFETY: By the type's invariants the pointer is null, or good for as long as `self` is.
+        unsafe { self.next.load_acquire().as_ref() }
+    }
+
+    /// Appends an array.
+    ///
+    /// # Safety
+    ///
+    /// `next` must point to an array that is not freed while anyone can use this one.
+    pub(super) unsafe fn set_next(&self, next: *mut Array) {
+        // INVARIANT: By this function's safety contract.
+        self.next.store_release(next);
+    }
+
+    pub(super) fn next_ptr(&self) -> *mut Array {
+        self.next.load_acquire()
+    }
+
+    pub(super) fn last(&self) -> &Array {
+        let mut array = self;
+        while let Some(next) = array.next() {
+            array = next;
+        }
+        array
+    }
+
+    /// Looks a key's primary entry up in this array and the following ones.
+    #[inline]
+    pub(super) fn find_primary(&self, key: Key) -> Option<Hit<'_>> {
+        self.find(Name::primary(key))
+    }
+
+    /// Looks an extra owner's entry up in this array and the following ones.
+    #[inline(never)]
+    pub(super) fn find_extra(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
+        self.find(Name::extra(key, port))
+    }
+
+    // Always inline, so that each of the two above has code for its own kind of name.
+    #[inline(always)]
+    fn find(&self, name: Name) -> Option<Hit<'_>> {
+        let mut array = self;
+        loop {
+            if let Some(hit) = array.find_here(name) {
+                return Some(hit);
+            }
+            array = array.next()?;
+        }
+    }
+
+    #[inline(always)]
+    fn find_here(&self, name: Name) -> Option<Hit<'_>> {
+        let choice = self.choose(name);
+        let first = self.first(choice);
+        loop {
+            let first_seq = first.begin_read();
+            if let Some(hit) = Hit::read(first, first_seq, name) {
+                if hit.is_current() {
+                    return Some(hit);
+                }
+            } else {
+                let second = self.second(choice);
+                let second_seq = second.begin_read();
+                if let Some(hit) = Hit::read(second, second_seq, name) {
+                    if hit.is_current() {
+                        return Some(hit);
+                    }
+                } else if first.unchanged(first_seq) && second.unchanged(second_seq) {
+                    return None;
+                }
+            }
+            relax();
+        }
+    }
+
+    /// Makes a place for a new entry, by moving another one to its other bucket if need be.
+    /// Returns it and whether an entry was moved. Only the writer calls this.
+    pub(super) fn make_room(&self, name: Name) -> Option<(Slot<'_>, bool)> {
+        let (first, second) = self.candidates(name);
+        let emptier = if first.room() >= second.room() {
+            first
+        } else {
+            second
+        };
+        if let Some(slot) = emptier.empty_slot() {
+            return Some((slot, false));
+        }
+        let (slot, resident, target) = first
+            .slots()
+            .chain(second.slots())
+            .filter_map(|slot| {
+                let resident = slot.name()?;
+                Some((slot, resident, self.other_bucket(resident, slot.bucket)))
+            })
+            .max_by_key(|(_, _, target)| target.room())?;
+        slot.move_to(target.empty_slot()?, resident, slot.owner());
+        Some((slot, true))
+    }
+
+    fn candidates(&self, name: Name) -> (&Bucket, &Bucket) {
+        let choice = self.choose(name);
+        (self.first(choice), self.second(choice))
+    }
+
+    fn other_bucket(&self, name: Name, bucket: &Bucket) -> &Bucket {
+        let (first, second) = self.candidates(name);
+        if ptr::eq(first, bucket) {
+            second
+        } else {
+            first
+        }
+    }
+
+    #[inline]
+    fn choose(&self, name: Name) -> Choice {
+        let (word, number) = name.parts();
+        let hash = self.secret.hash(word, number);
+        let first = scale(hash as u32, self.len());
+        Choice {
+            first,
+            high: (hash >> 32) as u32,
+        }
+    }
+
+    #[inline]
+    fn first(&self, choice: Choice) -> &Bucket {
+        &self.buckets[choice.first]
+    }
+
+    #[inline]
+    fn second(&self, choice: Choice) -> &Bucket {
+        // One of the others: the first is left out of the count.
+        let second = scale(choice.high, self.len() - 1);
+        &self.buckets[second + usize::from(second >= choice.first)]
+    }
+}
+
+/// What a name's hash says about its buckets.
+#[derive(Clone, Copy)]
+struct Choice {
+    first: usize,
+    high: u32,
+}
+
+/// Spreads a 32-bit hash over `0..len`.
+#[inline]
+fn scale(hash: u32, len: usize) -> usize {
+    ((u64::from(hash) * len as u64) >> 32) as usize
+}
+
+/// An entry that was found.
+#[derive(Clone, Copy)]
+pub(super) struct Hit<'a> {
+    pub(super) slot: Slot<'a>,
+    pub(super) owner: Owner,
+    seq: u32,
+}
+
+impl<'a> Hit<'a> {
+    #[inline]
+    fn read(bucket: &'a Bucket, seq: u32, name: Name) -> Option<Self> {
+        let slot = bucket.find(name)?;
+        Some(Self {
+            slot,
+            owner: slot.owner(),
+            seq,
+        })
+    }
+
+    /// Is its bucket still as it was when it was read?
+    #[inline]
+    pub(super) fn is_current(&self) -> bool {
+        self.slot.bucket.unchanged(self.seq)
+    }
+}
+
+/// Entries that fit in `buckets` buckets.
+pub(super) fn slots(buckets: usize) -> usize {
+    buckets * SLOTS
+}

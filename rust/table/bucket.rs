@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bucket: one cache line with a few slots and a sequence counter.
+//!
+//! The only writer makes `seq` odd while it changes anything that readers compare, so that what a
+//! reader read belongs together when `seq` was even before and is the same after. The stamps are
+//! outside of that: a reader stores them.
+
+use super::{Key, PortIndex, Stamp};
+use crate::platform::{read_barrier, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable};
+
+/// Entries in a bucket. The model checker is content with fewer.
+pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 5 };
+
+/// Set in the key of an extra owner's entry.
+const EXTRA: u64 = 1 << 62;
+
+/// What an entry is looked up by.
+///
+/// The first owner of a key has the *primary* entry, named by the key alone. Each further owner
+/// has an *extra* entry, named by key and port.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    bits: u64,
+    port: Option<PortIndex>,
+}
+
+impl Name {
+    #[inline]
+    pub(super) fn primary(key: Key) -> Self {
+        Self {
+            bits: key.to_bits(),
+            port: None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn extra(key: Key, port: PortIndex) -> Self {
+        Self {
+            bits: key.to_bits() | EXTRA,
+            port: Some(port),
+        }
+    }
+
+    /// The word and the number to hash.
+    #[inline]
+    pub(super) fn parts(self) -> (u64, u16) {
+        (self.bits, self.port.unwrap_or(0))
+    }
+
+    pub(super) fn key(self) -> Key {
+        Key::from_parts((self.bits >> 48) as u16, self.bits)
+    }
+
+    pub(super) fn is_extra(self) -> bool {
+        self.port.is_some()
+    }
+}
+
+/// A port and what kind of owner it is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Owner(u16);
+
+impl Owner {
+    const PORT: u16 = 0x3ff;
+    const SHARED: u16 = 1 << 14;
+    const STATIC: u16 = 1 << 15;
+
+    pub(super) fn learned(port: PortIndex) -> Self {
+        Self(port & Self::PORT)
+    }
+
+    pub(super) fn configured(port: PortIndex) -> Self {
+        Self(port & Self::PORT | Self::STATIC)
+    }
+
+    #[inline]
+    pub(super) fn port(self) -> PortIndex {
+        self.0 & Self::PORT
+    }
+
+    #[inline]
+    pub(super) fn is_static(self) -> bool {
+        self.0 & Self::STATIC != 0
+    }
+
+    /// Are there extra owners? Set in primary entries only.
+    #[inline]
+    pub(super) fn is_shared(self) -> bool {
+        self.0 & Self::SHARED != 0
+    }
+
+    pub(super) fn made_static(self) -> Self {
+        Self(self.0 | Self::STATIC)
+    }
+
+    pub(super) fn with_shared(self, shared: bool) -> Self {
+        let alone = self.0 & !Self::SHARED;
+        Self(if shared { alone | Self::SHARED } else { alone })
+    }
+}
+
+/// A bucket; all zero when empty.
+#[repr(C, align(64))]
+#[cfg_attr(loom, derive(Default))]
+pub(super) struct Bucket {
+    keys: [AtomicU64; SLOTS],
+    owners: [AtomicU16; SLOTS],
+    stamps: [AtomicU16; SLOTS],
+    seq: AtomicU32,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(core::mem::size_of::<Bucket>() == 64);
+
+// SAFETY: It is made of atomic integers only, for which all-zero bytes are valid.
+unsafe impl Zeroable for Bucket {}
+
+impl Bucket {
+    /// Starts reading: what is read from now on is good if `unchanged()` says so afterwards.
+    #[inline]
+    pub(super) fn begin_read(&self) -> u32 {
+        // Rounded down to even, so that reading during a change is never found to be good.
+        self.seq.load_acquire() & !1
+    }
+
+    #[inline]
+    pub(super) fn unchanged(&self, seq: u32) -> bool {
+        // Orders the reads before. A reader can't be late by the 2^31 changes after which `seq`
+        // comes round to the same value.
+        read_barrier();
+        self.seq.load_relaxed() == seq
+    }
+
+    #[inline]
+    pub(super) fn find(&self, name: Name) -> Option<Slot<'_>> {
+        self.slots().find(|slot| {
+            slot.bits() == name.bits && name.port.is_none_or(|port| slot.owner().port() == port)
+        })
+    }
+
+    #[inline]
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        (0..SLOTS).map(|index| Slot {
+            bucket: self,
+            index,
+        })
+    }
+
+    pub(super) fn empty_slot(&self) -> Option<Slot<'_>> {
+        self.slots().find(|slot| slot.name().is_none())
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.slots().filter(|slot| slot.name().is_none()).count()
+    }
+
+    /// Makes a change that readers see as a whole or not at all. Only the writer calls this.
+    fn change(&self, change: impl FnOnce()) {
+        let seq = self.seq.load_relaxed();
+        self.seq.store_relaxed(seq.wrapping_add(1));
+        write_barrier();
+        change();
+        self.seq.store_release(seq.wrapping_add(2));
+    }
+}
+
+/// A place for an entry.
+#[derive(Clone, Copy)]
+pub(super) struct Slot<'a> {
+    pub(super) bucket: &'a Bucket,
+    index: usize,
+}
+
+impl Slot<'_> {
+    #[inline]
+    fn bits(&self) -> u64 {
+        self.bucket.keys[self.index].load_relaxed()
+    }
+
+    /// The name of the entry that stands here.
+    pub(super) fn name(&self) -> Option<Name> {
+        let bits = self.bits();
+        (bits != 0).then(|| Name {
+            bits,
+            port: (bits & EXTRA != 0).then(|| self.owner().port()),
+        })
+    }
+
+    #[inline]
+    pub(super) fn owner(&self) -> Owner {
+        Owner(self.bucket.owners[self.index].load_relaxed())
+    }
+
+    #[inline]
+    pub(super) fn stamp(&self) -> Stamp {
+        self.bucket.stamps[self.index].load_relaxed()
+    }
+
+    #[inline]
+    pub(super) fn set_stamp(&self, stamp: Stamp) {
+        self.bucket.stamps[self.index].store_relaxed(stamp);
+    }
+
+    /// Puts an entry here, in place of what was.
+    pub(super) fn set(&self, name: Name, owner: Owner, stamp: Stamp) {
+        self.bucket.change(|| {
+            self.bucket.keys[self.index].store_relaxed(name.bits);
+            self.bucket.owners[self.index].store_relaxed(owner.0);
+            self.set_stamp(stamp);
+        });
+    }
+
+    pub(super) fn set_owner(&self, owner: Owner) {
+        self.bucket
+            .change(|| self.bucket.owners[self.index].store_relaxed(owner.0));
+    }
+
+    pub(super) fn clear(&self) {
+        self.bucket
+            .change(|| self.bucket.keys[self.index].store_relaxed(0));
+    }
+
+    /// Puts what stands here to another place, under a given name, and clears this one.
+    ///
+    /// The new entry is complete before the old one goes: a reader that finds the old one gone
+    /// sees the new one, or sees that the new one's bucket changed since it read it.
+    pub(super) fn move_to(&self, to: Slot<'_>, name: Name, owner: Owner) {
+        let stamp = self.stamp();
+        to.set(name, owner, stamp);
+        self.clear();
+        // A reader may have refreshed the old entry after its stamp was copied.
+        let late = self.stamp();
+        if late != stamp {
+            to.set_stamp(late);
+        }
+    }
+}

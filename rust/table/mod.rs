@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of a bridge: which ports own a (VLAN, MAC).
+//!
+//! [`Table`] answers, [`Writer`] changes. Readers take no lock; whoever changes the table holds
+//! its only `Writer`, so the caller keeps that in a lock that readers on the same CPU can't
+//! interrupt. `Documentation/design.md` shows the layout, `array.rs` argues why no reader misses
+//! an owner.
+//!
+//! This module knows nothing of the kernel: all that it needs is in `crate::platform`, so that the
+//! same source runs in the host's tests.
+
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+
+mod array;
+mod bucket;
+mod key;
+mod secret;
+#[cfg(any(all(test, not(loom)), CONFIG_KUNIT))]
+mod selftest;
+mod writer;
+
+pub use array::Array;
+pub use key::Key;
+pub use secret::Secret;
+pub use writer::{Action, Cursor, Entry, Learned, Limits, Migration, Retired, Visit, Writer};
+
+use crate::platform::{
+    new_arc, Arc, AtomicPtr, AtomicU32, AtomicU64, Boxed, Buckets, OutOfMemory, ReadGuard,
+};
+use array::{Hit, MIN_BUCKETS};
+
+/// A port's number, less than [`MAX_PORTS`].
+pub type PortIndex = u16;
+
+/// As many ports as a bridge can have. The model checker is content with fewer.
+pub const MAX_PORTS: usize = if cfg!(loom) { 4 } else { 1024 };
+
+/// A time in a unit of the caller's, wrapping.
+pub type Stamp = u16;
+
+/// Who owns a key, as a port sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ownership {
+    /// This port, possibly with others.
+    Mine,
+    /// Other ports only.
+    Other,
+    /// No port.
+    Nobody,
+}
+
+/// The reading side of a table.
+pub struct Table {
+    shared: Arc<Shared>,
+}
+
+impl Table {
+    /// Makes an empty table. This may sleep.
+    pub fn new(secret: Secret) -> Result<(Self, Writer), OutOfMemory> {
+        let counts = Buckets::zeroed(MAX_PORTS)?;
+        let first = Array::allocate(MIN_BUCKETS, secret)?;
+        let bytes = size_of::<Shared>() + size_of_val(&*counts) + first.bytes();
+        let shared = new_arc(Shared {
+            first: AtomicPtr::new(first.into_raw()),
+            total: AtomicU32::new(0),
+            bytes: AtomicU64::new(bytes as u64),
+            counts,
+        })?;
+        let writer = Writer::new(shared.clone());
+        Ok((Self { shared }, writer))
+    }
+
+    /// Does `port` own `key`? If so, and it was not configured, `now` is noted as its last use.
+    ///
+    /// A note that races with the entry's removal may go with it, as if the frame had come just
+    /// before its predecessor aged.
+    #[inline]
+    pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> bool {
+        match self.look_up(guard, key, port) {
+            Found::Mine(hit) => {
+                if hit.slot.stamp() != now && !hit.owner.is_static() {
+                    hit.slot.set_stamp(now);
+                }
+                true
+            }
+            Found::Other | Found::Nobody => false,
+        }
+    }
+
+    /// Who owns `key`, as seen from `port`?
+    #[inline]
+    pub fn ownership(&self, guard: &ReadGuard, key: Key, port: PortIndex) -> Ownership {
+        match self.look_up(guard, key, port) {
+            Found::Mine(_) => Ownership::Mine,
+            Found::Other => Ownership::Other,
+            Found::Nobody => Ownership::Nobody,
+        }
+    }
+
+    /// Keys that `port` owns.
+    pub fn port_count(&self, port: PortIndex) -> u32 {
+        self.shared.port_count(port)
+    }
+
+    /// Sum of all ports' counts.
+    pub fn total(&self) -> u32 {
+        self.shared.total.load_relaxed()
+    }
+
+    /// Memory that the table uses.
+    pub fn memory_bytes(&self) -> usize {
+        self.shared.bytes.load_relaxed() as usize
+    }
+
+    // Always inline, so that neither of its callers has code for what only the other wants.
+    #[inline(always)]
+    fn look_up<'a>(&'a self, guard: &'a ReadGuard, key: Key, port: PortIndex) -> Found<'a> {
+        match self.first(guard).find_primary(key) {
+            None => Found::Nobody,
+            Some(primary) if primary.owner.port() == port => Found::Mine(primary),
+            Some(primary) if !primary.owner.is_shared() => Found::Other,
+            Some(primary) => self.look_up_shared(guard, key, port, primary),
+        }
+    }
+
+    /// Goes on when a primary entry was found that has extra owners.
+    #[cold]
+    fn look_up_shared<'a>(
+        &'a self,
+        guard: &'a ReadGuard,
+        key: Key,
+        port: PortIndex,
+        mut primary: Hit<'a>,
+    ) -> Found<'a> {
+        loop {
+            if let Some(extra) = self.first(guard).find_extra(key, port) {
+                return Found::Mine(extra);
+            }
+            // An extra owner's entry goes only after the primary entry says that it is the owner
+            // now. While that has not changed, no extra entry means no owner.
+            if primary.is_current() {
+                return Found::Other;
+            }
+            match self.first(guard).find_primary(key) {
+                None => return Found::Nobody,
+                Some(changed) if changed.owner.port() == port => return Found::Mine(changed),
+                Some(changed) => primary = changed,
+            }
+        }
+    }
+
+    #[inline]
+    fn first<'a>(&'a self, _guard: &'a ReadGuard) -> &'a Array {
+        // SAFETY: The guard shows that this is a read-side critical section.
+        unsafe { self.shared.first() }
+    }
+}
+
+enum Found<'a> {
+    Mine(Hit<'a>),
+    Other,
+    Nobody,
+}
+
+/// What readers and the writer share.
+///
+/// # Invariants
+///
+/// `first` points to an array. It and those that follow were given up by [`Boxed::into_raw`] and
+/// belong to this. Only the writer changes `first`. What it takes out is freed after all readers
+/// that may have seen it are done.
+struct Shared {
+    first: AtomicPtr<Array>,
+    total: AtomicU32,
+    bytes: AtomicU64,
+    /// Keys that each port owns.
+    counts: Buckets<AtomicU32>,
+}
+
+impl Shared {
+    /// The first array of the chain.
+    ///
+    /// # Safety
+    ///
+    /// While the result is used, the caller is in a read-side critical section or borrows the
+    /// writer.
+    #[inline]
+    unsafe fn first(&self) -> &Array {
+        // SAFETY: By the type's invariants it points to an array. That is freed after the read-side
+        // critical section, and taken out only by someone who has the writer for itself.
+        unsafe { &*self.first.load_acquire() }
+    }
+
+    fn port_count(&self, port: PortIndex) -> u32 {
+        self.counts
+            .get(usize::from(port))
+            .map_or(0, AtomicU32::load_relaxed)
+    }
+
+    /// Counts a key that `port` owns from now on. Only the writer calls this.
+    fn count(&self, port: PortIndex) {
+        if let Some(count) = self.counts.get(usize::from(port)) {
+            count.store_relaxed(count.load_relaxed() + 1);
+            self.total.store_relaxed(self.total.load_relaxed() + 1);
+        }
+    }
+
+    /// Counts a key that `port` no longer owns. Only the writer calls this.
+    fn uncount(&self, port: PortIndex) {
+        if let Some(count) = self.counts.get(usize::from(port)) {
+            count.store_relaxed(count.load_relaxed() - 1);
+            self.total.store_relaxed(self.total.load_relaxed() - 1);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let mut array = self.first.load_acquire();
+        while !array.is_null() {
+            // SAFETY: By the type's invariants it was given up by `into_raw()` and belongs to
+            // `self`. Nobody else has `self`, so nobody reads it.
+            let boxed = unsafe { Boxed::from_raw(array) };
+            array = boxed.next_ptr();
+        }
+    }
+}

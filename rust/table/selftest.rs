@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a table promises, shown one promise a test. Runs in the kernel (KUnit) and on the host.
+
+#[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(maclearn_table))]
+mod tests {
+    use crate::platform::{read_lock, OutOfMemory};
+    use crate::table::*;
+
+    const NO_LIMITS: Limits = Limits { port: 0, total: 0 };
+
+    fn secret() -> Secret {
+        Secret::new([
+            0x0123_4567_89ab_cdef,
+            0x1f83_d9ab_fb41_bd6b,
+            0x9b05_688c_2b3e_6c1f,
+            0x5be0_cd19_137e_2179,
+        ])
+    }
+
+    fn table() -> Result<(Table, Writer), OutOfMemory> {
+        Table::new(secret())
+    }
+
+    fn key(number: u64) -> Key {
+        Key::from_parts(0, 0x02 | number << 8)
+    }
+
+    fn learn(writer: &mut Writer, key: Key, port: PortIndex) -> Learned {
+        writer.learn(key, port, 0, NO_LIMITS, false)
+    }
+
+    fn ownership(table: &Table, key: Key, port: PortIndex) -> Ownership {
+        table.ownership(&read_lock(), key, port)
+    }
+
+    fn refresh(table: &Table, key: Key, port: PortIndex, now: Stamp) -> bool {
+        table.refresh(&read_lock(), key, port, now)
+    }
+
+    /// The only entry of `writer`, if there is exactly one.
+    fn only_entry(writer: &mut Writer) -> Option<Entry> {
+        let mut found = None;
+        let mut count = 0;
+        let mut cursor = writer.cursor();
+        while writer.visit(&mut cursor, 1, |entry| {
+            found = Some(entry);
+            count += 1;
+            Action::Keep
+        }) == Visit::More
+        {}
+        found.filter(|_| count == 1)
+    }
+
+    /// Resizes the table as long as it wants to be.
+    fn resize(writer: &mut Writer) -> Result<(), OutOfMemory> {
+        while let Some(buckets) = writer.wanted() {
+            writer.begin_resize(Array::allocate(buckets, secret())?);
+            while writer.migrate(3) == Migration::More {}
+            drop(writer.retire());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn key_keeps_vlan_and_mac() {
+        let mac = [0x02, 0xfe, 0x80, 0x01, 0x7f, 0xff];
+        let key = Key::new(4094, mac);
+        assert_eq!(key.vlan(), 4094);
+        assert_eq!(key.mac(), mac);
+        // Two bytes of something else follow the address in a frame.
+        let word = u64::from_le_bytes([0x02, 0xfe, 0x80, 0x01, 0x7f, 0xff, 0x08, 0x06]);
+        assert!(Key::from_parts(4094, word) == key);
+        assert!(Key::new(4093, mac) != key);
+    }
+
+    #[test]
+    fn learned_key_belongs_to_its_port() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Nobody);
+        assert_eq!(learn(&mut writer, key(1), 3), Learned::New { moved: false });
+        assert_eq!(learn(&mut writer, key(1), 3), Learned::Known);
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
+        assert_eq!(ownership(&table, key(1), 4), Ownership::Other);
+        assert_eq!(ownership(&table, key(2), 3), Ownership::Nobody);
+        assert_eq!(table.port_count(3), 1);
+        assert_eq!(table.total(), 1);
+        assert!(writer.remove(key(1), 3));
+        assert!(!writer.remove(key(1), 3));
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Nobody);
+        assert_eq!(table.total(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn same_mac_in_two_vlans_is_two_keys() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let mac = [2, 0, 0, 0, 0, 1];
+        learn(&mut writer, Key::new(10, mac), 1);
+        learn(&mut writer, Key::new(20, mac), 2);
+        assert_eq!(ownership(&table, Key::new(10, mac), 1), Ownership::Mine);
+        assert_eq!(ownership(&table, Key::new(20, mac), 1), Ownership::Other);
+        assert_eq!(ownership(&table, Key::new(30, mac), 1), Ownership::Nobody);
+        Ok(())
+    }
+
+    #[test]
+    fn refresh_stamps_what_the_port_learned() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        writer.learn(key(1), 3, 10, NO_LIMITS, false);
+        assert!(refresh(&table, key(1), 3, 11));
+        assert!(!refresh(&table, key(1), 4, 12));
+        assert!(!refresh(&table, key(2), 3, 12));
+        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(11));
+        writer.insert_static(key(1), 3, NO_LIMITS);
+        assert!(refresh(&table, key(1), 3, 13));
+        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(11));
+        Ok(())
+    }
+
+    #[test]
+    fn key_of_several_ports() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        assert_eq!(learn(&mut writer, key(1), 2), Learned::New { moved: true });
+        assert_eq!(learn(&mut writer, key(1), 3), Learned::New { moved: true });
+        assert_eq!(table.total(), 3);
+        assert_eq!(ownership(&table, key(1), 4), Ownership::Other);
+        assert!(refresh(&table, key(1), 3, 9));
+        // The first owner goes: the others stay.
+        assert!(writer.remove(key(1), 1));
+        assert_eq!(ownership(&table, key(1), 1), Ownership::Other);
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
+        assert!(writer.remove(key(1), 3));
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
+        assert!(writer.remove(key(1), 2));
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Nobody);
+        assert_eq!(table.total(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn exclusive_takes_what_was_learned() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        learn(&mut writer, key(1), 2);
+        writer.insert_static(key(1), 3, NO_LIMITS);
+        let full = Limits { port: 0, total: 3 };
+        assert_eq!(
+            writer.learn(key(1), 4, 0, full, true),
+            Learned::New { moved: true }
+        );
+        assert_eq!(ownership(&table, key(1), 1), Ownership::Other);
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Other);
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
+        assert_eq!(ownership(&table, key(1), 4), Ownership::Mine);
+        assert_eq!(table.port_count(1) + table.port_count(2), 0);
+        assert_eq!(table.total(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn exclusive_next_to_a_configured_first_owner() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        writer.insert_static(key(1), 1, NO_LIMITS);
+        let full = Limits { port: 0, total: 2 };
+        assert_eq!(
+            writer.learn(key(1), 2, 0, full, true),
+            Learned::New { moved: true }
+        );
+        assert_eq!(
+            writer.learn(key(1), 3, 0, full, true),
+            Learned::New { moved: true }
+        );
+        assert_eq!(ownership(&table, key(1), 1), Ownership::Mine);
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Other);
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
+        assert_eq!(table.total(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn limits_hold_back_new_keys_only() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let limits = Limits { port: 2, total: 3 };
+        let mut learn = |number, port| writer.learn(key(number), port, 0, limits, false);
+        assert_eq!(learn(1, 1), Learned::New { moved: false });
+        assert_eq!(learn(2, 1), Learned::New { moved: false });
+        assert_eq!(learn(3, 1), Learned::PortLimit);
+        assert_eq!(learn(1, 1), Learned::Known);
+        assert_eq!(learn(3, 2), Learned::New { moved: false });
+        assert_eq!(learn(4, 2), Learned::TotalLimit);
+        assert_eq!(learn(1, 2), Learned::TotalLimit);
+        assert_eq!(ownership(&table, key(4), 2), Ownership::Nobody);
+        assert_eq!(table.total(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn port_out_of_range_owns_nothing() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let port = MAX_PORTS as PortIndex;
+        assert_eq!(learn(&mut writer, key(1), port), Learned::PortLimit);
+        assert_eq!(
+            writer.insert_static(key(1), port, NO_LIMITS),
+            Learned::PortLimit
+        );
+        assert_eq!(ownership(&table, key(1), port), Ownership::Nobody);
+        assert_eq!(table.port_count(port), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn learned_entry_becomes_static() -> Result<(), OutOfMemory> {
+        let (_table, mut writer) = table()?;
+        let is_static = |writer: &mut Writer| only_entry(writer).map(|entry| entry.is_static);
+        learn(&mut writer, key(1), 1);
+        assert_eq!(is_static(&mut writer), Some(false));
+        assert_eq!(writer.insert_static(key(1), 1, NO_LIMITS), Learned::Known);
+        assert_eq!(is_static(&mut writer), Some(true));
+        assert_eq!(learn(&mut writer, key(1), 1), Learned::Known);
+        assert_eq!(is_static(&mut writer), Some(true));
+        Ok(())
+    }
+
+    #[test]
+    fn visit_removes_a_ports_keys() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        for number in 0..9 {
+            learn(&mut writer, key(number), 1);
+            learn(&mut writer, key(number), 2);
+        }
+        let mut cursor = writer.cursor();
+        let mut visit = Visit::More;
+        while visit == Visit::More {
+            visit = writer.visit(&mut cursor, 1, |entry| match entry.port {
+                1 => Action::Remove,
+                _ => Action::Keep,
+            });
+        }
+        assert_eq!(visit, Visit::Complete);
+        assert_eq!(table.port_count(1), 0);
+        assert_eq!(table.port_count(2), 9);
+        for number in 0..9 {
+            assert_eq!(ownership(&table, key(number), 1), Ownership::Other);
+            assert_eq!(ownership(&table, key(number), 2), Ownership::Mine);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn visit_says_when_it_may_have_missed_an_entry() -> Result<(), OutOfMemory> {
+        let (_table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        learn(&mut writer, key(1), 2);
+        let mut cursor = writer.cursor();
+        writer.visit(&mut cursor, 4, |_| Action::Keep);
+        // Port 2's entry takes the place of port 1's, which may have been visited.
+        writer.remove(key(1), 1);
+        let mut visit = Visit::More;
+        while visit == Visit::More {
+            visit = writer.visit(&mut cursor, 1, |_| Action::Keep);
+        }
+        assert_eq!(visit, Visit::Incomplete);
+        Ok(())
+    }
+
+    #[test]
+    fn restamp_sets_the_stamp() -> Result<(), OutOfMemory> {
+        let (_table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        let mut cursor = writer.cursor();
+        while writer.visit(&mut cursor, 1, |_| Action::Restamp(77)) == Visit::More {}
+        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(77));
+        Ok(())
+    }
+
+    #[test]
+    fn grows_and_shrinks_with_its_keys() -> Result<(), OutOfMemory> {
+        const KEYS: u64 = 3000;
+        let (table, mut writer) = table()?;
+        let empty = table.memory_bytes();
+        for number in 0..KEYS {
+            assert_eq!(
+                learn(&mut writer, key(number), (number % 7) as PortIndex),
+                Learned::New { moved: false }
+            );
+            resize(&mut writer)?;
+        }
+        let full = table.memory_bytes() - empty;
+        assert!(full <= 32 * KEYS as usize);
+        for number in 0..KEYS {
+            let port = (number % 7) as PortIndex;
+            assert_eq!(ownership(&table, key(number), port), Ownership::Mine);
+            assert_eq!(ownership(&table, key(number), 7), Ownership::Other);
+        }
+        for number in 0..KEYS {
+            assert!(writer.remove(key(number), (number % 7) as PortIndex));
+            resize(&mut writer)?;
+        }
+        assert_eq!(table.total(), 0);
+        assert_eq!(table.memory_bytes(), empty);
+        Ok(())
+    }
+
+    #[test]
+    fn everything_is_found_in_the_middle_of_a_resize() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        for number in 0..20 {
+            learn(&mut writer, key(number), 1);
+        }
+        // The second array is too small for all, so a third one is begun.
+        writer.begin_resize(Array::allocate(8, secret())?);
+        for number in 20..40 {
+            learn(&mut writer, key(number), 1);
+        }
+        let learned = table.total();
+        loop {
+            let found = (0..40)
+                .filter(|number| ownership(&table, key(*number), 1) == Ownership::Mine)
+                .count();
+            assert_eq!(found, learned as usize);
+            match writer.migrate(1) {
+                Migration::More => {}
+                Migration::Stuck => writer.begin_resize(Array::allocate(18, secret())?),
+                Migration::Done => match writer.retire() {
+                    Some(array) => drop(array),
+                    None => break,
+                },
+            }
+        }
+        assert_eq!(table.total(), learned);
+        Ok(())
+    }
+}

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The changing side of a table.
+//!
+//! Every method does a bounded amount of work, so that it can be called under a spin lock.
+
+use core::cell::Cell;
+use core::ptr;
+
+use super::array::{self, Array, Hit, MIN_BUCKETS};
+use super::bucket::{Bucket, Name, Owner, Slot};
+use super::{Key, PortIndex, Shared, Stamp, MAX_PORTS};
+use crate::platform::{wait_for_readers, Arc, Boxed};
+
+/// How many keys may be owned. 0 means that there is no limit.
+#[derive(Clone, Copy, Default)]
+pub struct Limits {
+    /// By the port that is to be an owner.
+    pub port: u32,
+    /// By all ports together.
+    pub total: u32,
+}
+
+/// What became of a key that a port was to own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Learned {
+    /// The port owned it before.
+    Known,
+    /// The port owns it from now on.
+    New {
+        /// Another port owned it before, and does still if it was not taken from it.
+        moved: bool,
+    },
+    /// The port owns as many as it may, or its index is out of range.
+    PortLimit,
+    /// All ports together own as many as they may.
+    TotalLimit,
+    /// There is no free slot before the table has been resized.
+    NoRoom,
+}
+
+/// A key with one of its owners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The port that owns it.
+    pub port: PortIndex,
+    /// When it was used last; has no meaning if `is_static`.
+    pub stamp: Stamp,
+    /// Was it configured?
+    pub is_static: bool,
+}
+
+/// What [`Writer::visit`] does to an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Leaves it as it is.
+    Keep,
+    /// Removes it.
+    Remove,
+    /// Sets its stamp.
+    Restamp(Stamp),
+}
+
+/// How far a walk through the table got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visit {
+    /// There are more entries to visit.
+    More,
+    /// Every entry was visited that was there all the time.
+    Complete,
+    /// The walk is over, but meanwhile entries were moved, perhaps from a place that it had yet to
+    /// visit to one that it had visited. Who must see them all walks again.
+    Incomplete,
+}
+
+/// How far the move to a new array got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Migration {
+    /// There are more buckets to move.
+    More,
+    /// The first array is empty and can be retired, or there is only one array.
+    Done,
+    /// The last array has no room. Another one must be begun.
+    Stuck,
+}
+
+/// Where a walk through the table has got to.
+pub struct Cursor {
+    /// How many arrays came before this one since the table was made.
+    array: usize,
+    bucket: usize,
+    /// `Writer::moves` of the walk's beginning, and those that the walk itself caused.
+    moves: u64,
+}
+
+/// The right to change a table.
+pub struct Writer {
+    shared: Arc<Shared>,
+    /// How often an entry was moved to a place that a walk may have passed.
+    moves: Cell<u64>,
+    /// There was no room for an entry in the last array.
+    crowded: Cell<bool>,
+    /// Buckets of the first array that have been moved to the last.
+    migrated: usize,
+    /// Arrays retired since the table was made.
+    retired: usize,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            moves: Cell::new(0),
+            crowded: Cell::new(false),
+            migrated: 0,
+            retired: 0,
+        }
+    }
+
+    /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that were
+    /// learned lose it; those that were configured stay.
+    pub fn learn(
+        &mut self,
+        key: Key,
+        port: PortIndex,
+        now: Stamp,
+        limits: Limits,
+        exclusive: bool,
+    ) -> Learned {
+        if usize::from(port) >= MAX_PORTS {
+            return Learned::PortLimit;
+        }
+        if let Some(own) = self.find_owner(key, port) {
+            if !own.owner.is_static() {
+                own.slot.set_stamp(now);
+            }
+            if exclusive {
+                self.evict_others(key, port);
+            }
+            return Learned::Known;
+        }
+        self.add(key, Owner::learned(port), now, limits, exclusive)
+    }
+
+    /// Makes `port` an owner of `key` that does not age. If it had learned the key, that becomes
+    /// such an entry, and `Known` is returned.
+    pub fn insert_static(&mut self, key: Key, port: PortIndex, limits: Limits) -> Learned {
+        if usize::from(port) >= MAX_PORTS {
+            return Learned::PortLimit;
+        }
+        if let Some(own) = self.find_owner(key, port) {
+            own.slot.set_owner(own.owner.made_static());
+            return Learned::Known;
+        }
+        self.add(key, Owner::configured(port), 0, limits, false)
+    }
+
+    /// Takes `key` from `port`, learned or configured. Returns whether `port` owned it.
+    pub fn remove(&mut self, key: Key, port: PortIndex) -> bool {
+        let Some(own) = self.find_owner(key, port) else {
+            return false;
+        };
+        self.remove_entry(own.slot);
+        true
+    }
+
+    /// Where a walk through the table begins.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            array: self.retired,
+            bucket: 0,
+            moves: self.moves.get(),
+        }
+    }
+
+    /// Shows the entries of the next `buckets` buckets to `action` and does what it says.
+    /// An entry may be shown more than once in a walk.
+    pub fn visit(
+        &mut self,
+        cursor: &mut Cursor,
+        buckets: usize,
+        mut action: impl FnMut(Entry) -> Action,
+    ) -> Visit {
+        for _ in 0..buckets {
+            let Some(bucket) = self.bucket_at(cursor) else {
+                return if cursor.moves == self.moves.get() {
+                    Visit::Complete
+                } else {
+                    Visit::Incomplete
+                };
+            };
+            for slot in bucket.slots() {
+                while let Some(name) = slot.name() {
+                    let owner = slot.owner();
+                    let entry = Entry {
+                        key: name.key(),
+                        port: owner.port(),
+                        stamp: slot.stamp(),
+                        is_static: owner.is_static(),
+                    };
+                    match action(entry) {
+                        Action::Keep => break,
+                        Action::Restamp(stamp) => {
+                            slot.set_stamp(stamp);
+                            break;
+                        }
+                        Action::Remove => {
+                            // An extra owner may take this slot over: it is shown next, so this
+                            // move hides nothing from this walk.
+                            let moves = self.moves.get();
+                            self.remove_entry(slot);
+                            cursor.moves += self.moves.get() - moves;
+                        }
+                    }
+                }
+            }
+            cursor.bucket += 1;
+        }
+        Visit::More
+    }
+
+    /// How many buckets a new array should have, if the table should be resized now.
+    pub fn wanted(&self) -> Option<usize> {
+        let first = self.first();
+        let buckets = first.last().len();
+        let slots = array::slots(buckets);
+        let total = self.shared.total.load_relaxed() as usize;
+        let grown = buckets + buckets / 2;
+        if total * 4 >= slots * 3 {
+            return Some(grown);
+        }
+        if self.crowded.get() {
+            // With so much room left it was bad luck, or someone's good luck: a new secret will do.
+            return Some(if total * 3 >= slots * 2 {
+                grown
+            } else {
+                buckets
+            });
+        }
+        let halved = (total * 2).div_ceil(array::slots(1)).max(MIN_BUCKETS);
+        let is_resizing = first.next().is_some();
+        (!is_resizing && total * 4 < slots && halved < buckets).then_some(halved)
+    }
+
+    /// Appends an array: new entries go there, and [`Writer::migrate`] moves the others.
+    pub fn begin_resize(&mut self, array: Boxed<Array>) {
+        self.crowded.set(false);
+        let bytes = self.shared.bytes.load_relaxed() + array.bytes() as u64;
+        self.shared.bytes.store_relaxed(bytes);
+        // SAFETY: An array is taken out of the chain after those before it, and freed when nobody
+        // can have found it, or them, any more.
+        unsafe { self.first().last().set_next(array.into_raw()) };
+    }
+
+    /// Moves the entries of up to `buckets` buckets of the first array to the last.
+    pub fn migrate(&mut self, buckets: usize) -> Migration {
+        for _ in 0..buckets {
+            let first = self.first();
+            let last = first.last();
+            let Some(bucket) = first.bucket(self.migrated) else {
+                return Migration::Done;
+            };
+            if ptr::eq(first, last) {
+                return Migration::Done;
+            }
+            for slot in bucket.slots() {
+                let Some(name) = slot.name() else { continue };
+                let Some(room) = self.make_room(name) else {
+                    return Migration::Stuck;
+                };
+                slot.move_to(room, name, slot.owner());
+            }
+            self.migrated += 1;
+        }
+        Migration::More
+    }
+
+    /// Takes the first array out of the chain, if there is another one and all entries were moved.
+    pub fn retire(&mut self) -> Option<Retired> {
+        let first = self.first();
+        let next = first.next_ptr();
+        if next.is_null() || self.migrated < first.len() {
+            return None;
+        }
+        let bytes = self.shared.bytes.load_relaxed() - first.bytes() as u64;
+        let array = self.shared.first.load_acquire();
+        self.shared.bytes.store_relaxed(bytes);
+        // From here on new readers begin at the next array; the others find it by `next`.
+        self.shared.first.store_release(next);
+        self.migrated = 0;
+        self.retired += 1;
+        // INVARIANT: It was taken out of the chain just now.
+        Some(Retired { array })
+    }
+
+    fn first(&self) -> &Array {
+        // SAFETY: The result borrows the writer.
+        unsafe { self.shared.first() }
+    }
+
+    fn bucket_at(&self, cursor: &mut Cursor) -> Option<&Bucket> {
+        if cursor.array < self.retired {
+            // What it held was moved to the arrays that follow.
+            cursor.array = self.retired;
+            cursor.bucket = 0;
+        }
+        let mut array = self.first();
+        for _ in self.retired..cursor.array {
+            array = array.next()?;
+        }
+        while cursor.bucket == array.len() {
+            array = array.next()?;
+            cursor.array += 1;
+            cursor.bucket = 0;
+        }
+        array.bucket(cursor.bucket)
+    }
+
+    fn find_primary(&self, key: Key) -> Option<Hit<'_>> {
+        self.first().find_primary(key)
+    }
+
+    fn find_extra(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
+        self.first().find_extra(key, port)
+    }
+
+    fn find_owner(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
+        let primary = self.find_primary(key)?;
+        if primary.owner.port() == port {
+            Some(primary)
+        } else if primary.owner.is_shared() {
+            self.find_extra(key, port)
+        } else {
+            None
+        }
+    }
+
+    /// The extra entries of a key. Nothing links them: every port that owns anything is tried.
+    fn extras(&self, key: Key) -> impl Iterator<Item = Hit<'_>> {
+        (0..MAX_PORTS as PortIndex)
+            .filter(|port| self.shared.port_count(*port) > 0)
+            .filter_map(move |port| self.find_extra(key, port))
+    }
+
+    /// Adds an owner that does not own the key yet.
+    fn add(
+        &self,
+        key: Key,
+        owner: Owner,
+        stamp: Stamp,
+        limits: Limits,
+        exclusive: bool,
+    ) -> Learned {
+        let port = owner.port();
+        let total = self.shared.total.load_relaxed();
+        let total_reached = limits.total != 0 && total >= limits.total;
+        if limits.port != 0 && self.shared.port_count(port) >= limits.port {
+            return Learned::PortLimit;
+        }
+
+        let Some(primary) = self.find_primary(key) else {
+            if total_reached {
+                return Learned::TotalLimit;
+            }
+            return if self.insert(Name::primary(key), owner, stamp) {
+                Learned::New { moved: false }
+            } else {
+                Learned::NoRoom
+            };
+        };
+
+        if exclusive && !primary.owner.is_static() {
+            // In place, so that there is no moment without an owner, and no room is needed.
+            self.shared.uncount(primary.owner.port());
+            self.shared.count(port);
+            let shared = primary.owner.is_shared();
+            let name = Name::primary(key);
+            primary.slot.set(name, owner.with_shared(shared), stamp);
+        } else {
+            let makes_room = exclusive
+                && primary.owner.is_shared()
+                && self.extras(key).any(|extra| !extra.owner.is_static());
+            if total_reached && !makes_room {
+                return Learned::TotalLimit;
+            }
+            if !self.insert(Name::extra(key, port), owner, stamp) {
+                return Learned::NoRoom;
+            }
+            self.set_shared(key, true);
+        }
+        if exclusive {
+            self.evict_others(key, port);
+        }
+        Learned::New { moved: true }
+    }
+
+    fn insert(&self, name: Name, owner: Owner, stamp: Stamp) -> bool {
+        let Some(slot) = self.make_room(name) else {
+            return false;
+        };
+        slot.set(name, owner, stamp);
+        self.shared.count(owner.port());
+        true
+    }
+
+    fn make_room(&self, name: Name) -> Option<Slot<'_>> {
+        match self.first().last().make_room(name) {
+            Some((slot, displaced)) => {
+                if displaced {
+                    self.count_move();
+                }
+                Some(slot)
+            }
+            None => {
+                self.crowded.set(true);
+                None
+            }
+        }
+    }
+
+    fn count_move(&self) {
+        self.moves.set(self.moves.get() + 1);
+    }
+
+    fn set_shared(&self, key: Key, shared: bool) {
+        if let Some(primary) = self.find_primary(key) {
+            primary.slot.set_owner(primary.owner.with_shared(shared));
+        }
+    }
+
+    /// Takes `key` from every port that learned it, except `port`, which owns it.
+    fn evict_others(&self, key: Key, port: PortIndex) {
+        let Some(primary) = self.find_primary(key) else {
+            return;
+        };
+        if primary.owner.is_shared() {
+            let mut shared = false;
+            for extra in self.extras(key) {
+                if extra.owner.port() == port || extra.owner.is_static() {
+                    shared = true;
+                } else {
+                    self.shared.uncount(extra.owner.port());
+                    extra.slot.clear();
+                }
+            }
+            self.set_shared(key, shared);
+        }
+        if primary.owner.port() != port && !primary.owner.is_static() {
+            self.remove_primary(key, primary.slot);
+        }
+    }
+
+    fn remove_entry(&self, slot: Slot<'_>) {
+        let Some(name) = slot.name() else { return };
+        let key = name.key();
+        if name.is_extra() {
+            self.shared.uncount(slot.owner().port());
+            slot.clear();
+            self.set_shared(key, self.extras(key).next().is_some());
+        } else {
+            self.remove_primary(key, slot);
+        }
+    }
+
+    /// Removes a primary entry. If there are extra owners, one of them takes its place.
+    fn remove_primary(&self, key: Key, primary: Slot<'_>) {
+        let owner = primary.owner();
+        self.shared.uncount(owner.port());
+        if owner.is_shared() {
+            let mut extras = self.extras(key);
+            if let Some(heir) = extras.next() {
+                let shared = extras.next().is_some();
+                let owner = heir.owner.with_shared(shared);
+                heir.slot.move_to(primary, Name::primary(key), owner);
+                self.count_move();
+                return;
+            }
+        }
+        primary.clear();
+    }
+}
+
+/// An array that was taken out of its table.
+///
+/// Dropping it waits for the readers that may still be in it, so it must not be dropped under a
+/// spin lock or in a read-side critical section.
+///
+/// # Invariants
+///
+/// `array` was given up by [`Boxed::into_raw`] and belongs to this; no new reader can find it.
+pub struct Retired {
+    array: *mut Array,
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        wait_for_readers();
+        // SAFETY: By the type's invariants it was given up by `into_raw()` and belongs to `self`,
+        // and the readers that had found it are done.
+        drop(unsafe { Boxed::from_raw(self.array) });
+    }
+}
