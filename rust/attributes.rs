@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The attributes of ports and bridges in sysfs: their names, how a value is written and what is accepted.
+//! The attributes of ports and bridges in sysfs: their names, how a value is written and what is
+//! accepted.
 
 use core::fmt::{self, Write};
 
@@ -74,7 +75,7 @@ fn set_flag(port: &Port, flag: Flag, on: bool) {
 
 static PORT_SETTINGS: [Attribute<Port>; 8] = [
     Attribute::read_write(
-        c_str!("enabled"),
+        c"enabled",
         |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
         |port, text| {
             permit(&port.device)?;
@@ -82,7 +83,7 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         },
     ),
     Attribute::read_write(
-        c_str!("learning"),
+        c"learning",
         |port, out| show_switch(out, port.flags().has(Flag::Learning)),
         |port, text| {
             permit(&port.device)?;
@@ -91,16 +92,22 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         },
     ),
     Attribute::read_write(
-        c_str!("unknown_unicast"),
-        |port, out| out.write_str(UNKNOWN_UNICAST[usize::from(port.flags().has(Flag::SuppressUnknown))]),
+        c"unknown_unicast",
+        |port, out| {
+            out.write_str(UNKNOWN_UNICAST[usize::from(port.flags().has(Flag::SuppressUnknown))])
+        },
         |port, text| {
             permit(&port.device)?;
-            set_flag(port, Flag::SuppressUnknown, parse_word(text, UNKNOWN_UNICAST)?);
+            set_flag(
+                port,
+                Flag::SuppressUnknown,
+                parse_word(text, UNKNOWN_UNICAST)?,
+            );
             Ok(())
         },
     ),
     Attribute::read_write(
-        c_str!("on_failure"),
+        c"on_failure",
         |port, out| out.write_str(ON_FAILURE[usize::from(port.flags().has(Flag::FailClosed))]),
         |port, text| {
             permit(&port.device)?;
@@ -114,7 +121,7 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         },
     ),
     Attribute::read_write(
-        c_str!("max_macs"),
+        c"max_macs",
         |port, out| write!(out, "{}", port.max_macs()),
         |port, text| {
             permit(&port.device)?;
@@ -124,21 +131,21 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
             Ok(())
         },
     ),
-    Attribute::write_only(c_str!("flush"), |port, text| {
+    Attribute::write_only(c"flush", |port, text| {
         permit(&port.device)?;
         parse_trigger(text)?;
         port.bridge.flush(Some(port.index));
         Ok(())
     }),
-    Attribute::read_only(c_str!("n_macs"), |port, out| write!(out, "{}", port.macs())),
-    Attribute::read_only(c_str!("failing_open"), |port, out| {
+    Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
+    Attribute::read_only(c"failing_open", |port, out| {
         show_switch(out, port.flags().has(Flag::FailingOpen))
     }),
 ];
 
 static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
     Attribute::read_write(
-        c_str!("auto_enable"),
+        c"auto_enable",
         |bridge, out| show_switch(out, bridge.auto_enable()),
         |bridge, text| {
             permit(&bridge.device)?;
@@ -147,7 +154,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         },
     ),
     Attribute::read_write(
-        c_str!("ageing_time"),
+        c"ageing_time",
         |bridge, out| write!(out, "{}", bridge.ageing_seconds()),
         |bridge, text| {
             permit(&bridge.device)?;
@@ -156,7 +163,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         },
     ),
     Attribute::read_write(
-        c_str!("exclusive"),
+        c"exclusive",
         |bridge, out| show_switch(out, bridge.is_exclusive()),
         |bridge, text| {
             permit(&bridge.device)?;
@@ -165,7 +172,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         },
     ),
     Attribute::read_write(
-        c_str!("max_macs"),
+        c"max_macs",
         |bridge, out| write!(out, "{}", bridge.max_macs()),
         |bridge, text| {
             permit(&bridge.device)?;
@@ -173,14 +180,18 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
             Ok(())
         },
     ),
-    Attribute::write_only(c_str!("flush"), |bridge, text| {
+    Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
         bridge.flush(None);
         Ok(())
     }),
-    Attribute::read_only(c_str!("n_macs"), |bridge, out| write!(out, "{}", bridge.table.total())),
-    Attribute::read_only(c_str!("memory"), |bridge, out| write!(out, "{}", bridge.table.memory_bytes())),
+    Attribute::read_only(c"n_macs", |bridge, out| {
+        write!(out, "{}", bridge.table.total())
+    }),
+    Attribute::read_only(c"memory", |bridge, out| {
+        write!(out, "{}", bridge.table.memory_bytes())
+    }),
 ];
 
 /// One read-only attribute for each counter, of a port or summed over a bridge's ports.
@@ -201,7 +212,9 @@ macro_rules! statistics {
         ]
     };
     ($type:ty, $count:expr, $name:literal, $counter:ident) => {
-        Attribute::<$type>::read_only(c_str!($name), |of, out| write!(out, "{}", $count(of, Counter::$counter)))
+        Attribute::<$type>::read_only(c_str!($name), |of, out| {
+            write!(out, "{}", $count(of, Counter::$counter))
+        })
     };
 }
 
@@ -210,14 +223,26 @@ static BRIDGE_STATISTICS: [Attribute<Bridge>; 11] = statistics!(Bridge, Bridge::
 
 /// What `/sys/class/net/PORT/maclearn` holds.
 pub(crate) static PORT: &[Group<Port>] = &[
-    Group { name: None, attributes: &PORT_SETTINGS },
-    Group { name: Some(c_str!("statistics")), attributes: &PORT_STATISTICS },
+    Group {
+        name: None,
+        attributes: &PORT_SETTINGS,
+    },
+    Group {
+        name: Some(c"statistics"),
+        attributes: &PORT_STATISTICS,
+    },
 ];
 
 /// What `/sys/class/net/BRIDGE/maclearn` holds.
 pub(crate) static BRIDGE: &[Group<Bridge>] = &[
-    Group { name: None, attributes: &BRIDGE_SETTINGS },
-    Group { name: Some(c_str!("statistics")), attributes: &BRIDGE_STATISTICS },
+    Group {
+        name: None,
+        attributes: &BRIDGE_SETTINGS,
+    },
+    Group {
+        name: Some(c"statistics"),
+        attributes: &BRIDGE_STATISTICS,
+    },
 ];
 
 fn show_switch(out: &mut Text<'_>, on: bool) -> fmt::Result {
@@ -232,7 +257,20 @@ mod tests {
     fn numbers_are_plain_decimals_in_range() {
         assert_eq!(parse_number("0", 10), Ok(0));
         assert_eq!(parse_number("10", 10), Ok(10));
-        for text in ["", " ", "11", "-1", "+1", "0x1", "1 ", " 1", "1\n", "1.0", "١", "99999999999999999999"] {
+        for text in [
+            "",
+            " ",
+            "11",
+            "-1",
+            "+1",
+            "0x1",
+            "1 ",
+            " 1",
+            "1\n",
+            "1.0",
+            "١",
+            "99999999999999999999",
+        ] {
             assert_eq!(parse_number(text, 10), Err(EINVAL));
         }
     }

@@ -22,7 +22,9 @@ use crate::{
     network::Network,
     platform::AtomicU32,
     port::{Counter, Flag, Port},
-    table::{Action, Entry, Key, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer, MAX_PORTS},
+    table::{
+        Action, Entry, Key, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer, MAX_PORTS,
+    },
 };
 
 /// Default of `ageing_time`.
@@ -40,8 +42,8 @@ const WALKS: usize = 3;
 
 /// A bridge, from the time it is seen until it is gone and nothing uses it.
 ///
-/// The table's lock orders all changes to the table, to ports' flags and to the settings. [`Bridge::walk`] is taken
-/// outside it by whoever goes through the whole table or resizes it.
+/// The table's lock orders all changes to the table, to ports' flags and to the settings.
+/// [`Bridge::walk`] is taken outside it by whoever goes through the whole table or resizes it.
 #[pin_data]
 pub(crate) struct Bridge {
     /// Who owns which (VLAN, MAC).
@@ -145,7 +147,13 @@ impl Bridge {
             // Frames under way still stamp in the old unit.
             rcu::wait_for_readers();
             let now = self.now() as Stamp;
-            self.visit_all(|_, entry| if entry.is_static { Action::Keep } else { Action::Restamp(now) });
+            self.visit_all(|_, entry| {
+                if entry.is_static {
+                    Action::Keep
+                } else {
+                    Action::Restamp(now)
+                }
+            });
         }
         self.ageing_seconds.store_relaxed(seconds);
         let ports = self.ports.lock();
@@ -243,7 +251,8 @@ impl Bridge {
             .is_some_and(|addresses| addresses.binary_search(&address).is_ok())
     }
 
-    /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of them. RTNL.
+    /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of
+    /// them. RTNL.
     pub(crate) fn update_addresses(&self) -> Result {
         let addresses = {
             let ports = self.ports.lock();
@@ -255,22 +264,30 @@ impl Bridge {
             addresses.sort_unstable();
             addresses
         };
-        self.own_addresses.replace(Some(KBox::new(addresses, GFP_KERNEL)?));
+        self.own_addresses
+            .replace(Some(KBox::new(addresses, GFP_KERNEL)?));
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
             self.visit_all(|_, entry| {
                 let own = !entry.is_static
-                    && ReadSection::enter(|section| self.has_address(address_of(entry.key), section));
-                if own { Action::Remove } else { Action::Keep }
+                    && ReadSection::enter(|section| {
+                        self.has_address(address_of(entry.key), section)
+                    });
+                if own {
+                    Action::Remove
+                } else {
+                    Action::Keep
+                }
             });
         }
         Ok(())
     }
 
-    /// Shows every entry to `action` and does what it says, a few buckets under each hold of the table's lock.
+    /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
+    /// table's lock.
     ///
-    /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but not for ever. The
-    /// caller holds [`Bridge::walk`].
+    /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
+    /// not for ever. The caller holds [`Bridge::walk`].
     pub(crate) fn visit_all(&self, mut action: impl FnMut(&BhDisabled, Entry) -> Action) {
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
@@ -279,7 +296,9 @@ impl Bridge {
                 let visit = self
                     .writer
                     .lock()
-                    .visit(&mut cursor, BUCKETS_A_HOLD, |entry| action(&softirqs_off, entry));
+                    .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                        action(&softirqs_off, entry)
+                    });
                 if visit != Visit::More {
                     break visit;
                 }
@@ -294,7 +313,13 @@ impl Bridge {
     pub(crate) fn purge(&self, port: &Port) {
         let _walk = self.walk.lock();
         while port.macs() != 0 {
-            self.visit_all(|_, entry| if entry.port == port.index { Action::Remove } else { Action::Keep });
+            self.visit_all(|_, entry| {
+                if entry.port == port.index {
+                    Action::Remove
+                } else {
+                    Action::Keep
+                }
+            });
         }
     }
 
@@ -303,7 +328,11 @@ impl Bridge {
         let walk = self.walk.lock();
         self.visit_all(|_, entry| {
             let matches = !entry.is_static && port.is_none_or(|port| port == entry.port);
-            if matches { Action::Remove } else { Action::Keep }
+            if matches {
+                Action::Remove
+            } else {
+                Action::Keep
+            }
         });
         drop(walk);
         self.settle();
@@ -321,14 +350,22 @@ impl Bridge {
                 && !self.is_out_of_memory();
             if has_room {
                 port.set(&writer, Flag::FailingOpen, false);
-                port.set(&writer, Flag::Unsettled, writer.wanted().is_some() && port.flags().has(Flag::Unsettled));
+                port.set(
+                    &writer,
+                    Flag::Unsettled,
+                    writer.wanted().is_some() && port.flags().has(Flag::Unsettled),
+                );
             }
         }
     }
 
     /// The sum of a counter over the ports.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
-        self.ports.lock().iter().map(|port| port.count_of(counter)).sum()
+        self.ports
+            .lock()
+            .iter()
+            .map(|port| port.count_of(counter))
+            .sum()
     }
 
     /// Stops the upkeep for good. May sleep.

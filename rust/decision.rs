@@ -69,8 +69,14 @@ mod tests {
 
     #[test]
     fn unknown_destinations_follow_the_setting() {
-        assert_eq!(decide(Ownership::Nobody, policy(false, false)), Decision::PassUnknown);
-        assert_eq!(decide(Ownership::Nobody, policy(true, false)), Decision::Suppress);
+        assert_eq!(
+            decide(Ownership::Nobody, policy(false, false)),
+            Decision::PassUnknown
+        );
+        assert_eq!(
+            decide(Ownership::Nobody, policy(true, false)),
+            Decision::Suppress
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way of a frame: in through a port, where its source is learned, and out as copies, which are suppressed at
-//! ports that do not own its destination.
+//! The way of a frame: in through a port, where its source is learned, and out as copies, which are
+//! suppressed at ports that do not own its destination.
 //!
-//! Everything here runs in softirq context under RCU, for every frame of a namespace with an enabled port.
+//! Everything here runs in softirq context under RCU, for every frame of a namespace with an
+//! enabled port.
 
 use crate::{
     bridge::Bridge,
@@ -35,7 +36,10 @@ impl Hook<Ports> for PreRouting {
 
     #[inline(always)]
     fn run(ports: &Ports, mut frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context.input().and_then(|device| ports.get(device, context.section())) else {
+        let Some(port) = context
+            .input()
+            .and_then(|device| ports.get(device, context.section()))
+        else {
             return frame.accept();
         };
         let bridge = &*port.bridge;
@@ -50,7 +54,10 @@ impl Hook<Ports> for PreRouting {
         }
         let source = frame.source();
         let key = Key::from_parts(vlan, source);
-        if bridge.table.refresh(context.section(), key, port.index, bridge.now() as Stamp) {
+        if bridge
+            .table
+            .refresh(context.section(), key, port.index, bridge.now() as Stamp)
+        {
             return frame.accept();
         }
         if kernel_bridge::is_locked(&port.device, context.section()) {
@@ -92,10 +99,14 @@ impl Hook<Ports> for Forward {
 
     #[inline(always)]
     fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context.output().and_then(|device| ports.get(device, context.section())) else {
+        let Some(port) = context
+            .output()
+            .and_then(|device| ports.get(device, context.section()))
+        else {
             return frame.accept();
         };
-        let mark = Mark::from_bits(frame.mark(), port.bridge.secret).filter(|mark| !mark.is_local());
+        let mark =
+            Mark::from_bits(frame.mark(), port.bridge.secret).filter(|mark| !mark.is_local());
         if mark.is_some_and(Mark::learns_when_admitted)
             && learn_admitted(ports, &frame, context) == Admission::Drop
         {
@@ -114,7 +125,10 @@ impl Hook<Ports> for LocalOut {
 
     #[inline(always)]
     fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context.output().and_then(|device| ports.get(device, context.section())) else {
+        let Some(port) = context
+            .output()
+            .and_then(|device| ports.get(device, context.section()))
+        else {
             return frame.accept();
         };
         let mark = Mark::from_bits(frame.mark(), port.bridge.secret).filter(|mark| mark.is_local());
@@ -122,7 +136,8 @@ impl Hook<Ports> for LocalOut {
     }
 }
 
-/// The bridge device sends a frame: marks it with its VLAN, before a port's untagged egress hides that.
+/// The bridge device sends a frame: marks it with its VLAN, before a port's untagged egress hides
+/// that.
 pub(crate) struct BridgeEgress;
 
 impl Hook<Bridge> for BridgeEgress {
@@ -136,8 +151,8 @@ impl Hook<Bridge> for BridgeEgress {
     }
 }
 
-/// The VLAN that the bridge puts a frame in that enters through `device`; `None` if it does not admit it or if its
-/// spanning trees keep that from a module.
+/// The VLAN that the bridge puts a frame in that enters through `device`; `None` if it does not
+/// admit it or if its spanning trees keep that from a module.
 #[inline(always)]
 fn classify(
     bridge: &Bridge,
@@ -157,7 +172,10 @@ fn classify(
 /// Learns the source of a frame whose mark asks for that.
 #[inline(always)]
 fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext<'_>) -> Admission {
-    let Some(port) = context.input().and_then(|device| ports.get(device, context.section())) else {
+    let Some(port) = context
+        .input()
+        .and_then(|device| ports.get(device, context.section()))
+    else {
         return Admission::Admit;
     };
     match Mark::from_bits(frame.mark(), port.bridge.secret) {
@@ -180,11 +198,17 @@ fn filter(port: &Port, mark: Option<Mark>, frame: Frame<'_>, context: &HookConte
     if is_multicast(destination) {
         return pass(port, Counter::PassedMulticast, frame, context);
     }
-    let Some(vlan) = mark.map(Mark::vlan).or_else(|| vlan_of_unmarked(port, &frame, context)) else {
+    let Some(vlan) = mark
+        .map(Mark::vlan)
+        .or_else(|| vlan_of_unmarked(port, &frame, context))
+    else {
         return pass(port, Counter::PassedUnknown, frame, context);
     };
     let key = Key::from_parts(vlan, destination);
-    let ownership = port.bridge.table.ownership(context.section(), key, port.index);
+    let ownership = port
+        .bridge
+        .table
+        .ownership(context.section(), key, port.index);
     match decide(ownership, flags.policy()) {
         Decision::PassOwned => pass(port, Counter::PassedOwned, frame, context),
         Decision::PassFailingOpen => pass(port, Counter::PassedFailingOpen, frame, context),
@@ -200,7 +224,8 @@ fn filter(port: &Port, mark: Option<Mark>, frame: Frame<'_>, context: &HookConte
 
 #[inline(always)]
 fn pass(port: &Port, counter: Counter, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-    port.counters(context).add(counter as usize, frame.segments());
+    port.counters(context)
+        .add(counter as usize, frame.segments());
     frame.accept()
 }
 
@@ -212,5 +237,6 @@ fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext<'_>) -
         return Some(0);
     }
     let tag = frame.vlan_tag()?;
-    kernel_bridge::classify(bridge, &port.device, Some(tag), context.section()).filter(|&vlan| vlan == tag.vid)
+    kernel_bridge::classify(bridge, &port.device, Some(tag), context.section())
+        .filter(|&vlan| vlan == tag.vid)
 }

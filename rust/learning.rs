@@ -48,7 +48,8 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             Admission::Admit
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
-            // The next frame learns it, in a larger table. Until then nothing is kept from this port.
+            // The next frame learns it, in a larger table. Until then nothing is kept from this
+            // port.
             port.set(&writer, Flag::Unsettled, true);
             port.upkeep.schedule(0);
             Admission::Admit
@@ -64,7 +65,11 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
                 return Admission::Drop;
             }
             // What has aged makes room first; it is a failure when the sweep has found none.
-            let flag = if may_find_room { Flag::Unsettled } else { Flag::FailingOpen };
+            let flag = if may_find_room {
+                Flag::Unsettled
+            } else {
+                Flag::FailingOpen
+            };
             port.set(&writer, flag, true);
             Admission::Admit
         }

@@ -17,7 +17,12 @@ mod mark;
 mod network;
 mod platform;
 mod port;
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "complete by itself, and public for its tests")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "complete by itself, and public for its tests"
+)]
 mod table;
 mod upkeep;
 

@@ -15,8 +15,8 @@ const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark(u32);
 
-/// A random number of a bridge's own, which tells its marks from what else may stand in their place: what the network
-/// stack left there, or another bridge that the frame has passed.
+/// A random number of a bridge's own, which tells its marks from what else may stand in their
+/// place: what the network stack left there, or another bridge that the frame has passed.
 #[derive(Clone, Copy)]
 pub(crate) struct Secret(pub(crate) u32);
 

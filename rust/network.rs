@@ -3,7 +3,6 @@
 //! The bridges and ports of a network namespace, and which of them are filtered.
 
 use kernel::{
-    c_str,
     prelude::*,
     sync::{new_mutex, Arc, Mutex},
 };
@@ -27,8 +26,9 @@ static SLOT: Slot = Slot::new();
 
 /// The state of a network namespace.
 ///
-/// Structure, that is which bridges and ports there are and which are enabled, changes under [`Network::members`].
-/// That lock is taken inside RTNL by the notifier and alone by sysfs; RTNL is never taken inside it.
+/// Structure, that is which bridges and ports there are and which are enabled, changes under
+/// [`Network::members`]. That lock is taken inside RTNL by the notifier and alone by sysfs; RTNL is
+/// never taken inside it.
 #[pin_data]
 pub(crate) struct Network {
     net: NetHandle,
@@ -132,7 +132,11 @@ impl Network {
     /// Takes the bridge's ports from the hooks and forgets what they learned.
     fn untrack(&self, members: &mut Members, bridge: &Bridge) {
         bridge.set_tracked(false);
-        if members.bridges.iter().all(|member| !member.bridge.is_tracked()) {
+        if members
+            .bridges
+            .iter()
+            .all(|member| !member.bridge.is_tracked())
+        {
             members.hooks = None;
         }
         if let Some(member) = members.find(&bridge.device) {
@@ -192,7 +196,7 @@ impl Network {
         }
         drop(members);
         bridge.update_addresses()?;
-        let directory = Directory::new(device, c_str!("maclearn"), attributes::BRIDGE, bridge.clone())?;
+        let directory = Directory::new(device, c"maclearn", attributes::BRIDGE, bridge.clone())?;
         *bridge.directory.lock() = Some(directory);
         Ok(bridge)
     }
@@ -215,7 +219,9 @@ impl Network {
             }
         }
         let mut members = self.members.lock();
-        members.bridges.retain(|member| !member.bridge.device.is(device));
+        members
+            .bridges
+            .retain(|member| !member.bridge.device.is(device));
         drop(members);
         bridge.retire();
         let directory = bridge.directory.lock().take();
@@ -239,7 +245,7 @@ impl Network {
                 self.set_enabled_locked(&mut members, &port, true)?;
             }
             drop(members);
-            let directory = Directory::new(device, c_str!("maclearn"), attributes::PORT, port.clone())?;
+            let directory = Directory::new(device, c"maclearn", attributes::PORT, port.clone())?;
             *port.directory.lock() = Some(directory);
             Ok(())
         })();
@@ -260,7 +266,10 @@ impl Network {
         }
         self.ports.remove([&*port.device]);
         bridge.purge(port);
-        bridge.ports.lock().retain(|other| other.index != port.index);
+        bridge
+            .ports
+            .lock()
+            .retain(|other| other.index != port.index);
         self.untrack_if_idle(&mut members, bridge);
         drop(members);
         bridge.settle();
@@ -281,7 +290,10 @@ impl Network {
     }
 
     fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
-        self.members.lock().find(device).map(|member| member.bridge.clone())
+        self.members
+            .lock()
+            .find(device)
+            .map(|member| member.bridge.clone())
     }
 
     fn changed(&self, device: &NetDevice) -> Result {
@@ -314,17 +326,21 @@ impl Listener for Follower {
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
         let network = pernet::state_of(&self.0, device.net());
         let result = match event {
-            Event::Registered if kernel_bridge::is_bridge(device) => network.add_bridge(device).map(|_| ()),
+            Event::Registered if kernel_bridge::is_bridge(device) => {
+                network.add_bridge(device).map(|_| ())
+            }
             Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
                 Some(bridge) => network.join(device, bridge),
                 None => Ok(()),
             },
-            Event::UpperChanged { upper, linked: true } if kernel_bridge::is_bridge(upper) => {
-                network.join(device, upper)
-            }
-            Event::UpperChanged { upper, linked: false } if kernel_bridge::is_bridge(upper) => {
-                network.forget(device)
-            }
+            Event::UpperChanged {
+                upper,
+                linked: true,
+            } if kernel_bridge::is_bridge(upper) => network.join(device, upper),
+            Event::UpperChanged {
+                upper,
+                linked: false,
+            } if kernel_bridge::is_bridge(upper) => network.forget(device),
             Event::UpperChanged { .. } => Ok(()),
             Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
             Event::Changed => Ok(()),
@@ -336,7 +352,11 @@ impl Listener for Follower {
             Event::Unregistering => network.forget(device),
         };
         if let Err(error) = result {
-            pr_warn!("interface {}: {:?}, it is not filtered\n", device.ifindex(), error);
+            pr_warn!(
+                "interface {}: {:?}, it is not filtered\n",
+                device.ifindex(),
+                error
+            );
         }
     }
 }

@@ -4,9 +4,10 @@
 //!
 //! The table's host-side tests have a module with the same interface.
 //!
-//! The loads and stores are volatile accesses of a machine word or less, which is what `READ_ONCE()` and
-//! `WRITE_ONCE()` are, rather than the `kernel` crate's `Atomic`: that one calls a C function for each, a look-up in
-//! this table makes about ten, and it is done for every copy of every frame.
+//! The loads and stores are volatile accesses of a machine word or less, which is what
+//! `READ_ONCE()` and `WRITE_ONCE()` are, rather than the `kernel` crate's `Atomic`: that one calls
+//! a C function for each, a look-up in this table makes about ten, and it is done for every copy of
+//! every frame.
 
 use core::{cell::UnsafeCell, marker::PhantomData, ops::Deref, ptr::NonNull, slice};
 

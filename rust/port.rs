@@ -164,7 +164,11 @@ impl Port {
     /// Sets or clears a flag. The table's writer stands for its lock, under which flags change.
     pub(crate) fn set(&self, _locked: &Writer, flag: Flag, on: bool) {
         let flags = self.flags.load_relaxed();
-        let flags = if on { flags | flag as u32 } else { flags & !(flag as u32) };
+        let flags = if on {
+            flags | flag as u32
+        } else {
+            flags & !(flag as u32)
+        };
         self.flags.store_relaxed(flags);
     }
 

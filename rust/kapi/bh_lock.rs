@@ -29,7 +29,8 @@ pub(crate) struct BhDisabled(NotThreadSafe);
 impl BhDisabled {
     /// Disables softirqs on this CPU (`local_bh_disable()`). Nests.
     pub(crate) fn new() -> Self {
-        // SAFETY: May be called in any context but a hard interrupt, which this module never runs in.
+        // SAFETY: May be called in any context but a hard interrupt, which this module never runs
+        // in.
         unsafe { bindings::maclearn_bh_disable() };
         Self(NotThreadSafe)
     }
@@ -77,7 +78,11 @@ impl<T> BhLock<T> {
 /// Makes a [`BhLock`] with a lock class of its own.
 macro_rules! new_bh_lock {
     ($value:expr, $name:literal) => {
-        $crate::kapi::bh_lock::BhLock::new($value, ::kernel::c_str!($name), ::kernel::static_lock_class!())
+        $crate::kapi::bh_lock::BhLock::new(
+            $value,
+            ::kernel::c_str!($name),
+            ::kernel::static_lock_class!(),
+        )
     };
 }
 pub(crate) use new_bh_lock;

@@ -38,8 +38,8 @@ pub(crate) fn runs_mst(bridge: &NetDevice) -> bool {
     unsafe { bindings::br_mst_enabled(bridge.as_raw()) }
 }
 
-/// The VLAN that a VLAN-filtering `bridge` puts a frame in that enters through `device`, one of its ports or
-/// the bridge itself, with `tag`; `None` if the bridge does not admit it there.
+/// The VLAN that a VLAN-filtering `bridge` puts a frame in that enters through `device`, one of its
+/// ports or the bridge itself, with `tag`; `None` if the bridge does not admit it there.
 pub(crate) fn classify(
     bridge: &NetDevice,
     device: &NetDevice,
@@ -47,7 +47,8 @@ pub(crate) fn classify(
     _section: &ReadSection,
 ) -> Option<u16> {
     let mut protocol = 0;
-    // SAFETY: Both devices are valid, and the read-side section that the lookups need is proven by the token.
+    // SAFETY: Both devices are valid, and the read-side section that the lookups need is proven by
+    // the token.
     unsafe {
         bindings::br_vlan_get_proto(bridge.as_raw(), &mut protocol);
         match tag {
@@ -68,5 +69,10 @@ pub(crate) fn classify(
 /// Whether the port admits only authorised sources (`locked on`).
 pub(crate) fn is_locked(port: &NetDevice, _section: &ReadSection) -> bool {
     // SAFETY: The device is valid, and the lookup of its port is inside a read-side section.
-    unsafe { bindings::br_port_flag_is_set(port.as_raw(), 1 << bindings::bridge_flags_bit_BR_PORT_LOCKED_BIT) }
+    unsafe {
+        bindings::br_port_flag_is_set(
+            port.as_raw(),
+            1 << bindings::bridge_flags_bit_BR_PORT_LOCKED_BIT,
+        )
+    }
 }

@@ -8,12 +8,7 @@
 
 use core::marker::PhantomPinned;
 
-use kernel::{
-    container_of,
-    prelude::*,
-    sync::Arc,
-    types::Opaque,
-};
+use kernel::{container_of, prelude::*, sync::Arc, types::Opaque};
 
 use super::bindings;
 
@@ -21,7 +16,8 @@ use super::bindings;
 pub(crate) trait Job: Send + Sync {
     /// Runs in process context on an unbound workqueue; never twice at once for one work item.
     ///
-    /// Returns the delay in jiffies until the next run, or `None` to wait for a [`DelayedWork::schedule`].
+    /// Returns the delay in jiffies until the next run, or `None` to wait for a
+    /// [`DelayedWork::schedule`].
     fn run(&self) -> Option<usize>;
 }
 
@@ -49,7 +45,8 @@ impl<J: Job> DelayedWork<J> {
     pub(crate) fn new(job: Arc<J>) -> impl PinInit<Self> {
         pin_init!(Self {
             work <- Opaque::ffi_init(|slot| {
-                // SAFETY: `slot` is valid for writes and pinned; `run` has the type that the C side calls.
+                // SAFETY: `slot` is valid for writes and pinned; `run` has the type that the C side
+                // calls.
                 unsafe { bindings::maclearn_delayed_work_init(slot, Some(Self::run)) }
             }),
             job,
@@ -63,15 +60,19 @@ impl<J: Job> DelayedWork<J> {
         unsafe { bindings::maclearn_delayed_work_schedule(self.work.get(), delay) };
     }
 
-    /// Cancels for good: waits for a run under way, and no later [`DelayedWork::schedule`] has an effect. May sleep.
+    /// Cancels for good: waits for a run under way, and no later [`DelayedWork::schedule`] has an
+    /// effect. May sleep.
     pub(crate) fn cancel(&self) {
         // SAFETY: By the type invariants the work is initialised.
         unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
     }
 
+    /// # Safety
+    ///
+    /// Called by the workqueue, on the `work` of a `DelayedWork<J>`.
     unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-        // SAFETY: Only the `work` of a `DelayedWork<J>` was initialised with this function, and it is alive until it
-        // has been cancelled, which waits for this function to return.
+        // SAFETY: Only the `work` of a `DelayedWork<J>` was initialised with this function, and it
+        // is alive until it has been cancelled, which waits for this function to return.
         let this = unsafe {
             let delayed = container_of!(work, bindings::delayed_work, work);
             &*container_of!(Opaque::cast_from(delayed), Self, work)

@@ -14,7 +14,7 @@ use kernel::{
 
 use super::{
     netdevice::NetDevice,
-    rcu::{self, ReadSection, RcuBox},
+    rcu::{self, RcuBox, ReadSection},
 };
 
 /// A value that belongs to a device.
@@ -32,11 +32,12 @@ pub(crate) struct DeviceMap<T: OnDevice> {
 
 /// # Invariants
 ///
-/// The length is a power of two, and at most half of the slots hold a value. A slot is null, [`removed`], or comes from
-/// [`Arc::into_raw`] and was not yet taken back.
+/// The length is a power of two, and at most half of the slots hold a value. A slot is null,
+/// [`removed`], or comes from [`Arc::into_raw`] and was not yet taken back.
 struct Slots<T>(KVec<Atomic<*mut T>>, PhantomData<Arc<T>>);
 
-// SAFETY: Gives shared references to the values and takes part in their ownership, which `Arc<T>` may do.
+// SAFETY: Gives shared references to the values and takes part in their ownership, which `Arc<T>`
+// may do.
 unsafe impl<T: Send + Sync> Send for Slots<T> {}
 // SAFETY: As above.
 unsafe impl<T: Send + Sync> Sync for Slots<T> {}
@@ -104,7 +105,8 @@ impl<T: OnDevice> DeviceMap<T> {
             if value == removed() {
                 continue;
             }
-            // SAFETY: By the invariants of `Slots` this came from an `Arc`, which is dropped after a grace period.
+            // SAFETY: By the invariants of `Slots` this came from an `Arc`, which is dropped after
+            // a grace period.
             let value = unsafe { &*value };
             if value.device().is(device) {
                 return Some(value);
@@ -118,13 +120,24 @@ impl<T: OnDevice> DeviceMap<T> {
     /// The caller excludes other changes.
     pub(crate) fn insert(&self, value: Arc<T>) -> Result {
         let (length, values) = ReadSection::enter(|section| {
-            self.slots.read(section).map_or((0, 0), |slots| (slots.0.len(), slots.values().count()))
+            self.slots
+                .read(section)
+                .map_or((0, 0), |slots| (slots.0.len(), slots.values().count()))
         });
         if (values + 1) * 2 > length {
-            let larger = KBox::new(Slots::new(((values + 1) * 2).next_power_of_two().max(16))?, GFP_KERNEL)?;
-            // The references move to the new slots, as plain pointers that the old ones do not free.
+            let larger = KBox::new(
+                Slots::new(((values + 1) * 2).next_power_of_two().max(16))?,
+                GFP_KERNEL,
+            )?;
+            // The references move to the new slots, as plain pointers that the old ones do not
+            // free.
             ReadSection::enter(|section| {
-                for value in self.slots.read(section).iter().flat_map(|slots| slots.values()) {
+                for value in self
+                    .slots
+                    .read(section)
+                    .iter()
+                    .flat_map(|slots| slots.values())
+                {
                     larger.put(value);
                 }
             });
@@ -154,12 +167,13 @@ impl<T: OnDevice> DeviceMap<T> {
                 Some(value)
             })
         };
-        // The values stay allocated until the wait is over, which two passes over the slots could not ensure without
-        // memory: so each is wrapped up again before the wait.
+        // The values stay allocated until the wait is over, which two passes over the slots could
+        // not ensure without memory: so each is wrapped up again before the wait.
         let mut taken: KVec<Arc<T>> = KVec::new();
         for device in devices {
             if let Some(value) = take(device) {
-                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot was its only place.
+                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot was its only
+                // place.
                 let value = unsafe { Arc::from_raw(value) };
                 let kept = value.clone();
                 if taken.push(value, GFP_KERNEL).is_err() {

@@ -2,8 +2,8 @@
 
 //! Safe abstractions over the C interfaces that the filter needs and the `kernel` crate lacks.
 //!
-//! All `unsafe` of the module is here and in the array chain of the table. Each file wraps one C interface and
-//! knows nothing of MAC learning.
+//! All `unsafe` of the module is here and in the array chain of the table. Each file wraps one C
+//! interface and knows nothing of MAC learning.
 
 pub(crate) mod bh_lock;
 pub(crate) mod bindings;

@@ -90,8 +90,8 @@ impl NetDevice {
     /// The interface index, unique in the namespace, at least 1.
     #[inline(always)]
     pub(crate) fn ifindex(&self) -> u32 {
-        // SAFETY: By the type invariants the device is valid; the index is set before a device is registered and
-        // changes only while it is in no namespace.
+        // SAFETY: By the type invariants the device is valid; the index is set before a device is
+        // registered and changes only while it is in no namespace.
         unsafe { (*self.as_raw()).ifindex as u32 }
     }
 
@@ -103,10 +103,13 @@ impl NetDevice {
 
     /// The hardware address, a little-endian word like that of a frame's.
     pub(crate) fn address(&self) -> u64 {
-        // SAFETY: `dev_addr` always points to a buffer of at least 6 bytes (32) for the device's lifetime. It may
-        // change while it is read; the change is followed by a notification.
+        // SAFETY: `dev_addr` always points to a buffer of at least 6 bytes (32) for the device's
+        // lifetime. It may change while it is read; the change is followed by a notification.
         let bytes = unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read_volatile() };
-        bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte))
     }
 
     /// Whether the calling thread has `CAP_NET_ADMIN` over the device's namespace.

@@ -53,8 +53,8 @@ pub(crate) struct HookContext<'a> {
     _cpu: NotThreadSafe,
 }
 
-// SAFETY: The network stack calls the hooks of these points in softirq context or with softirqs disabled, also
-// when a queued frame is reinjected; the value is not `Send`.
+// SAFETY: The network stack calls the hooks of these points in softirq context or with softirqs
+// disabled, also when a queued frame is reinjected; the value is not `Send`.
 unsafe impl SoftirqsOff for HookContext<'_> {}
 
 impl<'a> HookContext<'a> {
@@ -135,8 +135,9 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
 ) -> c_uint {
     // SAFETY: `priv` points to the `C` that the registration keeps until no call can be under way.
     let shared = unsafe { &*shared.cast::<C>() };
-    // SAFETY: The bridge and the transmit path have set the MAC header and pulled the Ethernet header before they call
-    // these hooks, hand over an skb that is theirs alone, and take it back only through the verdict.
+    // SAFETY: The bridge and the transmit path have set the MAC header and pulled the Ethernet
+    // header before they call these hooks, hand over an skb that is theirs alone, and take it back
+    // only through the verdict.
     let frame = unsafe { Frame::from_raw(skb) };
     let context = HookContext {
         // SAFETY: The state is valid until the hook returns.
@@ -152,8 +153,8 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
 ///
 /// # Invariants
 ///
-/// All of `ops` are registered in the namespace of `net`, unless that has died, with `priv` pointing to the value of
-/// `_shared`. A device that they are bound to is held by `_device`.
+/// All of `ops` are registered in the namespace of `net`, unless that has died, with `priv`
+/// pointing to the value of `_shared`. A device that they are bound to is held by `_device`.
 pub(crate) struct Registration<C: Send + Sync + 'static> {
     ops: KVec<bindings::nf_hook_ops>,
     net: NetHandle,
@@ -203,12 +204,15 @@ impl<C: Send + Sync + 'static> Registration<C> {
         let mut ops = KVec::with_capacity(N, GFP_KERNEL)?;
         for hook in hooks {
             let mut hook = hook.ops;
-            hook.dev = device.as_ref().map_or(ptr::null_mut(), |device| device.as_raw());
+            hook.dev = device
+                .as_ref()
+                .map_or(ptr::null_mut(), |device| device.as_raw());
             hook.priv_ = Arc::as_ptr(&shared).cast_mut().cast();
             ops.push(hook, GFP_KERNEL)?;
         }
         net.with(|net| {
-            // SAFETY: `net` is valid, and the entries stay in place, in the vector's buffer, until `drop`.
+            // SAFETY: `net` is valid, and the entries stay in place, in the vector's buffer, until
+            // `drop`.
             to_result(unsafe {
                 bindings::nf_register_net_hooks(net.as_raw(), ops.as_ptr(), ops.len() as u32)
             })

@@ -65,7 +65,8 @@ impl<L: Listener> Registration<L> {
         let block = KBox::pin_init(
             pin_init!(Block {
                 block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
-                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other fields.
+                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other
+                    // fields.
                     unsafe {
                         slot.write_bytes(0, 1);
                         (*slot).notifier_call = Some(Self::call);
@@ -80,17 +81,21 @@ impl<L: Listener> Registration<L> {
         Ok(Self(block))
     }
 
+    /// # Safety
+    ///
+    /// Called by the netdevice notifier chain, on the block of a `Block<L>`.
     unsafe extern "C" fn call(
         block: *mut bindings::notifier_block,
         event: c_ulong,
         info: *mut c_void,
     ) -> c_int {
-        // SAFETY: Only the block of a `Block<L>` was registered with this function, and it stays while it is.
+        // SAFETY: Only the block of a `Block<L>` was registered with this function, and it stays
+        // while it is.
         let this = unsafe { &*container_of!(Opaque::cast_from(block), Block<L>, block) };
-        // SAFETY: Every netdevice notification carries a `netdev_notifier_info` with a valid device.
-        let device = unsafe {
-            NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev)
-        };
+        // SAFETY: Every netdevice notification carries a `netdev_notifier_info` with a valid
+        // device.
+        let device =
+            unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
         let event = match event as u32 {
             bindings::netdev_cmd_NETDEV_REGISTER => Event::Registered,
             bindings::netdev_cmd_NETDEV_UNREGISTER => Event::Unregistering,

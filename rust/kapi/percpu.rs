@@ -21,8 +21,9 @@ pub(crate) struct Counters<const N: usize> {
 
 // SAFETY: The allocation belongs to no thread.
 unsafe impl<const N: usize> Send for Counters<N> {}
-// SAFETY: Each CPU writes its own copy only, through `Local`; readers of other copies tolerate a stale value, and an
-// aligned 64-bit load does not tear on the 64-bit architectures that Rust in the kernel supports.
+// SAFETY: Each CPU writes its own copy only, through `Local`; readers of other copies tolerate a
+// stale value, and an aligned 64-bit load does not tear on the 64-bit architectures that Rust in
+// the kernel supports.
 unsafe impl<const N: usize> Sync for Counters<N> {}
 
 impl<const N: usize> Counters<N> {
@@ -61,8 +62,9 @@ impl<const N: usize> Counters<N> {
             if cpu < 0 {
                 return sum;
             }
-            // SAFETY: By the type invariants `base` is a per-CPU allocation of `[u64; N]`, `cpu` is a possible CPU and
-            // `index` is in bounds. The load is volatile since that CPU may be counting.
+            // SAFETY: By the type invariants `base` is a per-CPU allocation of `[u64; N]`, `cpu` is
+            // a possible CPU and `index` is in bounds. The load is volatile since that CPU may be
+            // counting.
             sum = sum.wrapping_add(unsafe {
                 bindings::maclearn_per_cpu_ptr(self.base.as_ptr(), cpu)
                     .cast::<u64>()

@@ -68,7 +68,8 @@ impl Slot {
     }
 }
 
-/// State that each namespace has one of, from the time the module is loaded or the namespace is made.
+/// State that each namespace has one of, from the time the module is loaded or the namespace is
+/// made.
 pub(crate) trait PerNetwork: Send + Sync + Sized + 'static {
     /// A `static` of this type's own.
     fn slot() -> &'static Slot;
@@ -99,7 +100,8 @@ impl<T: PerNetwork> Registration<T> {
     pub(crate) fn new() -> Result<Self> {
         let operations = KBox::pin_init(
             Opaque::ffi_init(|slot: *mut bindings::pernet_operations| {
-                // SAFETY: `slot` is valid for writes; the struct has constant fields, hence a write as a whole.
+                // SAFETY: `slot` is valid for writes; the struct has constant fields, hence a write
+                // as a whole.
                 unsafe {
                     slot.write(bindings::pernet_operations {
                         init: Some(Self::init),
@@ -120,6 +122,9 @@ impl<T: PerNetwork> Registration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by the namespace code, with a namespace that is being set up.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         let make = || {
             let handle = NetHandle::new(net)?;
@@ -135,11 +140,15 @@ impl<T: PerNetwork> Registration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by the namespace code, with a namespace that is at its end.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: As in `init`, which has put a box there or was not successful.
         let area = unsafe { mem::replace(&mut *area_of::<T>(net), ptr::null_mut()) };
         if !area.is_null() {
-            // SAFETY: The pointer came from `KBox::into_raw`, and nobody looks for state in a namespace at its end.
+            // SAFETY: The pointer came from `KBox::into_raw`, and nobody looks for state in a
+            // namespace at its end.
             let area = unsafe { KBox::from_raw(area) };
             area.handle.0.net.lock().0 = ptr::null_mut();
         }
@@ -163,10 +172,11 @@ unsafe fn area_of<T: PerNetwork>(net: *mut bindings::net) -> *mut *mut Area<T> {
 
 /// The state of the namespace of a registered device.
 ///
-/// To be called while a [`Registration`] of `T` exists, from the notifier of a module that is registered within it.
+/// To be called while a [`Registration`] of `T` exists, from the notifier of a module that is
+/// registered within it.
 pub(crate) fn state_of<T: PerNetwork>(registration: &Registration<T>, net: &Net) -> Arc<T> {
     let _ = registration;
-    // SAFETY: The registration exists, and the namespace has not come to its end since `net` is valid: its devices go
-    // first.
+    // SAFETY: The registration exists, and the namespace has not come to its end since `net` is
+    // valid: its devices go first.
     unsafe { (**area_of::<T>(net.as_raw())).state.clone() }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! RCU: proof of a read-side section, pointers that readers follow, and freeing after a grace period.
+//! RCU: proof of a read-side section, pointers that readers follow, and freeing after a grace
+//! period.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
@@ -19,8 +20,8 @@ use super::bindings;
 
 /// Proof that the caller is inside an RCU read-side section.
 ///
-/// Unlike [`rcu::Guard`] it takes no part in entering or leaving the section, so that a hook, which the
-/// network stack calls with RCU held, pays nothing for it.
+/// Unlike [`rcu::Guard`] it takes no part in entering or leaving the section, so that a hook, which
+/// the network stack calls with RCU held, pays nothing for it.
 ///
 /// # Invariants
 ///
@@ -31,7 +32,8 @@ impl ReadSection {
     /// Runs `f` inside an RCU read-side section.
     pub(crate) fn enter<R>(f: impl FnOnce(&ReadSection) -> R) -> R {
         let _guard = rcu::read_lock();
-        // INVARIANT: `_guard` holds the section until `f` has returned, and `f` cannot keep the reference.
+        // INVARIANT: `_guard` holds the section until `f` has returned, and `f` cannot keep the
+        // reference.
         f(&ReadSection(NotThreadSafe))
     }
 
@@ -73,8 +75,8 @@ pub(crate) fn wait_for_readers() {
 
 /// Loads a pointer to follow (`rcu_dereference()`).
 ///
-/// The `kernel` crate's atomics call a C function for each load; a volatile load is the same instruction without
-/// the call, and what follows the pointer depends on its address.
+/// The `kernel` crate's atomics call a C function for each load; a volatile load is the same
+/// instruction without the call, and what follows the pointer depends on its address.
 #[inline(always)]
 pub(super) fn load<T>(pointer: &Atomic<*mut T>) -> *mut T {
     // SAFETY: The pointer is valid, and a load of a pointer's size is atomic.
@@ -85,14 +87,15 @@ pub(super) fn load<T>(pointer: &Atomic<*mut T>) -> *mut T {
 ///
 /// # Invariants
 ///
-/// The pointer is null or comes from [`KBox::into_raw`], and what it points to is freed only a grace
-/// period after it was taken out.
+/// The pointer is null or comes from [`KBox::into_raw`], and what it points to is freed only a
+/// grace period after it was taken out.
 pub(crate) struct RcuBox<T: Send + Sync> {
     pointer: Atomic<*mut T>,
     owns: PhantomData<KBox<T>>,
 }
 
-// SAFETY: Whoever holds an `RcuBox` can only get shared references to the value (`T: Sync`), or drop it (`T: Send`).
+// SAFETY: Whoever holds an `RcuBox` can only get shared references to the value (`T: Sync`), or
+// drop it (`T: Send`).
 unsafe impl<T: Send + Sync> Send for RcuBox<T> {}
 // SAFETY: As above.
 unsafe impl<T: Send + Sync> Sync for RcuBox<T> {}
@@ -110,21 +113,22 @@ impl<T: Send + Sync> RcuBox<T> {
     /// The value, for as long as the read-side section lasts.
     #[inline]
     pub(crate) fn read<'a>(&'a self, _section: &'a ReadSection) -> Option<&'a T> {
-        // SAFETY: By the type invariants the value is freed a grace period after it was taken out, hence not before
-        // this read-side section ends.
+        // SAFETY: By the type invariants the value is freed a grace period after it was taken out,
+        // hence not before this read-side section ends.
         unsafe { load(&self.pointer).as_ref() }
     }
 
     /// Puts `new` in place and frees the old value after a grace period. May sleep.
     ///
-    /// Two calls at once each take out a value of their own; the caller's lock decides which one stays.
+    /// Two calls at once each take out a value of their own; the caller's lock decides which one
+    /// stays.
     pub(crate) fn replace(&self, new: Option<KBox<T>>) {
         let new = new.map_or(ptr::null_mut(), KBox::into_raw);
         let old = self.pointer.xchg(new, Full);
         if !old.is_null() {
             wait_for_readers();
-            // SAFETY: By the type invariants `old` came from `KBox::into_raw`; the exchange made this call its only
-            // owner, and the readers that could have seen it have ended.
+            // SAFETY: By the type invariants `old` came from `KBox::into_raw`; the exchange made
+            // this call its only owner, and the readers that could have seen it have ended.
             drop(unsafe { KBox::from_raw(old) });
         }
     }
@@ -134,8 +138,8 @@ impl<T: Send + Sync> Drop for RcuBox<T> {
     fn drop(&mut self) {
         let pointer = *self.pointer.get_mut();
         if !pointer.is_null() {
-            // SAFETY: The exclusive reference means that no reader is left, and the pointer came from
-            // `KBox::into_raw`.
+            // SAFETY: The exclusive reference means that no reader is left, and the pointer came
+            // from `KBox::into_raw`.
             drop(unsafe { KBox::from_raw(pointer) });
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a mark in the control block.
+//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a mark in the
+//! control block.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -13,8 +14,9 @@ const HEADER_BYTES: usize = 14;
 
 /// Where [`Frame::mark`] stands in `skb->cb`: the last 8 of its 48 bytes.
 ///
-/// The bridge owns the control block between its receive handler (or transmit function) and the forward hook. It
-/// clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies all 48.
+/// The bridge owns the control block between its receive handler (or transmit function) and the
+/// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
+/// all 48.
 const MARK_OFFSET: usize = 40;
 
 /// The bits of a word that hold an address.
@@ -39,7 +41,8 @@ pub(crate) struct VlanTag {
 ///
 /// # Invariants
 ///
-/// `skb` is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header is in the linear part.
+/// `skb` is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header
+/// is in the linear part.
 pub(crate) struct Frame<'a> {
     skb: NonNull<bindings::sk_buff>,
     _hook: PhantomData<&'a mut bindings::sk_buff>,
@@ -75,18 +78,27 @@ impl Frame<'_> {
     /// `offset` is that of a field of type `T`, an integer.
     #[inline(always)]
     unsafe fn field<T: Copy>(&self, offset: u32) -> T {
-        // SAFETY: By the type invariants the skb is valid; by the safety requirement such a field is there.
-        unsafe { self.skb.as_ptr().byte_add(offset as usize).cast::<T>().read() }
+        // SAFETY: By the type invariants the skb is valid; by the safety requirement such a field
+        // is there.
+        unsafe {
+            self.skb
+                .as_ptr()
+                .byte_add(offset as usize)
+                .cast::<T>()
+                .read()
+        }
     }
 
     #[inline(always)]
     fn header(&self) -> *const u8 {
         // SAFETY: The constant is the offset of that field.
-        let mac_header: u16 = unsafe { self.field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER) };
+        let mac_header: u16 =
+            unsafe { self.field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER) };
         self.raw().head.wrapping_add(usize::from(mac_header))
     }
 
-    /// Destination address: a little-endian word whose first six bytes on the wire it is; the others are 0.
+    /// Destination address: a little-endian word whose first six bytes on the wire it is; the
+    /// others are 0.
     #[inline(always)]
     pub(crate) fn destination(&self) -> u64 {
         // SAFETY: By the type invariants the header's 14 bytes can be read.
@@ -139,7 +151,8 @@ impl Frame<'_> {
         })
     }
 
-    /// Bytes of the frame including its Ethernet header, as the device's `tx_bytes` would count them.
+    /// Bytes of the frame including its Ethernet header, as the device's `tx_bytes` would count
+    /// them.
     ///
     /// For the bridge's forward and local-out hooks, where `data` is behind that header.
     #[inline(always)]
@@ -201,16 +214,19 @@ impl Frame<'_> {
         Verdict(bindings::NF_DROP)
     }
 
-    /// Frees the frame as one that has been dealt with (`consume_skb()`), invisible to drop monitors.
+    /// Frees the frame as one that has been dealt with (`consume_skb()`), invisible to drop
+    /// monitors.
     #[inline(always)]
     pub(crate) fn consume(self) -> Verdict {
-        // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter that it is gone.
+        // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter
+        // that it is gone.
         unsafe { bindings::maclearn_consume_skb(self.skb.as_ptr()) };
         Verdict(bindings::NF_STOLEN)
     }
 }
 
-/// What a hook decided. Made only by giving up a [`Frame`], so that no frame is used after the decision.
+/// What a hook decided. Made only by giving up a [`Frame`], so that no frame is used after the
+/// decision.
 #[must_use]
 pub(crate) struct Verdict(u32);
 
@@ -223,3 +239,90 @@ impl Verdict {
 }
 
 const _: () = assert!(MARK_OFFSET + 8 <= mem::size_of::<[u8; 48]>());
+
+#[kernel::macros::kunit_tests(maclearn_frame)]
+mod tests {
+    use super::*;
+
+    /// Runs `f` on a frame with these bytes in its linear part, and this VLAN tag beside them.
+    fn with_frame<R>(bytes: &mut [u8], tag: Option<VlanTag>, f: impl FnOnce(Frame<'_>) -> R) -> R {
+        // SAFETY: All-zero is a valid `sk_buff` as far as a `Frame` looks.
+        let mut skb: bindings::sk_buff = unsafe { mem::zeroed() };
+        skb.head = bytes.as_mut_ptr();
+        skb.data = bytes.as_mut_ptr().wrapping_add(HEADER_BYTES);
+        skb.len = (bytes.len() - HEADER_BYTES) as u32;
+        let raw = &raw mut skb;
+        let (protocol, tci) = tag.map_or((0, 0), |tag| (tag.protocol.to_be(), tag.vid | 0x6000));
+        // SAFETY: The constants are the offsets of those fields, which nothing else uses now.
+        unsafe {
+            let field = |offset: u32| raw.byte_add(offset as usize).cast::<u16>();
+            field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO).write(protocol);
+            field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI).write(tci);
+            field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER).write(0);
+        }
+        // SAFETY: The skb and its buffer are valid, and this function's own, until `f` returns.
+        f(unsafe { Frame::from_raw(raw) })
+    }
+
+    const BYTES: [u8; 18] = [
+        0x02, 1, 2, 3, 4, 5, 0x06, 7, 8, 9, 10, 11, 0x81, 0x00, 0x60, 0x64, 0x08, 0x00,
+    ];
+
+    #[test]
+    fn addresses_are_those_on_the_wire() {
+        with_frame(&mut { BYTES }, None, |frame| {
+            assert_eq!(frame.destination(), 0x0504_0302_0102);
+            assert_eq!(frame.source(), 0x0b0a_0908_0706);
+        });
+    }
+
+    #[test]
+    fn group_bit_is_that_of_the_first_byte() {
+        assert!(is_multicast(u64::from_le_bytes([
+            1, 0, 0x5e, 0, 0, 1, 0, 0
+        ])));
+        assert!(is_multicast(u64::from_le_bytes([
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0
+        ])));
+        assert!(!is_multicast(u64::from_le_bytes([2, 1, 1, 1, 1, 1, 0, 0])));
+    }
+
+    #[test]
+    fn tag_in_the_frame_is_found() {
+        let tag = with_frame(&mut { BYTES }, None, |frame| frame.vlan_tag());
+        assert!(
+            tag == Some(VlanTag {
+                protocol: 0x8100,
+                vid: 100
+            })
+        );
+    }
+
+    #[test]
+    fn tag_beside_the_frame_comes_first() {
+        let beside = VlanTag {
+            protocol: 0x88a8,
+            vid: 7,
+        };
+        let tag = with_frame(&mut { BYTES }, Some(beside), |frame| frame.vlan_tag());
+        assert!(tag == Some(beside));
+    }
+
+    #[test]
+    fn no_tag_is_read_from_outside_the_frame() {
+        let mut bytes = BYTES;
+        let tag = with_frame(&mut bytes[..HEADER_BYTES], None, |frame| frame.vlan_tag());
+        assert!(tag.is_none());
+        bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+        let tag = with_frame(&mut bytes, None, |frame| frame.vlan_tag());
+        assert!(tag.is_none());
+    }
+
+    #[test]
+    fn mark_is_what_was_set() {
+        with_frame(&mut { BYTES }, None, |mut frame| {
+            frame.set_mark(0x1234_5678_9abc_def0);
+            assert_eq!(frame.mark(), 0x1234_5678_9abc_def0);
+        });
+    }
+}

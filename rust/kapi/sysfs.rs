@@ -10,14 +10,7 @@ use core::{
     mem, ptr, slice,
 };
 
-use kernel::{
-    container_of,
-    error::to_result,
-    prelude::*,
-    str::CStr,
-    sync::Arc,
-    types::Opaque,
-};
+use kernel::{container_of, error::to_result, prelude::*, str::CStr, sync::Arc, types::Opaque};
 
 use super::{bindings, netdevice::NetDevice};
 
@@ -64,10 +57,15 @@ pub(crate) struct Attribute<T> {
 unsafe impl<T> Sync for Attribute<T> {}
 
 impl<T> Attribute<T> {
-    const fn new(name: &'static CStr, mode: u16, show: Option<Show<T>>, store: Option<Store<T>>) -> Self {
+    const fn new(
+        name: &'static CStr,
+        mode: u16,
+        show: Option<Show<T>>,
+        store: Option<Store<T>>,
+    ) -> Self {
         // SAFETY: All-zero is a valid `attribute`.
         let mut attribute: bindings::attribute = unsafe { mem::zeroed() };
-        attribute.name = name.as_ptr().cast();
+        attribute.name = name.to_bytes_with_nul().as_ptr().cast();
         attribute.mode = mode;
         Self {
             attribute: Opaque::new(attribute),
@@ -102,7 +100,8 @@ pub(crate) struct Group<T: 'static> {
 
 /// A directory that exists until the value is dropped.
 ///
-/// Dropping waits for `show` and `store` calls under way, so it must not happen under a lock that they take.
+/// Dropping waits for `show` and `store` calls under way, so it must not happen under a lock that
+/// they take.
 ///
 /// # Invariants
 ///
@@ -151,8 +150,8 @@ impl<T: Send + Sync + 'static> Directory<T> {
             GFP_KERNEL,
         )?;
         let node = KBox::into_raw(node);
-        // INVARIANT: `kobject_init_and_add()` initialises the kobject even when it fails; from then on the node is freed by
-        // `release`, when the last reference is dropped.
+        // INVARIANT: `kobject_init_and_add()` initialises the kobject even when it fails; from then
+        // on the node is freed by `release`, when the last reference is dropped.
         let directory = Self(node);
         // SAFETY: The node is valid and its kobject zeroed; the device and the type outlive it.
         to_result(unsafe {
@@ -160,7 +159,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
                 (*node).kobject.get(),
                 &Self::KIND,
                 bindings::maclearn_dev_kobject(device.as_raw()),
-                name.as_ptr().cast(),
+                name.as_char_ptr(),
             )
         })?;
         for group in groups {
@@ -177,10 +176,10 @@ impl<T: Send + Sync + 'static> Directory<T> {
         attributes.push(ptr::null_mut(), GFP_KERNEL)?;
         // SAFETY: All-zero is a valid `attribute_group`.
         let mut c_group: bindings::attribute_group = unsafe { mem::zeroed() };
-        c_group.name = group.name.map_or(ptr::null(), |name| name.as_ptr().cast());
+        c_group.name = group.name.map_or(ptr::null(), |name| name.as_char_ptr());
         c_group.__bindgen_anon_2.attrs = attributes.as_mut_ptr();
-        // SAFETY: By the type invariants the kobject is there. sysfs keeps the attributes and names, which are static,
-        // and not the group.
+        // SAFETY: By the type invariants the kobject is there. sysfs keeps the attributes and
+        // names, which are static, and not the group.
         to_result(unsafe { bindings::sysfs_create_group((*self.0).kobject.get(), &c_group) })
     }
 
@@ -232,8 +231,12 @@ impl<T: Send + Sync + 'static> Directory<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by the kobject core, once, on the kobject of a `Node<T>`.
     unsafe extern "C" fn release(kobject: *mut bindings::kobject) {
-        // SAFETY: Only the kobject of a `Node<T>` from `KBox::into_raw` has this type, and this is its last use.
+        // SAFETY: Only the kobject of a `Node<T>` from `KBox::into_raw` has this type, and this is
+        // its last use.
         drop(unsafe {
             KBox::from_raw(container_of!(Opaque::cast_from(kobject), Node<T>, kobject).cast_mut())
         });
@@ -246,7 +249,8 @@ impl<T: Send + Sync + 'static> Directory<T> {
         kobject: *mut bindings::kobject,
         attribute: *mut bindings::attribute,
     ) -> (&'a Node<T>, &'a Attribute<T>) {
-        // SAFETY: By the safety requirement, and since `attribute` is the first field of `Attribute<T>`.
+        // SAFETY: By the safety requirement, and since `attribute` is the first field of
+        // `Attribute<T>`.
         unsafe {
             (
                 &*container_of!(Opaque::cast_from(kobject), Node<T>, kobject),
@@ -258,8 +262,8 @@ impl<T: Send + Sync + 'static> Directory<T> {
 
 impl<T: Send + Sync + 'static> Drop for Directory<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants. Deleting removes the directory with all that is in it and waits for calls
-        // under way; a kobject that was never added is left alone by it.
+        // SAFETY: By the type invariants. Deleting removes the directory with all that is in it and
+        // waits for calls under way; a kobject that was never added is left alone by it.
         unsafe {
             bindings::kobject_del((*self.0).kobject.get());
             bindings::kobject_put((*self.0).kobject.get());
