@@ -339,23 +339,26 @@ impl Bridge {
         self.ask_for_upkeep();
     }
 
-    /// Lets ports that failed for lack of room stop failing where there is room again.
+    /// Settles what could not be decided on the packet path: whether ports that could not learn a
+    /// source have room now, or fail.
     pub(crate) fn settle(&self) {
         let ports = self.ports.lock();
         for port in &*ports {
             let writer = self.writer.lock();
+            let flags = port.flags();
             let limits = self.limits(port);
-            let has_room = (limits.port == 0 || port.macs() < limits.port)
-                && (limits.total == 0 || self.table.total() < limits.total)
-                && !self.is_out_of_memory();
-            if has_room {
-                port.set(&writer, Flag::FailingOpen, false);
-                port.set(
-                    &writer,
-                    Flag::Unsettled,
-                    writer.wanted().is_some() && port.flags().has(Flag::Unsettled),
-                );
-            }
+            let is_full = (limits.port != 0 && port.macs() >= limits.port)
+                || (limits.total != 0 && self.table.total() >= limits.total)
+                || self.is_out_of_memory();
+            let is_unsettled = flags.has(Flag::Unsettled);
+            let fails = flags.has(Flag::FailingOpen) || is_unsettled;
+            let is_open = !flags.has(Flag::FailClosed);
+            port.set(&writer, Flag::FailingOpen, is_full && fails && is_open);
+            port.set(
+                &writer,
+                Flag::Unsettled,
+                !is_full && is_unsettled && writer.wanted().is_some(),
+            );
         }
     }
 
