@@ -9,12 +9,12 @@ use kernel::{c_str, prelude::*};
 
 use crate::{
     ageing::MAX_AGEING_SECONDS,
-    bridge::{self, Bridge},
+    bridge::{self, Bridge, BridgeChange},
     kapi::{
         netdevice::NetDevice,
         sysfs::{Attribute, Group, Text},
     },
-    port::{self, Counter, Flag, Port},
+    port::{self, Counter, Flag, Port, PortChange},
 };
 
 /// Fails unless the calling thread may configure `device`.
@@ -69,8 +69,17 @@ fn parse_trigger(text: &str) -> Result {
 const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
 const ON_FAILURE: [&str; 2] = ["open", "closed"];
 
-fn set_flag(port: &Port, flag: Flag, on: bool) {
-    port.set(&port.bridge.writer.lock(), flag, on);
+/// Permits and makes a change of a port's settings.
+fn change_port(port: &Port, change: Result<PortChange>) -> Result {
+    permit(&port.device)?;
+    port.change(&change?)
+}
+
+/// Permits and makes a change of a bridge's settings.
+fn change_bridge(bridge: &Bridge, change: Result<BridgeChange>) -> Result {
+    permit(&bridge.device)?;
+    bridge.change(&change?);
+    Ok(())
 }
 
 static PORT_SETTINGS: [Attribute<Port>; 8] = [
@@ -78,17 +87,26 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         c"enabled",
         |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
         |port, text| {
-            permit(&port.device)?;
-            port.network.set_enabled(port, parse_switch(text)?)
+            change_port(
+                port,
+                parse_switch(text).map(|enabled| PortChange {
+                    enabled: Some(enabled),
+                    ..PortChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"learning",
         |port, out| show_switch(out, port.flags().has(Flag::Learning)),
         |port, text| {
-            permit(&port.device)?;
-            set_flag(port, Flag::Learning, parse_switch(text)?);
-            Ok(())
+            change_port(
+                port,
+                parse_switch(text).map(|learning| PortChange {
+                    learning: Some(learning),
+                    ..PortChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
@@ -97,44 +115,46 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
             out.write_str(UNKNOWN_UNICAST[usize::from(port.flags().has(Flag::SuppressUnknown))])
         },
         |port, text| {
-            permit(&port.device)?;
-            set_flag(
+            change_port(
                 port,
-                Flag::SuppressUnknown,
-                parse_word(text, UNKNOWN_UNICAST)?,
-            );
-            Ok(())
+                parse_word(text, UNKNOWN_UNICAST).map(|suppress_unknown| PortChange {
+                    suppress_unknown: Some(suppress_unknown),
+                    ..PortChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"on_failure",
         |port, out| out.write_str(ON_FAILURE[usize::from(port.flags().has(Flag::FailClosed))]),
         |port, text| {
-            permit(&port.device)?;
-            let closed = parse_word(text, ON_FAILURE)?;
-            let writer = port.bridge.writer.lock();
-            port.set(&writer, Flag::FailClosed, closed);
-            if closed {
-                port.set(&writer, Flag::FailingOpen, false);
-            }
-            Ok(())
+            change_port(
+                port,
+                parse_word(text, ON_FAILURE).map(|fail_closed| PortChange {
+                    fail_closed: Some(fail_closed),
+                    ..PortChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"max_macs",
         |port, out| write!(out, "{}", port.max_macs()),
         |port, text| {
-            permit(&port.device)?;
-            let macs = parse_number(text, port::MAX_MACS)? as u32;
-            port.set_max_macs(&port.bridge.writer.lock(), macs);
-            port.bridge.settle();
-            Ok(())
+            change_port(
+                port,
+                parse_number(text, port::MAX_MACS).map(|macs| PortChange {
+                    max_macs: Some(macs as u32),
+                    ..PortChange::default()
+                }),
+            )
         },
     ),
     Attribute::write_only(c"flush", |port, text| {
         permit(&port.device)?;
         parse_trigger(text)?;
-        port.bridge.flush(Some(port.index));
+        port.bridge
+            .flush(|entry| !entry.is_static && entry.port == port.index);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
@@ -148,42 +168,58 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         c"auto_enable",
         |bridge, out| show_switch(out, bridge.auto_enable()),
         |bridge, text| {
-            permit(&bridge.device)?;
-            bridge.set_auto_enable(parse_switch(text)?);
-            Ok(())
+            change_bridge(
+                bridge,
+                parse_switch(text).map(|auto_enable| BridgeChange {
+                    auto_enable: Some(auto_enable),
+                    ..BridgeChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"ageing_time",
         |bridge, out| write!(out, "{}", bridge.ageing_seconds()),
         |bridge, text| {
-            permit(&bridge.device)?;
-            bridge.set_ageing_seconds(parse_number(text, MAX_AGEING_SECONDS.into())? as u32);
-            Ok(())
+            change_bridge(
+                bridge,
+                parse_number(text, MAX_AGEING_SECONDS.into()).map(|ageing_seconds| BridgeChange {
+                    ageing_seconds: Some(ageing_seconds as u32),
+                    ..BridgeChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"exclusive",
         |bridge, out| show_switch(out, bridge.is_exclusive()),
         |bridge, text| {
-            permit(&bridge.device)?;
-            bridge.set_exclusive(parse_switch(text)?);
-            Ok(())
+            change_bridge(
+                bridge,
+                parse_switch(text).map(|exclusive| BridgeChange {
+                    exclusive: Some(exclusive),
+                    ..BridgeChange::default()
+                }),
+            )
         },
     ),
     Attribute::read_write(
         c"max_macs",
         |bridge, out| write!(out, "{}", bridge.max_macs()),
         |bridge, text| {
-            permit(&bridge.device)?;
-            bridge.set_max_macs(parse_number(text, bridge::MAX_MACS)? as u32);
-            Ok(())
+            change_bridge(
+                bridge,
+                parse_number(text, bridge::MAX_MACS).map(|max_macs| BridgeChange {
+                    max_macs: Some(max_macs as u32),
+                    ..BridgeChange::default()
+                }),
+            )
         },
     ),
     Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
-        bridge.flush(None);
+        bridge.flush(|entry| !entry.is_static);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |bridge, out| {

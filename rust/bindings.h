@@ -11,5 +11,7 @@
 #include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/sysfs.h>
+#include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include "helpers.h"
+#include "netlink_gen.h"

@@ -23,7 +23,8 @@ use crate::{
     platform::AtomicU32,
     port::{Counter, Flag, Port},
     table::{
-        Action, Entry, Key, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer, MAX_PORTS,
+        Action, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer,
+        MAX_PORTS,
     },
 };
 
@@ -36,6 +37,22 @@ pub(crate) const MAX_MACS: u64 = 1 << 24;
 
 /// Buckets that a walk visits under one hold of the table's lock, a few microseconds.
 pub(crate) const BUCKETS_A_HOLD: usize = 64;
+
+/// Age in units that a new entry has at most, half of what a stamp can tell.
+const MOST_UNITS: u64 = 1 << 15;
+
+/// Settings to change together; `None` leaves one as it is.
+#[derive(Default)]
+pub(crate) struct BridgeChange {
+    /// Whether ports that join are enabled.
+    pub(crate) auto_enable: Option<bool>,
+    /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
+    pub(crate) ageing_seconds: Option<u32>,
+    /// Whether the newest port takes a MAC from the others.
+    pub(crate) exclusive: Option<bool>,
+    /// Greatest number of MACs of all ports together; 0 is unlimited.
+    pub(crate) max_macs: Option<u32>,
+}
 
 /// Most passes of a walk that insertions disturb.
 const WALKS: usize = 3;
@@ -138,7 +155,7 @@ impl Bridge {
     /// Sets [`Bridge::ageing_seconds`].
     ///
     /// Ages start anew if the unit of the stamps changes, or if entries did not age so far.
-    pub(crate) fn set_ageing_seconds(&self, seconds: u32) {
+    fn set_ageing_seconds(&self, seconds: u32) {
         let walk = self.walk.lock();
         let old = self.ageing();
         let new = Ageing::new(seconds, clock::TICKS_PER_SECOND);
@@ -173,30 +190,14 @@ impl Bridge {
         self.exclusive.load_relaxed() != 0
     }
 
-    /// Sets [`Bridge::is_exclusive`].
-    pub(crate) fn set_exclusive(&self, on: bool) {
-        self.exclusive.store_relaxed(on.into());
-    }
-
     /// Whether ports that join are enabled.
     pub(crate) fn auto_enable(&self) -> bool {
         self.auto_enable.load_relaxed() != 0
     }
 
-    /// Sets [`Bridge::auto_enable`].
-    pub(crate) fn set_auto_enable(&self, on: bool) {
-        self.auto_enable.store_relaxed(on.into());
-    }
-
     /// Greatest number of MACs of all ports together; 0 is unlimited.
     pub(crate) fn max_macs(&self) -> u32 {
         self.max_macs.load_relaxed()
-    }
-
-    /// Sets [`Bridge::max_macs`].
-    pub(crate) fn set_max_macs(&self, macs: u32) {
-        self.max_macs.store_relaxed(macs);
-        self.settle();
     }
 
     /// Whether a port of the bridge is enabled, so that its ports learn.
@@ -227,6 +228,23 @@ impl Bridge {
     /// Sets [`Bridge::is_out_of_memory`].
     pub(crate) fn set_out_of_memory(&self, on: bool) {
         self.out_of_memory.store_relaxed(on.into());
+    }
+
+    /// Changes settings.
+    pub(crate) fn change(&self, change: &BridgeChange) {
+        if let Some(on) = change.auto_enable {
+            self.auto_enable.store_relaxed(on.into());
+        }
+        if let Some(on) = change.exclusive {
+            self.exclusive.store_relaxed(on.into());
+        }
+        if let Some(macs) = change.max_macs {
+            self.max_macs.store_relaxed(macs);
+            self.settle();
+        }
+        if let Some(seconds) = change.ageing_seconds {
+            self.set_ageing_seconds(seconds);
+        }
     }
 
     /// How many MACs `port` and the bridge may own.
@@ -323,12 +341,11 @@ impl Bridge {
         }
     }
 
-    /// Forgets the dynamic entries of one port, or of all.
-    pub(crate) fn flush(&self, port: Option<PortIndex>) {
+    /// Forgets the entries that `matches` tells.
+    pub(crate) fn flush(&self, matches: impl Fn(&Entry) -> bool) {
         let walk = self.walk.lock();
         self.visit_all(|_, entry| {
-            let matches = !entry.is_static && port.is_none_or(|port| port == entry.port);
-            if matches {
+            if matches(&entry) {
                 Action::Remove
             } else {
                 Action::Keep
@@ -337,6 +354,59 @@ impl Bridge {
         drop(walk);
         self.settle();
         self.ask_for_upkeep();
+    }
+
+    /// Makes `port` an owner of `key` on request: for good, or as if it had been seen `age`
+    /// milliseconds ago. `None` if the address is the bridge's own. May sleep.
+    pub(crate) fn insert(&self, port: &Port, key: Key, age: Option<u32>) -> Option<Learned> {
+        if ReadSection::enter(|section| self.has_address(address_of(key), section)) {
+            return None;
+        }
+        for _ in 0..WALKS {
+            let learned = {
+                let mut writer = self.writer.lock();
+                if port.flags().has(Flag::Gone) {
+                    return Some(Learned::PortLimit);
+                }
+                let limits = self.limits(port);
+                match age {
+                    None => writer.insert_static(key, port.index, limits),
+                    Some(age) => {
+                        let now = self.now();
+                        let ticks = u64::from(age) * clock::TICKS_PER_SECOND / 1000;
+                        let units = ticks >> self.ageing().unit_shift;
+                        let stamp = (now as Stamp).wrapping_sub(units.min(MOST_UNITS) as Stamp);
+                        port.lower_expiry(self.ageing().expiry(stamp, now));
+                        writer.learn(key, port.index, stamp, limits, self.is_exclusive())
+                    }
+                }
+            };
+            if learned != Learned::NoRoom {
+                self.ask_for_upkeep();
+                return Some(learned);
+            }
+            let _walk = self.walk.lock();
+            crate::upkeep::resize(self);
+        }
+        Some(Learned::NoRoom)
+    }
+
+    /// Interface indices of the ports, by their index in the table; 0 where there is none.
+    pub(crate) fn port_indices(&self) -> Result<KVec<u32>> {
+        let ports = self.ports.lock();
+        let mut indices = KVec::new();
+        for port in &*ports {
+            while indices.len() <= usize::from(port.index) {
+                indices.push(0, GFP_KERNEL)?;
+            }
+            indices[usize::from(port.index)] = port.device.ifindex();
+        }
+        Ok(indices)
+    }
+
+    /// Whether the bridge filters VLANs.
+    pub(crate) fn filters_vlans(&self) -> bool {
+        crate::kapi::bridge::filters_vlans(&self.device)
     }
 
     /// Settles what could not be decided on the packet path: whether ports that could not learn a

@@ -7,6 +7,7 @@
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -118,6 +119,89 @@ bool maclearn_delayed_work_schedule(struct delayed_work *work,
 void maclearn_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);
+}
+
+struct sk_buff *maclearn_genlmsg_new(void)
+{
+	return genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+}
+
+void maclearn_nlmsg_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+void *maclearn_genlmsg_put_reply(struct sk_buff *skb,
+				 const struct genl_info *info)
+{
+	return genlmsg_put(skb, info->snd_portid, info->snd_seq, info->family,
+			   0, info->genlhdr->cmd);
+}
+
+int maclearn_genlmsg_reply(struct sk_buff *skb, const struct genl_info *info)
+{
+	return genlmsg_unicast(genl_info_net(info), skb, info->snd_portid);
+}
+
+void *maclearn_genlmsg_put_dump(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+	void *header;
+
+	header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			     info->family, NLM_F_MULTI, info->genlhdr->cmd);
+	if (header)
+		genl_dump_check_consistent(cb, header);
+	return header;
+}
+
+void maclearn_genlmsg_end(struct sk_buff *skb, void *header)
+{
+	genlmsg_end(skb, header);
+}
+
+void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header)
+{
+	genlmsg_cancel(skb, header);
+}
+
+struct net *maclearn_genl_info_net(const struct genl_info *info)
+{
+	return genl_info_net(info);
+}
+
+/* The last attribute type that the policy of the operation knows. */
+u32 maclearn_genl_info_maxattr(const struct genl_info *info)
+{
+	const struct genl_family *family = info->family;
+	bool is_dump = info->nlhdr->nlmsg_flags & NLM_F_DUMP;
+	unsigned int i;
+
+	for (i = 0; i < family->n_split_ops; i++) {
+		const struct genl_split_ops *op = &family->split_ops[i];
+
+		if (op->cmd == info->genlhdr->cmd &&
+		    is_dump == !!(op->flags & GENL_CMD_CAP_DUMP))
+			return op->maxattr;
+	}
+	return 0;
+}
+
+const struct genl_info *
+maclearn_genl_dump_info(const struct netlink_callback *cb)
+{
+	return genl_info_dump((struct netlink_callback *)cb);
+}
+
+void *maclearn_callback_context(struct netlink_callback *cb)
+{
+	return cb->ctx;
+}
+
+int maclearn_skb_tailroom(const struct sk_buff *skb)
+{
+	return skb_tailroom(skb);
 }
 
 void *maclearn_kvzalloc(size_t size)

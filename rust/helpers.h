@@ -6,6 +6,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
 
 /* Where fields stand whose path through anonymous unions depends on the configuration. */
 enum maclearn_layout {
@@ -45,6 +46,22 @@ bool maclearn_delayed_work_schedule(struct delayed_work *work,
 				    unsigned long delay);
 
 void maclearn_consume_skb(struct sk_buff *skb);
+
+struct sk_buff *maclearn_genlmsg_new(void);
+void maclearn_nlmsg_free(struct sk_buff *skb);
+void *maclearn_genlmsg_put_reply(struct sk_buff *skb,
+				 const struct genl_info *info);
+int maclearn_genlmsg_reply(struct sk_buff *skb, const struct genl_info *info);
+void *maclearn_genlmsg_put_dump(struct sk_buff *skb,
+				struct netlink_callback *cb);
+void maclearn_genlmsg_end(struct sk_buff *skb, void *header);
+void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header);
+struct net *maclearn_genl_info_net(const struct genl_info *info);
+u32 maclearn_genl_info_maxattr(const struct genl_info *info);
+const struct genl_info *
+maclearn_genl_dump_info(const struct netlink_callback *cb);
+void *maclearn_callback_context(struct netlink_callback *cb);
+int maclearn_skb_tailroom(const struct sk_buff *skb);
 
 void *maclearn_kvzalloc(size_t size);
 void maclearn_kvfree(void *memory);

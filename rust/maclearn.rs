@@ -14,6 +14,7 @@ mod frame;
 mod kapi;
 mod learning;
 mod mark;
+mod netlink;
 mod network;
 mod platform;
 mod port;
@@ -26,7 +27,7 @@ mod port;
 mod table;
 mod upkeep;
 
-use kapi::{notifier, pernet};
+use kapi::{genetlink, notifier, pernet};
 
 module! {
     type: Maclearn,
@@ -38,6 +39,8 @@ module! {
 
 /// The module while it is loaded.
 struct Maclearn {
+    /// Goes first, so that no request comes later.
+    _family: genetlink::Registration,
     /// Dropping it takes every bridge and port away, and then the state of every namespace.
     _follower: notifier::Registration<network::Follower>,
 }
@@ -45,8 +48,10 @@ struct Maclearn {
 impl kernel::Module for Maclearn {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let networks = pernet::Registration::new()?;
+        let follower = notifier::Registration::new(network::Follower(networks))?;
         Ok(Self {
-            _follower: notifier::Registration::new(network::Follower(networks))?,
+            _family: genetlink::Registration::new()?,
+            _follower: follower,
         })
     }
 }

@@ -146,7 +146,7 @@ impl Network {
             let ports = bridge.ports.lock();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
-        bridge.flush(None);
+        bridge.flush(|entry| !entry.is_static);
     }
 
     fn untrack_if_idle(&self, members: &mut Members, bridge: &Bridge) {
@@ -296,6 +296,59 @@ impl Network {
             .map(|member| member.bridge.clone())
     }
 
+    /// The port with this interface index.
+    pub(crate) fn port_by_index(&self, ifindex: u32) -> Option<Arc<Port>> {
+        let members = self.members.lock();
+        members.bridges.iter().find_map(|member| {
+            let ports = member.bridge.ports.lock();
+            ports
+                .iter()
+                .find(|port| port.device.ifindex() == ifindex)
+                .cloned()
+        })
+    }
+
+    /// The bridge with this interface index.
+    pub(crate) fn bridge_by_index(&self, ifindex: u32) -> Option<Arc<Bridge>> {
+        let members = self.members.lock();
+        let mut bridges = members.bridges.iter().map(|member| &member.bridge);
+        bridges
+            .find(|bridge| bridge.device.ifindex() == ifindex)
+            .cloned()
+    }
+
+    /// The port with the lowest interface index above `last`, of all bridges or of one.
+    pub(crate) fn next_port(&self, last: u32, of: Option<&Bridge>) -> Option<Arc<Port>> {
+        let members = self.members.lock();
+        let mut next: Option<Arc<Port>> = None;
+        for member in &members.bridges {
+            if of.is_some_and(|of| !of.device.is(&member.bridge.device)) {
+                continue;
+            }
+            for port in &*member.bridge.ports.lock() {
+                let index = port.device.ifindex();
+                if index > last
+                    && next
+                        .as_ref()
+                        .is_none_or(|next| index < next.device.ifindex())
+                {
+                    next = Some(port.clone());
+                }
+            }
+        }
+        next
+    }
+
+    /// The bridge with the lowest interface index above `last`.
+    pub(crate) fn next_bridge(&self, last: u32) -> Option<Arc<Bridge>> {
+        let members = self.members.lock();
+        let bridges = members.bridges.iter().map(|member| &member.bridge);
+        bridges
+            .filter(|bridge| bridge.device.ifindex() > last)
+            .min_by_key(|bridge| bridge.device.ifindex())
+            .cloned()
+    }
+
     fn changed(&self, device: &NetDevice) -> Result {
         let Some(bridge) = self.bridge(device) else {
             return Ok(());
@@ -320,11 +373,15 @@ impl Members {
 }
 
 /// Follows devices through all namespaces.
-pub(crate) struct Follower(pub(crate) pernet::Registration<Network>);
+///
+/// Holds the state of the namespaces, which must be there for as long as it does so.
+pub(crate) struct Follower(#[expect(dead_code)] pub(crate) pernet::Registration<Network>);
 
 impl Listener for Follower {
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
-        let network = pernet::state_of(&self.0, device.net());
+        let Some(network) = pernet::get::<Network>(device.net()) else {
+            return;
+        };
         let result = match event {
             Event::Registered if kernel_bridge::is_bridge(device) => {
                 network.add_bridge(device).map(|_| ())

@@ -98,6 +98,21 @@ impl Flags {
     }
 }
 
+/// Settings to change together; `None` leaves one as it is.
+#[derive(Default)]
+pub(crate) struct PortChange {
+    /// Whether copies to the port are filtered.
+    pub(crate) enabled: Option<bool>,
+    /// Whether sources behind the port are learned.
+    pub(crate) learning: Option<bool>,
+    /// Whether copies for unknown destinations are suppressed.
+    pub(crate) suppress_unknown: Option<bool>,
+    /// Whether frames are dropped on failure, rather than every copy passed.
+    pub(crate) fail_closed: Option<bool>,
+    /// Greatest number of MACs; 0 is unlimited.
+    pub(crate) max_macs: Option<u32>,
+}
+
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
 #[pin_data]
 pub(crate) struct Port {
@@ -109,6 +124,8 @@ pub(crate) struct Port {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
     counters: Counters<COUNTERS>,
+    /// What the counters were when they were last reset.
+    reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
     /// Time, in the table's units, before which none of its entries can be aged.
     expiry: AtomicU64,
@@ -145,6 +162,7 @@ impl Port {
                 index,
                 bridge,
                 counters,
+                reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(DEFAULT_MAX_MACS),
                 expiry: AtomicU64::new(u64::MAX),
                 upkeep,
@@ -177,9 +195,33 @@ impl Port {
         self.max_macs.load_relaxed()
     }
 
-    /// Sets [`Port::max_macs`].
-    pub(crate) fn set_max_macs(&self, _locked: &Writer, macs: u32) {
-        self.max_macs.store_relaxed(macs);
+    /// Changes settings, all of those given or none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Network::set_enabled`].
+    pub(crate) fn change(&self, change: &PortChange) -> Result {
+        // The only step that can fail.
+        if let Some(on) = change.enabled {
+            self.network.set_enabled(self, on)?;
+        }
+        {
+            let writer = self.bridge.writer.lock();
+            for (flag, on) in [
+                (Flag::Learning, change.learning),
+                (Flag::SuppressUnknown, change.suppress_unknown),
+                (Flag::FailClosed, change.fail_closed),
+            ] {
+                if let Some(on) = on {
+                    self.set(&writer, flag, on);
+                }
+            }
+            if let Some(macs) = change.max_macs {
+                self.max_macs.store_relaxed(macs);
+            }
+        }
+        self.bridge.settle();
+        Ok(())
     }
 
     /// Number of MACs that the port owns.
@@ -215,6 +257,16 @@ impl Port {
 
     /// The sum of a counter over all CPUs.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
-        self.counters.sum(counter as usize)
+        let index = counter as usize;
+        let reset = self.reset[index].load_relaxed();
+        self.counters.sum(index).wrapping_sub(reset)
+    }
+
+    /// Counts from 0 again.
+    pub(crate) fn reset_counters(&self) {
+        let _writer = self.bridge.writer.lock();
+        for (index, reset) in self.reset.iter().enumerate() {
+            reset.store_relaxed(self.counters.sum(index));
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Job for Bridge {
 
 /// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for
 /// last time.
-fn resize(bridge: &Bridge) {
+pub(crate) fn resize(bridge: &Bridge) {
     loop {
         if migrate(bridge) == Migration::Done {
             loop {

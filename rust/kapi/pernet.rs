@@ -159,6 +159,8 @@ impl<T: PerNetwork> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: It was registered by `new`.
         unsafe { bindings::unregister_pernet_subsys(self.operations.get()) };
+        // SAFETY: Nobody asks for state any more: who does was unregistered first.
+        unsafe { *T::slot().0.get() = 0 };
     }
 }
 
@@ -170,13 +172,14 @@ unsafe fn area_of<T: PerNetwork>(net: *mut bindings::net) -> *mut *mut Area<T> {
     unsafe { bindings::maclearn_net_generic(net, *T::slot().0.get()).cast() }
 }
 
-/// The state of the namespace of a registered device.
-///
-/// To be called while a [`Registration`] of `T` exists, from the notifier of a module that is
-/// registered within it.
-pub(crate) fn state_of<T: PerNetwork>(registration: &Registration<T>, net: &Net) -> Arc<T> {
-    let _ = registration;
-    // SAFETY: The registration exists, and the namespace has not come to its end since `net` is
-    // valid: its devices go first.
-    unsafe { (**area_of::<T>(net.as_raw())).state.clone() }
+/// The state of a namespace, while a [`Registration`] of `T` exists.
+pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
+    // SAFETY: By the slot's invariants: 0 is no slot.
+    if unsafe { *T::slot().0.get() } == 0 {
+        return None;
+    }
+    // SAFETY: The slot is registered. The namespace has not come to its end since `net` is valid:
+    // its devices and sockets go first.
+    let area = unsafe { (*area_of::<T>(net.as_raw())).as_ref() };
+    area.map(|area| area.state.clone())
 }

@@ -236,6 +236,6 @@ impl<'a> Hit<'a> {
 }
 
 /// Entries that fit in `buckets` buckets.
-pub(super) fn slots(buckets: usize) -> usize {
+pub(super) const fn slots(buckets: usize) -> usize {
     buckets * SLOTS
 }

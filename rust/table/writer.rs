@@ -95,6 +95,27 @@ pub struct Cursor {
     moves: u64,
 }
 
+impl Cursor {
+    /// The cursor as words, to be kept somewhere.
+    pub fn to_words(&self) -> [u64; 3] {
+        [self.array as u64, self.bucket as u64, self.moves]
+    }
+
+    /// A cursor from its words. Words that no cursor had give a walk that misses entries, no more.
+    pub fn from_words([array, bucket, moves]: [u64; 3]) -> Self {
+        Self {
+            array: array as usize,
+            bucket: bucket as usize,
+            moves,
+        }
+    }
+}
+
+impl Entry {
+    /// Most entries that one bucket holds.
+    pub const MOST_IN_A_BUCKET: usize = array::slots(1);
+}
+
 /// The right to change a table.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -164,6 +185,11 @@ impl Writer {
         };
         self.remove_entry(own.slot);
         true
+    }
+
+    /// A number that changes whenever entries were moved to another place.
+    pub fn generation(&self) -> u64 {
+        self.moves.get().wrapping_add(self.retired as u64)
     }
 
     /// Where a walk through the table begins.

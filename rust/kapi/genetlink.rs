@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations of a generic netlink family: requests, replies and dumps.
+//!
+//! The family itself, with its operations and the policies by which the kernel validates
+//! attributes before an operation runs, is generated C; its operations call back here through
+//! [`operations`].
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+
+use core::{mem, ptr::NonNull, slice};
+
+use kernel::{error::to_result, prelude::*, str::CStr};
+
+use super::{bindings, netdevice::Net};
+
+/// The family of this module while it is registered.
+pub(crate) struct Registration(());
+
+impl Registration {
+    /// Registers the family. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: The family is a static of this module, and is registered once.
+        to_result(unsafe {
+            bindings::genl_register_family(&raw mut bindings::maclearn_nl_family)
+        })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: It was registered by `new`. This waits for operations under way.
+        unsafe { bindings::genl_unregister_family(&raw mut bindings::maclearn_nl_family) };
+    }
+}
+
+/// An attribute of a request, which has passed the operation's policy.
+///
+/// # Invariants
+///
+/// Points to a valid attribute with all of its payload.
+#[derive(Clone, Copy)]
+pub(crate) struct Attribute<'a>(&'a bindings::nlattr);
+
+impl Attribute<'_> {
+    fn payload(&self) -> &[u8] {
+        let header = mem::size_of::<bindings::nlattr>();
+        let length = usize::from(self.0.nla_len) - header;
+        // SAFETY: By the type invariants the payload follows the header, and `nla_len` counts both.
+        unsafe { slice::from_raw_parts((&raw const *self.0).cast::<u8>().add(header), length) }
+    }
+
+    fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        bytes
+            .iter_mut()
+            .zip(self.payload())
+            .for_each(|(to, from)| *to = *from);
+        bytes
+    }
+
+    /// The value of an attribute with policy `NLA_U8`.
+    pub(crate) fn u8(&self) -> u8 {
+        self.bytes::<1>()[0]
+    }
+
+    /// The value of an attribute with policy `NLA_U16`.
+    pub(crate) fn u16(&self) -> u16 {
+        u16::from_ne_bytes(self.bytes())
+    }
+
+    /// The value of an attribute with policy `NLA_U32`.
+    pub(crate) fn u32(&self) -> u32 {
+        u32::from_ne_bytes(self.bytes())
+    }
+
+    /// The value of an attribute of six bytes.
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        self.bytes()
+    }
+}
+
+/// A request for an operation, or for a dump.
+///
+/// # Invariants
+///
+/// `info` is that of an operation under way.
+pub(crate) struct Request<'a> {
+    info: &'a bindings::genl_info,
+}
+
+impl<'a> Request<'a> {
+    /// The namespace of the socket that asks.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The socket keeps its namespace.
+        unsafe { Net::from_raw(bindings::maclearn_genl_info_net(self.info)) }
+    }
+
+    /// The attribute of type `kind`, if the request has one.
+    pub(crate) fn attribute(&self, kind: u32) -> Option<Attribute<'a>> {
+        if self.info.attrs.is_null() || kind > self.most_attribute() {
+            return None;
+        }
+        // SAFETY: The table has an entry for each type up to the operation's `maxattr`: null, or a
+        // valid attribute of the request.
+        unsafe { (*self.info.attrs.add(kind as usize)).as_ref() }.map(Attribute)
+    }
+
+    /// The attribute of type `kind`, or the error that says that it is missing.
+    pub(crate) fn required(&self, kind: u32) -> Result<Attribute<'a>> {
+        self.attribute(kind).ok_or_else(|| {
+            if let Some(answer) = self.answer() {
+                // SAFETY: The extended acknowledgement is the request's own.
+                unsafe { (*answer.as_ptr()).miss_type = kind as u16 };
+            }
+            EINVAL
+        })
+    }
+
+    /// The error with which to refuse the request, with a message and what it is about.
+    pub(crate) fn refuse(
+        &self,
+        error: Error,
+        message: &'static CStr,
+        about: Option<Attribute<'_>>,
+    ) -> Error {
+        if let Some(answer) = self.answer() {
+            // SAFETY: The extended acknowledgement is the request's own; the message is static and
+            // the attribute part of the request.
+            unsafe {
+                (*answer.as_ptr())._msg = message.as_char_ptr();
+                if let Some(about) = about {
+                    (*answer.as_ptr()).bad_attr = about.0;
+                }
+            }
+        }
+        error
+    }
+
+    fn answer(&self) -> Option<NonNull<bindings::netlink_ext_ack>> {
+        NonNull::new(self.info.extack)
+    }
+
+    fn most_attribute(&self) -> u32 {
+        // SAFETY: `info` is that of an operation under way.
+        unsafe { bindings::maclearn_genl_info_maxattr(self.info) }
+    }
+}
+
+/// A message being made.
+///
+/// # Invariants
+///
+/// `skb` is valid, with a message that begins at `header` as the last thing in it.
+pub(crate) struct Message<'a> {
+    skb: &'a mut bindings::sk_buff,
+    header: *mut c_void,
+}
+
+/// There is no room for more in a message.
+pub(crate) struct Full;
+
+impl Message<'_> {
+    fn put(&mut self, kind: u32, payload: &[u8]) -> Result<(), Full> {
+        // SAFETY: The skb is valid, and the payload has as many bytes as are said.
+        let status = unsafe {
+            bindings::nla_put(
+                self.skb,
+                kind as c_int,
+                payload.len() as c_int,
+                payload.as_ptr().cast(),
+            )
+        };
+        if status == 0 {
+            Ok(())
+        } else {
+            Err(Full)
+        }
+    }
+
+    /// Adds an attribute of type `u8`.
+    pub(crate) fn put_u8(&mut self, kind: u32, value: u8) -> Result<(), Full> {
+        self.put(kind, &[value])
+    }
+
+    /// Adds an attribute of type `u16`.
+    pub(crate) fn put_u16(&mut self, kind: u32, value: u16) -> Result<(), Full> {
+        self.put(kind, &value.to_ne_bytes())
+    }
+
+    /// Adds an attribute of type `u32`.
+    pub(crate) fn put_u32(&mut self, kind: u32, value: u32) -> Result<(), Full> {
+        self.put(kind, &value.to_ne_bytes())
+    }
+
+    /// Adds an attribute of type `uint`: 32 bits where that is enough, else 64.
+    pub(crate) fn put_uint(&mut self, kind: u32, value: u64) -> Result<(), Full> {
+        match u32::try_from(value) {
+            Ok(value) => self.put_u32(kind, value),
+            Err(_) => self.put(kind, &value.to_ne_bytes()),
+        }
+    }
+
+    /// Adds an attribute of six bytes.
+    pub(crate) fn put_mac(&mut self, kind: u32, mac: [u8; 6]) -> Result<(), Full> {
+        self.put(kind, &mac)
+    }
+
+    fn end(self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::maclearn_genlmsg_end(self.skb, self.header) };
+    }
+
+    fn cancel(self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::maclearn_genlmsg_cancel(self.skb, self.header) };
+    }
+}
+
+/// Answers a request with one message, which `fill` fills. May sleep.
+pub(crate) fn reply(
+    request: &Request<'_>,
+    fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
+) -> Result {
+    // SAFETY: No requirement but process context.
+    let skb = unsafe { bindings::maclearn_genlmsg_new() };
+    // SAFETY: Null, or an skb that is this function's own.
+    let skb = unsafe { skb.as_mut() }.ok_or(ENOMEM)?;
+    let raw = &raw mut *skb;
+    // SAFETY: The skb and the info are valid.
+    let header = unsafe { bindings::maclearn_genlmsg_put_reply(raw, request.info) };
+    let mut message = Message { skb, header };
+    if header.is_null() || fill(&mut message).is_err() {
+        // SAFETY: The skb is this function's own and not used again.
+        unsafe { bindings::maclearn_nlmsg_free(raw) };
+        return Err(EMSGSIZE);
+    }
+    message.end();
+    // SAFETY: The skb is given away.
+    to_result(unsafe { bindings::maclearn_genlmsg_reply(raw, request.info) })
+}
+
+/// Words that a dump keeps from one call to the next; all zero at first.
+pub(crate) type DumpState = [u64; 5];
+
+/// A dump under way: one call fills one buffer.
+pub(crate) struct Dump<'a> {
+    skb: &'a mut bindings::sk_buff,
+    callback: &'a mut bindings::netlink_callback,
+}
+
+impl<'a> Dump<'a> {
+    /// What the dump keeps from call to call.
+    pub(crate) fn state(&mut self) -> &mut DumpState {
+        const { assert!(mem::size_of::<DumpState>() <= bindings::NETLINK_CTX_SIZE as usize) };
+        // SAFETY: The context is the dump's own, has that many bytes and is aligned to a word.
+        unsafe { &mut *bindings::maclearn_callback_context(self.callback).cast() }
+    }
+
+    /// The request that the dump answers.
+    pub(crate) fn request(&self) -> Request<'a> {
+        // SAFETY: Every generic netlink dump has the info of its request, for as long as it lasts.
+        unsafe {
+            Request {
+                info: &*bindings::maclearn_genl_dump_info(self.callback),
+            }
+        }
+    }
+
+    /// Bytes that are left in the buffer.
+    pub(crate) fn room(&self) -> usize {
+        // SAFETY: The skb is valid.
+        unsafe { bindings::maclearn_skb_tailroom(self.skb) as usize }
+    }
+
+    /// Says that what is dumped changed, so that the reader may have missed or seen twice some of
+    /// it (`NLM_F_DUMP_INTR`).
+    pub(crate) fn set_generation(&mut self, generation: u32) {
+        self.callback.seq = generation | 1;
+    }
+
+    /// Adds a message; `Full` if it goes to the next buffer.
+    pub(crate) fn message(
+        &mut self,
+        fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        // SAFETY: The skb and the callback are valid.
+        let header = unsafe { bindings::maclearn_genlmsg_put_dump(self.skb, self.callback) };
+        if header.is_null() {
+            return Err(Full);
+        }
+        let mut message = Message {
+            skb: self.skb,
+            header,
+        };
+        match fill(&mut message) {
+            Ok(()) => {
+                message.end();
+                Ok(())
+            }
+            Err(Full) => {
+                message.cancel();
+                Err(Full)
+            }
+        }
+    }
+}
+
+/// Runs an operation.
+///
+/// # Safety
+///
+/// Called by generic netlink as an operation's `doit`, with its `info`.
+pub(crate) unsafe fn run(
+    info: *mut bindings::genl_info,
+    operation: fn(&Request<'_>) -> Result,
+) -> c_int {
+    // SAFETY: By the safety requirement; nobody changes it meanwhile but through its `extack`.
+    let request = Request {
+        info: unsafe { &*info },
+    };
+    match operation(&request) {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// Runs one call of a dump. It is over when a call adds nothing.
+///
+/// # Safety
+///
+/// Called by generic netlink as an operation's `dumpit`, with these arguments.
+pub(crate) unsafe fn run_dump(
+    skb: *mut bindings::sk_buff,
+    callback: *mut bindings::netlink_callback,
+    operation: fn(&mut Dump<'_>) -> Result,
+) -> c_int {
+    // SAFETY: By the safety requirement.
+    let mut dump = Dump {
+        skb: unsafe { &mut *skb },
+        callback: unsafe { &mut *callback },
+    };
+    match operation(&mut dump) {
+        Ok(()) => dump.skb.len as c_int,
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// Defines the functions that the generated family calls, each by a safe one.
+macro_rules! operations {
+    (do: { $($do_name:ident => $do_function:path,)* } dump: { $($dump_name:ident => $dump_function:path,)* }) => {
+        $(
+            /// # Safety
+            ///
+            /// Called by generic netlink.
+            #[no_mangle]
+            unsafe extern "C" fn $do_name(
+                _skb: *mut $crate::kapi::bindings::sk_buff,
+                info: *mut $crate::kapi::bindings::genl_info,
+            ) -> ::kernel::ffi::c_int {
+                // SAFETY: By the safety requirement.
+                unsafe { $crate::kapi::genetlink::run(info, $do_function) }
+            }
+        )*
+        $(
+            /// # Safety
+            ///
+            /// Called by generic netlink.
+            #[no_mangle]
+            unsafe extern "C" fn $dump_name(
+                skb: *mut $crate::kapi::bindings::sk_buff,
+                callback: *mut $crate::kapi::bindings::netlink_callback,
+            ) -> ::kernel::ffi::c_int {
+                // SAFETY: By the safety requirement.
+                unsafe { $crate::kapi::genetlink::run_dump(skb, callback, $dump_function) }
+            }
+        )*
+    };
+}
+pub(crate) use operations;

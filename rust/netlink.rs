@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The generic netlink family: what each operation does.
+//!
+//! `Documentation/netlink/specs/maclearn.yaml` describes it. Attributes have passed the policies
+//! that are generated from there when they come here.
+
+use kernel::{prelude::*, sync::Arc};
+
+use crate::{
+    bridge::{Bridge, BridgeChange},
+    kapi::{
+        bindings as uapi, clock,
+        genetlink::{operations, reply, Dump, Full, Message, Request},
+        pernet,
+    },
+    network::Network,
+    port::{Counter, Flag, Port, PortChange},
+    table::{Action, Cursor, Entry, Key, Learned, PortIndex, Stamp, Visit},
+};
+
+operations! {
+    do: {
+        maclearn_nl_port_get_doit => port_get,
+        maclearn_nl_port_set_doit => port_set,
+        maclearn_nl_bridge_get_doit => bridge_get,
+        maclearn_nl_bridge_set_doit => bridge_set,
+        maclearn_nl_entry_new_doit => entry_new,
+        maclearn_nl_entry_del_doit => entry_del,
+        maclearn_nl_entry_flush_doit => entry_flush,
+        maclearn_nl_stats_get_doit => stats_get,
+        maclearn_nl_stats_reset_doit => stats_reset,
+    }
+    dump: {
+        maclearn_nl_port_get_dumpit => port_dump,
+        maclearn_nl_bridge_get_dumpit => bridge_dump,
+        maclearn_nl_entry_get_dumpit => entry_dump,
+        maclearn_nl_stats_get_dumpit => stats_dump,
+    }
+}
+
+fn network(request: &Request<'_>) -> Result<Arc<Network>> {
+    pernet::get::<Network>(request.net()).ok_or(ENODEV)
+}
+
+/// The port that attribute `kind` names.
+fn port(request: &Request<'_>, kind: u32) -> Result<Arc<Port>> {
+    let index = request.required(kind)?;
+    network(request)?
+        .port_by_index(index.u32())
+        .ok_or_else(|| request.refuse(ENODEV, c"no such port of a bridge", Some(index)))
+}
+
+/// The bridge that attribute `kind` names.
+fn bridge(request: &Request<'_>, kind: u32) -> Result<Arc<Bridge>> {
+    let index = request.required(kind)?;
+    network(request)?
+        .bridge_by_index(index.u32())
+        .ok_or_else(|| request.refuse(ENODEV, c"no such bridge", Some(index)))
+}
+
+fn put_port(message: &mut Message<'_>, port: &Port) -> Result<(), Full> {
+    let flags = port.flags();
+    let is = |flag| u8::from(flags.has(flag));
+    message.put_u32(uapi::MACLEARN_A_PORT_IFINDEX, port.device.ifindex())?;
+    message.put_u32(uapi::MACLEARN_A_PORT_BRIDGE, port.bridge.device.ifindex())?;
+    message.put_u8(uapi::MACLEARN_A_PORT_ENABLED, is(Flag::Enabled))?;
+    message.put_u8(uapi::MACLEARN_A_PORT_LEARNING, is(Flag::Learning))?;
+    message.put_u32(
+        uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST,
+        is(Flag::SuppressUnknown).into(),
+    )?;
+    message.put_u32(
+        uapi::MACLEARN_A_PORT_ON_FAILURE,
+        is(Flag::FailClosed).into(),
+    )?;
+    message.put_u32(uapi::MACLEARN_A_PORT_MAX_MACS, port.max_macs())?;
+    message.put_u32(uapi::MACLEARN_A_PORT_N_MACS, port.macs())?;
+    message.put_u8(uapi::MACLEARN_A_PORT_FAILING_OPEN, is(Flag::FailingOpen))
+}
+
+fn port_get(request: &Request<'_>) -> Result {
+    let port = port(request, uapi::MACLEARN_A_PORT_IFINDEX)?;
+    reply(request, |message| put_port(message, &port))
+}
+
+fn port_set(request: &Request<'_>) -> Result {
+    let port = port(request, uapi::MACLEARN_A_PORT_IFINDEX)?;
+    let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
+    let choice = |kind| {
+        request
+            .attribute(kind)
+            .map(|attribute| attribute.u32() != 0)
+    };
+    port.change(&PortChange {
+        enabled: switch(uapi::MACLEARN_A_PORT_ENABLED),
+        learning: switch(uapi::MACLEARN_A_PORT_LEARNING),
+        suppress_unknown: choice(uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST),
+        fail_closed: choice(uapi::MACLEARN_A_PORT_ON_FAILURE),
+        max_macs: request
+            .attribute(uapi::MACLEARN_A_PORT_MAX_MACS)
+            .map(|attribute| attribute.u32()),
+    })
+    .map_err(|error| request.refuse(error, c"the port can't be filtered now", None))
+}
+
+/// Dumps things that have interface indices, in their order, from where the last call ended.
+fn list<T>(
+    dump: &mut Dump<'_>,
+    next: impl Fn(&Network, u32) -> Option<(u32, T)>,
+    put: impl Fn(&mut Message<'_>, &T) -> Result<(), Full>,
+) -> Result {
+    let network = network(&dump.request())?;
+    let [mut last, ..] = *dump.state();
+    while let Some((index, item)) = next(&network, last as u32) {
+        if dump.message(|message| put(message, &item)).is_err() {
+            break;
+        }
+        last = index.into();
+    }
+    dump.state()[0] = last;
+    Ok(())
+}
+
+fn port_dump(dump: &mut Dump<'_>) -> Result {
+    let request = dump.request();
+    let bridge = request
+        .attribute(uapi::MACLEARN_A_PORT_BRIDGE)
+        .map(|_| bridge(&request, uapi::MACLEARN_A_PORT_BRIDGE))
+        .transpose()?;
+    list(
+        dump,
+        |network, last| {
+            let port = network.next_port(last, bridge.as_deref())?;
+            Some((port.device.ifindex(), port))
+        },
+        |message, port| put_port(message, port),
+    )
+}
+
+fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_IFINDEX, bridge.device.ifindex())?;
+    message.put_u8(
+        uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE,
+        bridge.auto_enable().into(),
+    )?;
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_AGEING_TIME, bridge.ageing_seconds())?;
+    message.put_u8(
+        uapi::MACLEARN_A_BRIDGE_EXCLUSIVE,
+        bridge.is_exclusive().into(),
+    )?;
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_MAX_MACS, bridge.max_macs())?;
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_MACS, bridge.table.total())?;
+    message.put_uint(
+        uapi::MACLEARN_A_BRIDGE_MEMORY,
+        bridge.table.memory_bytes() as u64,
+    )
+}
+
+fn bridge_get(request: &Request<'_>) -> Result {
+    let bridge = bridge(request, uapi::MACLEARN_A_BRIDGE_IFINDEX)?;
+    reply(request, |message| put_bridge(message, &bridge))
+}
+
+fn bridge_dump(dump: &mut Dump<'_>) -> Result {
+    list(
+        dump,
+        |network, last| {
+            let bridge = network.next_bridge(last)?;
+            Some((bridge.device.ifindex(), bridge))
+        },
+        |message, bridge| put_bridge(message, bridge),
+    )
+}
+
+fn bridge_set(request: &Request<'_>) -> Result {
+    let bridge = bridge(request, uapi::MACLEARN_A_BRIDGE_IFINDEX)?;
+    let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
+    let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
+    bridge.change(&BridgeChange {
+        auto_enable: switch(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE),
+        ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
+        exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
+        max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
+    });
+    Ok(())
+}
+
+/// Which entries of a bridge are meant.
+struct Filter {
+    port: Option<PortIndex>,
+    vlan: Option<u16>,
+    mac: Option<[u8; 6]>,
+    is_static: Option<bool>,
+}
+
+impl Filter {
+    /// Reads the filter of a request, and the port if it names one.
+    fn of(request: &Request<'_>) -> Result<(Self, Option<Arc<Port>>)> {
+        let port = request
+            .attribute(uapi::MACLEARN_A_ENTRY_PORT)
+            .map(|_| port(request, uapi::MACLEARN_A_ENTRY_PORT))
+            .transpose()?;
+        let filter = Self {
+            port: port.as_ref().map(|port| port.index),
+            vlan: request
+                .attribute(uapi::MACLEARN_A_ENTRY_VLAN)
+                .map(|attribute| attribute.u16()),
+            mac: request
+                .attribute(uapi::MACLEARN_A_ENTRY_MAC)
+                .map(|attribute| attribute.mac()),
+            is_static: request
+                .attribute(uapi::MACLEARN_A_ENTRY_STATIC)
+                .map(|attribute| attribute.u8() != 0),
+        };
+        Ok((filter, port))
+    }
+
+    fn matches(&self, entry: &Entry) -> bool {
+        self.port.is_none_or(|port| port == entry.port)
+            && self.vlan.is_none_or(|vlan| vlan == entry.key.vlan())
+            && self.mac.is_none_or(|mac| mac == entry.key.mac())
+            && self
+                .is_static
+                .is_none_or(|is_static| is_static == entry.is_static)
+    }
+}
+
+/// Buckets whose entries are put in a buffer at a time, and the room that they need there.
+const DUMP_BUCKETS: usize = 8;
+const DUMP_ENTRIES: usize = DUMP_BUCKETS * Entry::MOST_IN_A_BUCKET;
+const DUMP_BYTES: usize = DUMP_ENTRIES * 80;
+
+fn entry_dump(dump: &mut Dump<'_>) -> Result {
+    let request = dump.request();
+    let network = network(&request)?;
+    let (filter, port) = Filter::of(&request)?;
+    let only = match (request.attribute(uapi::MACLEARN_A_ENTRY_BRIDGE), port) {
+        (Some(_), port) => {
+            let bridge = bridge(&request, uapi::MACLEARN_A_ENTRY_BRIDGE)?;
+            if port.is_some_and(|port| !Arc::ptr_eq(&port.bridge, &bridge)) {
+                let about = request.attribute(uapi::MACLEARN_A_ENTRY_PORT);
+                return Err(request.refuse(EINVAL, c"not a port of that bridge", about));
+            }
+            Some(bridge)
+        }
+        (None, port) => port.map(|port| port.bridge.clone()),
+    };
+    let mut entries = KVec::with_capacity(DUMP_ENTRIES, GFP_KERNEL)?;
+    // Interface index of the bridge before the one that is being dumped; then where in that.
+    let [mut last, begun, saved @ ..] = *dump.state();
+    let mut cursor = (begun != 0).then(|| Cursor::from_words(saved));
+    loop {
+        let bridge = match &only {
+            Some(bridge) if last == 0 => bridge.clone(),
+            Some(_) => break,
+            None => match network.next_bridge(last as u32) {
+                Some(bridge) => bridge,
+                None => break,
+            },
+        };
+        let finished = dump_bridge(dump, &bridge, &filter, &mut entries, &mut cursor)?;
+        if !finished {
+            break;
+        }
+        last = bridge.device.ifindex().into();
+        cursor = None;
+    }
+    let words = cursor.as_ref().map_or([0; 3], Cursor::to_words);
+    *dump.state() = [last, cursor.is_some().into(), words[0], words[1], words[2]];
+    Ok(())
+}
+
+/// Dumps a bridge's entries from `cursor` on. Whether that were the last.
+fn dump_bridge(
+    dump: &mut Dump<'_>,
+    bridge: &Bridge,
+    filter: &Filter,
+    entries: &mut KVec<Entry>,
+    cursor: &mut Option<Cursor>,
+) -> Result<bool> {
+    let indices = bridge.port_indices()?;
+    let now = bridge.now();
+    let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
+    loop {
+        if dump.room() < DUMP_BYTES {
+            return Ok(false);
+        }
+        entries.clear();
+        let visit = {
+            let mut writer = bridge.writer.lock();
+            dump.set_generation(writer.generation() as u32);
+            let cursor = cursor.get_or_insert_with(|| writer.cursor());
+            writer.visit(cursor, DUMP_BUCKETS, |entry| {
+                if filter.matches(&entry) {
+                    // There is room for all that the buckets can hold.
+                    let _ = entries.push_within_capacity(entry);
+                }
+                Action::Keep
+            })
+        };
+        for entry in &*entries {
+            let Some(&port) = indices.get(usize::from(entry.port)) else {
+                continue;
+            };
+            let age = u64::from((now as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
+            let put = dump.message(|message| {
+                message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
+                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port)?;
+                message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
+                message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, entry.is_static.into())?;
+                if entry.is_static {
+                    return Ok(());
+                }
+                message.put_u32(
+                    uapi::MACLEARN_A_ENTRY_AGE,
+                    age.try_into().unwrap_or(u32::MAX),
+                )
+            });
+            // The room was seen to first.
+            put.map_err(|Full| EMSGSIZE)?;
+        }
+        if visit != Visit::More {
+            return Ok(true);
+        }
+    }
+}
+
+/// The key that a request names, once it is known to make sense on `bridge`.
+fn key(request: &Request<'_>, bridge: &Bridge) -> Result<Key> {
+    let mac = request.required(uapi::MACLEARN_A_ENTRY_MAC)?;
+    if mac.mac()[0] & 1 != 0 || mac.mac() == [0; 6] {
+        return Err(request.refuse(EINVAL, c"not the address of a station", Some(mac)));
+    }
+    let vlan = request.attribute(uapi::MACLEARN_A_ENTRY_VLAN);
+    let vid = vlan.map_or(0, |vlan| vlan.u16());
+    if bridge.filters_vlans() != (vid != 0) {
+        let message = if vid == 0 {
+            c"the bridge filters VLANs, so the entry needs one"
+        } else {
+            c"the bridge does not filter VLANs, so the entry has none"
+        };
+        return Err(request.refuse(EINVAL, message, vlan));
+    }
+    Ok(Key::new(vid, mac.mac()))
+}
+
+fn entry_new(request: &Request<'_>) -> Result {
+    let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
+    let bridge = &port.bridge;
+    let key = key(request, bridge)?;
+    let is_static = request
+        .attribute(uapi::MACLEARN_A_ENTRY_STATIC)
+        .is_some_and(|attribute| attribute.u8() != 0);
+    let age = request.attribute(uapi::MACLEARN_A_ENTRY_AGE);
+    if is_static && age.is_some() {
+        return Err(request.refuse(EINVAL, c"a configured entry has no age", age));
+    }
+    if !is_static && !bridge.is_tracked() {
+        return Err(request.refuse(EINVAL, c"no port of the bridge is enabled", None));
+    }
+    let age = is_static
+        .then_some(None)
+        .unwrap_or(Some(age.map_or(0, |age| age.u32())));
+    let refuse = |error, message| Err(request.refuse(error, message, None));
+    match bridge.insert(&port, key, age) {
+        Some(Learned::Known | Learned::New { .. }) => Ok(()),
+        Some(Learned::PortLimit) => refuse(ENOSPC, c"the port owns as many MACs as it may"),
+        Some(Learned::TotalLimit) => refuse(ENOSPC, c"the bridge owns as many MACs as it may"),
+        Some(Learned::NoRoom) => refuse(ENOMEM, c"the table can't grow"),
+        None => refuse(EADDRINUSE, c"the address is one of the bridge's own"),
+    }
+}
+
+fn entry_del(request: &Request<'_>) -> Result {
+    let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
+    let key = key(request, &port.bridge)?;
+    if port.bridge.writer.lock().remove(key, port.index) {
+        port.bridge.settle();
+        Ok(())
+    } else {
+        let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
+        Err(request.refuse(ENOENT, c"the port does not own that MAC", mac))
+    }
+}
+
+fn entry_flush(request: &Request<'_>) -> Result {
+    let (mut filter, port) = Filter::of(request)?;
+    let bridge = match (request.attribute(uapi::MACLEARN_A_ENTRY_BRIDGE), port) {
+        (None, Some(port)) => port.bridge.clone(),
+        (_, port) => {
+            let bridge = bridge(request, uapi::MACLEARN_A_ENTRY_BRIDGE)?;
+            if port.is_some_and(|port| !Arc::ptr_eq(&port.bridge, &bridge)) {
+                let about = request.attribute(uapi::MACLEARN_A_ENTRY_PORT);
+                return Err(request.refuse(EINVAL, c"not a port of that bridge", about));
+            }
+            bridge
+        }
+    };
+    filter.is_static.get_or_insert(false);
+    bridge.flush(|entry| filter.matches(entry));
+    Ok(())
+}
+
+/// A port or a bridge, whose statistics are meant.
+enum Counted {
+    Port(Arc<Port>),
+    Bridge(Arc<Bridge>),
+}
+
+impl Counted {
+    fn of(request: &Request<'_>) -> Result<Self> {
+        let index = request.required(uapi::MACLEARN_A_STATISTICS_IFINDEX)?;
+        let network = network(request)?;
+        if let Some(port) = network.port_by_index(index.u32()) {
+            Ok(Self::Port(port))
+        } else if let Some(bridge) = network.bridge_by_index(index.u32()) {
+            Ok(Self::Bridge(bridge))
+        } else {
+            Err(request.refuse(ENODEV, c"no such bridge or port of a bridge", Some(index)))
+        }
+    }
+
+    fn ifindex(&self) -> u32 {
+        match self {
+            Self::Port(port) => port.device.ifindex(),
+            Self::Bridge(bridge) => bridge.device.ifindex(),
+        }
+    }
+
+    fn count_of(&self, counter: Counter) -> u64 {
+        match self {
+            Self::Port(port) => port.count_of(counter),
+            Self::Bridge(bridge) => bridge.count_of(counter),
+        }
+    }
+
+    fn put(&self, message: &mut Message<'_>) -> Result<(), Full> {
+        message.put_u32(uapi::MACLEARN_A_STATISTICS_IFINDEX, self.ifindex())?;
+        for (kind, counter) in [
+            (uapi::MACLEARN_A_STATISTICS_SUPPRESSED, Counter::Suppressed),
+            (
+                uapi::MACLEARN_A_STATISTICS_SUPPRESSED_BYTES,
+                Counter::SuppressedBytes,
+            ),
+            (
+                uapi::MACLEARN_A_STATISTICS_PASSED_OWNED,
+                Counter::PassedOwned,
+            ),
+            (
+                uapi::MACLEARN_A_STATISTICS_PASSED_UNKNOWN,
+                Counter::PassedUnknown,
+            ),
+            (
+                uapi::MACLEARN_A_STATISTICS_PASSED_FAILING_OPEN,
+                Counter::PassedFailingOpen,
+            ),
+            (
+                uapi::MACLEARN_A_STATISTICS_PASSED_MULTICAST,
+                Counter::PassedMulticast,
+            ),
+            (uapi::MACLEARN_A_STATISTICS_LEARNED, Counter::Learned),
+            (uapi::MACLEARN_A_STATISTICS_MOVED_IN, Counter::MovedIn),
+            (uapi::MACLEARN_A_STATISTICS_AGED, Counter::Aged),
+            (uapi::MACLEARN_A_STATISTICS_LIMIT_HITS, Counter::LimitHits),
+            (
+                uapi::MACLEARN_A_STATISTICS_DROPPED_CLOSED,
+                Counter::DroppedClosed,
+            ),
+        ] {
+            message.put_uint(kind, self.count_of(counter))?;
+        }
+        Ok(())
+    }
+}
+
+fn stats_get(request: &Request<'_>) -> Result {
+    let counted = Counted::of(request)?;
+    reply(request, |message| counted.put(message))
+}
+
+fn stats_dump(dump: &mut Dump<'_>) -> Result {
+    list(
+        dump,
+        |network, last| {
+            let port = network.next_port(last, None)?;
+            Some((port.device.ifindex(), Counted::Port(port)))
+        },
+        |message, counted| counted.put(message),
+    )
+}
+
+fn stats_reset(request: &Request<'_>) -> Result {
+    match Counted::of(request)? {
+        Counted::Port(port) => port.reset_counters(),
+        Counted::Bridge(bridge) => bridge
+            .ports
+            .lock()
+            .iter()
+            .for_each(|port| port.reset_counters()),
+    }
+    Ok(())
+}
