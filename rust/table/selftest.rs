@@ -23,7 +23,7 @@ mod tests {
     }
 
     fn key(number: u64) -> Key {
-        Key::from_parts(0, 0x02 | number << 8)
+        Key::from_parts(0, 0x02 | (number << 8))
     }
 
     fn learn(writer: &mut Writer, key: Key, port: PortIndex) -> Learned {
