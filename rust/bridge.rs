@@ -35,7 +35,7 @@ const DEFAULT_MAX_MACS: u32 = 1 << 20;
 pub(crate) const MAX_MACS: u64 = 1 << 24;
 
 /// Buckets that a walk visits under one hold of the table's lock, a few microseconds.
-pub(crate) const BUCKETS_A_HOLD: usize = 64;
+pub(crate) const BUCKETS_A_HOLD: usize = 16;
 
 /// Most passes of a walk that insertions disturb.
 const WALKS: usize = 3;

@@ -73,8 +73,8 @@ impl Table {
 
     /// Does `port` own `key`? If so, and it was not configured, `now` is noted as its last use.
     ///
-    /// A note that races with the entry's removal may go with it, as if the frame had come just
-    /// before its predecessor aged.
+    /// When the entry is removed at this very moment, the note may go with it although the answer
+    /// was yes; the port's next frame is then learned anew.
     #[inline]
     pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> bool {
         match self.look_up(guard, key, port) {

@@ -132,11 +132,13 @@ tries setpriv --bounding-set=-net_admin python3 "$LAB/attributes.py" denied EPER
 tries setpriv --reuid 65534 --regid 65534 --clear-groups python3 "$LAB/attributes.py" denied EACCES
 
 # root of a user namespace may set what is in its own network namespace.
-unshare --user --map-root-user --net --mount "$BASH" -euc '
-    mount -t sysfs sysfs /sys
-    ip link add name br type bridge
-    ip link add name port master br type dummy
-    echo 1 >/sys/class/net/port/maclearn/enabled
-    echo 9 >/sys/class/net/br/maclearn/ageing_time
-    [[ $(</sys/class/net/port/maclearn/enabled) == 1 && $(</sys/class/net/br/maclearn/ageing_time) == 9 ]]
-'
+cat >"$LAB/own-namespace" <<'EOF'
+set -eu
+mount -t sysfs sysfs /sys
+ip link add name br type bridge
+ip link add name port master br type dummy
+echo 1 >/sys/class/net/port/maclearn/enabled
+echo 9 >/sys/class/net/br/maclearn/ageing_time
+[[ $(</sys/class/net/port/maclearn/enabled) == 1 && $(</sys/class/net/br/maclearn/ageing_time) == 9 ]]
+EOF
+unshare --user --map-root-user --net --mount "$BASH" "$LAB/own-namespace"

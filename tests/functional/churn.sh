@@ -17,7 +17,6 @@ stream host3 $G31+50 $G11
 PLAN
 }
 
-echo $SECONDS
 # ---- 100 times loaded, enabled and unloaded
 talk
 for ((cycle = 0; cycle < 100; cycle++)); do
@@ -40,7 +39,6 @@ PLAN
     unload_module
 done
 
-echo $SECONDS
 # ---- 100 times a port comes, owning addresses, and goes: from the bridge, and altogether
 load_module
 set_attribute br auto_enable 1
@@ -71,7 +69,6 @@ expect sniffer $G11 $G21 count 10
 expect sniffer $G11 $G31 count 10
 PLAN
 
-echo $SECONDS
 # ---- settings change all the time
 talk
 for ((cycle = 0; cycle < 100; cycle++)); do
@@ -84,8 +81,7 @@ for ((cycle = 0; cycle < 100; cycle++)); do
 done
 end_stream
 
-echo $SECONDS
-# ---- 50 namespaces are made, in which a bridge filters, and die as they are
+# ---- 50 namespaces are made, in which a bridge filters (some send frames through it), and die as they are
 talk
 cat >"$LAB/namespace" <<'EOF'
 set -eu
@@ -102,6 +98,7 @@ LINKS
 for port in a b c; do
     echo 1 >"/sys/class/net/$port/maclearn/enabled"
 done
+(($1 % 5 == 0)) || exit 0
 "${FRAMES:-frames}" exchange >/dev/null <<PLAN
 port a host-a
 port b host-b
@@ -112,7 +109,6 @@ expect b 02:00:00:00:00:01 02:00:00:00:00:02 count 5
 PLAN
 EOF
 for ((cycle = 0; cycle < 50; cycle++)); do
-    unshare --net --mount "$BASH" "$LAB/namespace" || fail "namespace $cycle: see above"
+    unshare --net --mount "$BASH" "$LAB/namespace" "$cycle" || fail "namespace $cycle: see above"
 done
 end_stream
-echo $SECONDS; exit 1
