@@ -43,7 +43,7 @@ debug-module: root ## the same for the UML debug kernel
 	@scripts/uml debug
 	@scripts/module debug
 
-demo: vm-module ## show the main job on a stock kernel
+demo: ## show the main job on a stock kernel
 	@scripts/demo
 
 check: ## all tests

@@ -37,6 +37,9 @@ pub(crate) const MAX_MACS: u64 = 1 << 24;
 /// Buckets that a walk visits under one hold of the table's lock, a few microseconds.
 pub(crate) const BUCKETS_A_HOLD: usize = 16;
 
+/// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
+const SMALLEST_TABLE: usize = 256;
+
 /// Most passes of a walk that insertions disturb.
 const WALKS: usize = 3;
 
@@ -89,7 +92,7 @@ pub(crate) fn new_secret() -> Secret {
 impl Bridge {
     /// Makes a bridge with default settings and no ports.
     pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
-        let (table, writer) = Table::new(new_secret())?;
+        let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
         let ageing = Ageing::new(DEFAULT_AGEING_SECONDS, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {

@@ -56,10 +56,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes an empty table. This may sleep.
-    pub fn new(secret: Secret) -> Result<(Self, Writer), OutOfMemory> {
+    /// Makes an empty table, which never shrinks below `smallest` buckets: what it can take in
+    /// before it first has to grow. This may sleep.
+    pub fn new(secret: Secret, smallest: usize) -> Result<(Self, Writer), OutOfMemory> {
+        let smallest = smallest.max(MIN_BUCKETS);
         let counts = Buckets::zeroed(MAX_PORTS)?;
-        let first = Array::allocate(MIN_BUCKETS, secret)?;
+        let first = Array::allocate(smallest, secret)?;
         let bytes = size_of::<Shared>() + size_of_val(&*counts) + first.bytes();
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
@@ -67,7 +69,7 @@ impl Table {
             bytes: AtomicU64::new(bytes as u64),
             counts,
         })?;
-        let writer = Writer::new(shared.clone());
+        let writer = Writer::new(shared.clone(), smallest);
         Ok((Self { shared }, writer))
     }
 

@@ -19,7 +19,7 @@ mod tests {
     }
 
     fn table() -> Result<(Table, Writer), OutOfMemory> {
-        Table::new(secret())
+        Table::new(secret(), 0)
     }
 
     fn key(number: u64) -> Key {

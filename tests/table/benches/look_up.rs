@@ -43,7 +43,7 @@ fn measure(size: u64, mut look_up: impl FnMut(u64)) -> f64 {
 fn main() {
     println!("ns a look-up    mine   other  nobody  refresh  bytes/MAC");
     for size in [10, 1000, 100_000, 1_000_000] {
-        let (table, mut writer) = Table::new(secret(0)).unwrap();
+        let (table, mut writer) = Table::new(secret(0), 0).unwrap();
         let mut seed = 0;
         for number in 0..size {
             let learned = writer.learn(key(number), 1, 0, NO_LIMITS, false);

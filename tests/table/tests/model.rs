@@ -50,7 +50,7 @@ fn check<Kept>(
         model.preemption_bound = Some(preemptions);
         model.max_branches = 10_000;
         model.check(move || {
-            let (table, mut writer) = Table::new(secret()).unwrap();
+            let (table, mut writer) = Table::new(secret(), 0).unwrap();
             prepare(&mut writer);
             let reader = loom::thread::spawn(move || {
                 let answer = table.ownership(&read_lock(), key, port);
@@ -112,7 +112,7 @@ fn migrate_all(writer: &mut Writer) -> Option<Retired> {
 fn key_is_found_while_it_is_displaced() {
     // Learn keys until one of them has to give way: `moved` is displaced by the last.
     let (keys, moved) = find_out(|| {
-        let (_table, mut writer) = Table::new(secret()).unwrap();
+        let (_table, mut writer) = Table::new(secret(), 0).unwrap();
         with_five_buckets(&mut writer);
         let mut before = BTreeMap::new();
         for number in 0.. {
@@ -258,7 +258,7 @@ fn owner_stays_while_it_comes_to_share() {
 #[test]
 fn slot_is_used_again_for_another_key() {
     let other = find_out(|| {
-        let (_table, mut writer) = Table::new(secret()).unwrap();
+        let (_table, mut writer) = Table::new(secret(), 0).unwrap();
         let mut place = |key| {
             learn(&mut writer, key, 1);
             let place = places(&mut writer)[&key];

@@ -183,7 +183,7 @@ fn entries(writer: &mut Writer) -> BTreeMap<Key, BTreeMap<PortIndex, Owner>> {
 
 fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> {
     let mut twin = Twin::default();
-    let (table, mut writer) = Table::new(secret(0)).unwrap();
+    let (table, mut writer) = Table::new(secret(0), 0).unwrap();
     let mut now: Stamp = 0;
     let learned_at = |twin: &mut Twin, key, port, new: Owner, exclusive, learned| {
         if learned == Learned::NoRoom {

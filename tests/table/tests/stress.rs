@@ -81,7 +81,7 @@ fn write(writer: &mut Writer, seed: &mut u64) {
 
 #[test]
 fn owned_keys_are_always_found() {
-    let (table, mut writer) = Table::new(secret(0)).unwrap();
+    let (table, mut writer) = Table::new(secret(0), 0).unwrap();
     let mut seed = 0;
     for number in 0..STEADY {
         // Port 6 is first with every third key, so that the steady owner is an extra one.
