@@ -36,7 +36,10 @@ const DEFAULT_MAX_MACS: u32 = 1 << 20;
 pub(crate) const MAX_MACS: u64 = 1 << 24;
 
 /// Buckets that a walk visits under one hold of the table's lock, a few microseconds.
-pub(crate) const BUCKETS_A_HOLD: usize = 64;
+pub(crate) const BUCKETS_A_HOLD: usize = 16;
+
+/// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
+const SMALLEST_TABLE: usize = 256;
 
 /// Age in units that a new entry has at most, half of what a stamp can tell.
 const MOST_UNITS: u64 = 1 << 15;
@@ -106,7 +109,7 @@ pub(crate) fn new_secret() -> Secret {
 impl Bridge {
     /// Makes a bridge with default settings and no ports.
     pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
-        let (table, writer) = Table::new(new_secret())?;
+        let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
         let ageing = Ageing::new(DEFAULT_AGEING_SECONDS, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {

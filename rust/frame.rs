@@ -236,6 +236,9 @@ fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext<'_>) -
     if !kernel_bridge::filters_vlans(bridge) {
         return Some(0);
     }
+    if kernel_bridge::runs_mst(bridge) {
+        return None;
+    }
     let tag = frame.vlan_tag()?;
     kernel_bridge::classify(bridge, &port.device, Some(tag), context.section())
         .filter(|&vlan| vlan == tag.vid)

@@ -109,6 +109,7 @@ impl Array {
         }
     }
 
+    /// Reads two buckets at most, however many entries there are, and again only if they changed.
     #[inline(always)]
     fn find_here(&self, name: Name) -> Option<Hit<'_>> {
         let choice = self.choose(name);

@@ -71,7 +71,7 @@ impl Owner {
     }
 
     pub(super) fn configured(port: PortIndex) -> Self {
-        Self(port & Self::PORT | Self::STATIC)
+        Self((port & Self::PORT) | Self::STATIC)
     }
 
     #[inline]

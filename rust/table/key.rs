@@ -24,7 +24,8 @@ impl Key {
     /// follows them is ignored, so the eight bytes at an address in an Ethernet header will do.
     #[inline]
     pub const fn from_parts(vlan: u16, mac: u64) -> Self {
-        Self(OCCUPIED | ((vlan & VLAN_MASK) as u64) << VLAN_SHIFT | mac & MAC_MASK)
+        let vlan = (vlan & VLAN_MASK) as u64;
+        Self(OCCUPIED | (vlan << VLAN_SHIFT) | (mac & MAC_MASK))
     }
 
     /// The VLAN.

@@ -56,10 +56,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes an empty table. This may sleep.
-    pub fn new(secret: Secret) -> Result<(Self, Writer), OutOfMemory> {
+    /// Makes an empty table, which never shrinks below `smallest` buckets: what it can take in
+    /// before it first has to grow. This may sleep.
+    pub fn new(secret: Secret, smallest: usize) -> Result<(Self, Writer), OutOfMemory> {
+        let smallest = smallest.max(MIN_BUCKETS);
         let counts = Buckets::zeroed(MAX_PORTS)?;
-        let first = Array::allocate(MIN_BUCKETS, secret)?;
+        let first = Array::allocate(smallest, secret)?;
         let bytes = size_of::<Shared>() + size_of_val(&*counts) + first.bytes();
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
@@ -67,14 +69,14 @@ impl Table {
             bytes: AtomicU64::new(bytes as u64),
             counts,
         })?;
-        let writer = Writer::new(shared.clone());
+        let writer = Writer::new(shared.clone(), smallest);
         Ok((Self { shared }, writer))
     }
 
     /// Does `port` own `key`? If so, and it was not configured, `now` is noted as its last use.
     ///
-    /// A note that races with the entry's removal may go with it, as if the frame had come just
-    /// before its predecessor aged.
+    /// When the entry is removed at this very moment, the note may go with it although the answer
+    /// was yes; the port's next frame is then learned anew.
     #[inline]
     pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> bool {
         match self.look_up(guard, key, port) {

@@ -19,11 +19,11 @@ mod tests {
     }
 
     fn table() -> Result<(Table, Writer), OutOfMemory> {
-        Table::new(secret())
+        Table::new(secret(), 0)
     }
 
     fn key(number: u64) -> Key {
-        Key::from_parts(0, 0x02 | number << 8)
+        Key::from_parts(0, 0x02 | (number << 8))
     }
 
     fn learn(writer: &mut Writer, key: Key, port: PortIndex) -> Learned {

@@ -7,10 +7,13 @@
 use core::cell::Cell;
 use core::ptr;
 
-use super::array::{self, Array, Hit, MIN_BUCKETS};
+use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
 use super::{Key, PortIndex, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, Boxed};
+
+/// From here on memory matters more than being done with growing soon.
+const MANY_BUCKETS: usize = 1 << 14;
 
 /// How many keys may be owned. 0 means that there is no limit.
 #[derive(Clone, Copy, Default)]
@@ -119,6 +122,8 @@ impl Entry {
 /// The right to change a table.
 pub struct Writer {
     shared: Arc<Shared>,
+    /// Buckets that an array has at least.
+    smallest: usize,
     /// How often an entry was moved to a place that a walk may have passed.
     moves: Cell<u64>,
     /// There was no room for an entry in the last array.
@@ -130,9 +135,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Self {
         Self {
             shared,
+            smallest,
             moves: Cell::new(0),
             crowded: Cell::new(false),
             migrated: 0,
@@ -253,7 +259,11 @@ impl Writer {
         let buckets = first.last().len();
         let slots = array::slots(buckets);
         let total = self.shared.total.load_relaxed() as usize;
-        let grown = buckets + buckets / 2;
+        let grown = if buckets < MANY_BUCKETS {
+            buckets * 2
+        } else {
+            buckets + buckets / 2
+        };
         if total * 4 >= slots * 3 {
             return Some(grown);
         }
@@ -265,7 +275,7 @@ impl Writer {
                 buckets
             });
         }
-        let halved = (total * 2).div_ceil(array::slots(1)).max(MIN_BUCKETS);
+        let halved = (total * 2).div_ceil(array::slots(1)).max(self.smallest);
         let is_resizing = first.next().is_some();
         (!is_resizing && total * 4 < slots && halved < buckets).then_some(halved)
     }

@@ -1,47 +1,114 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loading, unloading, joining, leaving and dying namespaces while frames are on their way: nothing is lost
-# that is owned.
+# Loading and unloading, ports and namespaces that come and go, all while traffic runs: nothing that is owned is lost.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-readonly LOADS=100 JOINS=100 NAMESPACES=50
+make_hub host1 host2 host3 sniffer
 
-make_hub host1 host2 host3
-ip link add guest type dummy
-
-load_module
-stream <<PLAN
-hello host1 $G11
-hello host2 $G21
-stream host1 $G11 $G21 to host2
-stream host2 $G21 $G11 to host1
-stream host3 $G31 $BROADCAST to host1,host2
+# host1 and host2 talk all the time, through whatever is done here. The frames of a third one that comes and goes
+# are for nobody.
+talk() {
+    stream --rate 100 <<PLAN
+stream host1 $G11 $G21 to host2,sniffer
+stream host2 $G21 $G11 to host1,sniffer
+stream host3 $G31+50 $G11
 PLAN
+}
 
-# Load, enable, unload.
-for ((i = 0; i < LOADS; i++)); do
-    if ((i > 0)); then load_module; fi
+# ---- 100 times loaded, enabled and unloaded
+talk
+for ((cycle = 0; cycle < 100; cycle++)); do
+    load_module
     enable host1 host2 host3
     unload_module
 done
+end_stream
 
-# A port that joins and leaves, enabled and learning. Its MAC is the bridge's while it is a port.
-load_module
-enable host1 host2 host3
-set_attribute br auto_enable 1
-for ((i = 0; i < JOINS; i++)); do
-    ip link set guest master br up
-    ip link set guest nomaster
+# The same, and filtered every time.
+for ((cycle = 0; cycle < 3; cycle++)); do
+    load_module
+    enable host1 host2 host3
+    exchange <<PLAN
+hello host2 $G21
+send host1 $G11 $G21 count 10
+expect host2 $G11 $G21 count 10
+expect sniffer $G11 $G21 count 10
+PLAN
+    unload_module
 done
-expect_attribute host1 enabled 1
 
-# Namespaces with a bridge of their own that die with their ports enabled.
-for ((i = 0; i < NAMESPACES; i++)); do
-    unshare --net "$BASH" -c '
-        ip link add name br up type bridge ageing_time 0 &&
-            ip link add name one up master br type dummy &&
-            mount -t sysfs sysfs /sys && echo 1 >/sys/class/net/one/maclearn/enabled && umount /sys'
+# ---- 100 times a port comes, owning addresses, and goes: from the bridge, and altogether
+load_module
+set_attribute br auto_enable 1
+enable host1 host2 host3
+talk
+for ((cycle = 0; cycle < 50; cycle++)); do
+    cat <<EOF
+link set dev host3 nomaster
+link set dev host3 master br
+EOF
+done | links -
+for ((cycle = 0; cycle < 50; cycle++)); do
+    cat <<EOF
+link add name extra up master br type dummy
+link del dev extra
+EOF
+done | links -
+expect_attribute host3 enabled 1
+end_stream
+exchange <<PLAN
+hello host2 $G21
+hello host3 $G31
+send host1 $G11 $G21 count 10
+send host1 $G11 $G31 count 10
+expect host2 $G11 $G21 count 10
+expect host3 $G11 $G31 count 10
+expect sniffer $G11 $G21 count 10
+expect sniffer $G11 $G31 count 10
+PLAN
+
+# ---- settings change all the time
+talk
+for ((cycle = 0; cycle < 100; cycle++)); do
+    set_attribute host2 enabled $((cycle % 2))
+    set_attribute br exclusive $((cycle % 2))
+    set_attribute host1 max_macs $((1 + cycle % 3))
+    set_attribute host3 learning $((cycle % 2))
+    set_attribute br ageing_time $((cycle % 4))
+    set_attribute host3 flush 1
+done
+end_stream
+
+# ---- 50 namespaces are made, in which a bridge filters (some send frames through it), and die as they are
+talk
+cat >"$LAB/namespace" <<'EOF'
+set -eu
+mount -t sysfs sysfs /sys
+ip -batch - <<LINKS
+link add name br up type bridge ageing_time 0
+link add name a up master br type veth peer name host-a
+link add name b up master br type veth peer name host-b
+link add name c up master br type veth peer name host-c
+link set dev host-a up
+link set dev host-b up
+link set dev host-c up
+LINKS
+for port in a b c; do
+    echo 1 >"/sys/class/net/$port/maclearn/enabled"
+done
+(($1 % 5 == 0)) || exit 0
+"${FRAMES:-frames}" exchange >/dev/null <<PLAN
+port a host-a
+port b host-b
+port c host-c
+hello b 02:00:00:00:00:02
+send a 02:00:00:00:00:01 02:00:00:00:00:02 count 5
+expect b 02:00:00:00:00:01 02:00:00:00:00:02 count 5
+PLAN
+EOF
+for ((cycle = 0; cycle < 50; cycle++)); do
+    unshare --net --mount "$BASH" "$LAB/namespace" "$cycle" || fail "namespace $cycle: see above"
 done
 end_stream

@@ -292,7 +292,7 @@ run_plan() {
 
 # What a plain hub makes of a plan: every frame at every other port. (Hellos aside, `expect` is not looked at.)
 hub_exchange() {
-    run_plan --hub "$@"
+    run_plan --hub
 }
 
 # The plan, and its expectations met exactly. What the module says of each enabled port has to agree with what
@@ -303,7 +303,7 @@ exchange() {
         if attribute_is "$port" enabled 1; then enabled+=("$port"); fi
     done
     remember_statistics "${enabled[@]}"
-    run_plan "$@"
+    run_plan
     while read -r port unicast unicast_bytes hub hub_bytes multicast; do
         [[ " ${enabled[*]} " == *" $port "* ]] || continue
         expect_since "$port" suppressed $((hub - unicast))
@@ -321,14 +321,14 @@ exchange() {
 # Where a hub's delivery is not the measure (a learning bridge, VLANs, a port that is not forwarding): only
 # the plan's own expectations.
 uncounted_exchange() {
-    run_plan "$@"
+    run_plan
 }
 
 # stream OPTION...: begins to carry out a plan of streams, which go on until end_stream.
 stream() {
     rm -f "$LAB/stream.end"
     mkfifo "$LAB/stream.ready"
-    local plan port declared= ready
+    local plan port ready declared=
     IFS= read -r -d '' plan || true
     for port in "${HUB_PORTS[@]}"; do
         declared+="port $port hosts:$port"$'\n'

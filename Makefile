@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+# Kbuild says how the module is made; this says what to make. `make help` lists the targets.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+OUTPUT := $(CURDIR)/build
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: module install clean root kernels vm-module uml-module debug-module \
+	demo check check-quick check-debug bench help
+
+module: rust-metadata ## build maclearn.ko for KDIR (default: the running kernel) in build/
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
+
+install: module ## install it for that kernel, so that modprobe finds it
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules_install
+
+.PHONY: rust-metadata
+rust-metadata:
+	@grep -qs '^CONFIG_RUST=y' $(KDIR)/include/config/auto.conf || { \
+		echo "$(KDIR) is no build tree of a kernel with CONFIG_RUST=y: set KDIR, or run 'make vm-module'"; exit 1; }
+	@ls $(KDIR)/rust/libkernel.rmeta >/dev/null 2>&1 || { \
+		echo "$(KDIR) has no Rust metadata: prepare that kernel's source as Documentation/building.md says, or run 'make vm-module'"; exit 1; }
+
+clean: ## remove what was built here (the cache stays)
+	rm -rf $(OUTPUT)
+
+root: ## make the build root: Debian 13 with a stock kernel and all tools
+	@scripts/root
+
+kernels: root ## build the UML kernels for the tests
+	@scripts/uml uml
+	@scripts/uml debug
+
+vm-module: root ## build maclearn.ko for the stock kernel in the root, and print where it is
+	@scripts/module stock
+
+uml-module: root ## the same for the UML kernel
+	@scripts/uml uml
+	@scripts/module uml
+
+debug-module: root ## the same for the UML debug kernel
+	@scripts/uml debug
+	@scripts/module debug
+
+demo: ## show the main job on a stock kernel
+	@scripts/demo
+
+check: ## all tests
+	@scripts/check
+
+check-quick: ## the tests that need neither QEMU nor the debug kernel
+	@scripts/check quick
+
+check-debug: ## KUnit and functional scripts in the UML debug kernel
+	@scripts/check debug
+
+bench: vm-module ## count instructions a frame, on a stock kernel
+	@scripts/bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# Sourced by the other scripts: where things are kept, and steps that are done once.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${MACLEARN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maclearn}
+root=$cache/root     # a Debian system, / of in-root
+build=$cache/build   # /build there: kernels and modules
+logs=$cache/log
+stamps=$cache/stamp
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+need_root() {
+	((EUID == 0)) || die "must be run as root (it uses chroot and mount namespaces)"
+}
+
+# lock NAME: wait until no other run holds it, and keep it until exit.
+lock() {
+	local fd
+	mkdir -p "$cache"
+	exec {fd}>"$cache/$1.lock"
+	flock --nonblock "$fd" || {
+		echo "waiting for another run that works on $1 in $cache" >&2
+		flock "$fd"
+	}
+}
+
+# hash: a short key of standard input.
+hash() {
+	sha256sum | cut -c1-16
+}
+
+kernel_release() {
+	cat "$root/etc/maclearn-kernel"
+}
+
+# The folder of the kernel source in the root, such as /usr/src/linux-source-7.3.
+kernel_source() {
+	local release
+	release=$(kernel_release)
+	echo "/usr/src/linux-source-$(cut -d. -f1,2 <<<"$release")"
+}
+
+# make_arguments KIND: what make needs for that kernel and for modules of it.
+make_arguments() {
+	case $1 in
+	stock) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
+	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
+	*) die "no such kernel: $1 (stock, uml or debug)" ;;
+	esac
+}
+
+is_done() {
+	[[ -f $stamps/$1 && $(<"$stamps/$1") == "$2" ]]
+}
+
+# step NAME KEY TEXT COMMAND...: run COMMAND unless it was done with the same KEY before. Its output
+# goes to a log file, the end of which is shown upon failure.
+step() {
+	local name=$1 key=$2 text=$3 log=$logs/$1.log start=$SECONDS pid
+	shift 3
+	if is_done "$name" "$key"; then return; fi
+	mkdir -p "$logs" "$stamps"
+	rm -f "$stamps/$name"
+	("$@") >"$log" 2>&1 </dev/null &
+	pid=$!
+	if [[ -t 1 ]]; then
+		while kill -0 "$pid" 2>/dev/null; do
+			printf '\r%s … %d s' "$text" $((SECONDS - start))
+			sleep 1
+		done
+		printf '\r'
+	else
+		echo "$text …"
+	fi
+	if ! wait "$pid"; then
+		printf '%s: failed after %d s; the end of %s:\n' "$text" $((SECONDS - start)) "$log"
+		tail -n 40 "$log"
+		exit 1
+	fi
+	printf '%s: done in %d s\n' "$text" $((SECONDS - start))
+	echo "$key" >"$stamps/$name"
+}

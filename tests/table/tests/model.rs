@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One writer and one reader, in every order that the memory model allows.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test model`.
+
+#![cfg(loom)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use maclearn_table_tests::platform::read_lock;
+use maclearn_table_tests::table::Ownership::{Mine, Nobody, Other};
+use maclearn_table_tests::table::*;
+
+const NO_LIMITS: Limits = Limits { port: 0, total: 0 };
+
+fn secret() -> Secret {
+    Secret::new([
+        0x6a09_e667_f3bc_c908,
+        0xbb67_ae85_84ca_a73b,
+        0x3c6e_f372_fe94_f82b,
+        0xa54f_f53a_5f1d_36f1,
+    ])
+}
+
+fn key(number: u64) -> Key {
+    Key::from_parts(0, (number << 8) | 2)
+}
+
+fn learn(writer: &mut Writer, key: Key, port: PortIndex) {
+    let learned = writer.learn(key, port, 1, NO_LIMITS, false);
+    assert!(matches!(learned, Learned::New { .. }), "{learned:?}");
+}
+
+/// What a reader may see: the key, the port that asks, and the answers that are true.
+type Expected = (Key, PortIndex, &'static [Ownership]);
+
+/// For each expectation, runs `write` beside one reader on the table that `prepare` made, in every
+/// order with at most so many preemptions.
+fn check<Kept>(
+    preemptions: usize,
+    prepare: impl Fn(&mut Writer) + Clone + Send + Sync + 'static,
+    write: impl Fn(&mut Writer) -> Kept + Clone + Send + Sync + 'static,
+    expected: &[Expected],
+) {
+    for (key, port, answers) in expected.iter().copied() {
+        let (prepare, write) = (prepare.clone(), write.clone());
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(preemptions);
+        model.max_branches = 10_000;
+        model.check(move || {
+            let (table, mut writer) = Table::new(secret(), 0).unwrap();
+            prepare(&mut writer);
+            let reader = loom::thread::spawn(move || {
+                let answer = table.ownership(&read_lock(), key, port);
+                assert!(
+                    answers.contains(&answer),
+                    "port {port} got {answer:?} for {key:?}"
+                );
+            });
+            let kept = write(&mut writer);
+            reader.join().unwrap();
+            drop(kept);
+        });
+    }
+}
+
+/// Runs once in a model, for what has to be known before.
+fn find_out<T: Send + 'static>(run: impl Fn() -> T + Send + Sync + 'static) -> T {
+    let result = Arc::new(Mutex::new(None));
+    let mut model = loom::model::Builder::new();
+    model.max_branches = 100_000;
+    model.check({
+        let result = result.clone();
+        move || *result.lock().unwrap() = Some(run())
+    });
+    let found = result.lock().unwrap().take();
+    found.unwrap()
+}
+
+/// The bucket that each key is in.
+fn places(writer: &mut Writer) -> BTreeMap<Key, usize> {
+    let mut places = BTreeMap::new();
+    let mut cursor = writer.cursor();
+    for bucket in 0.. {
+        let visit = writer.visit(&mut cursor, 1, |entry| {
+            places.insert(entry.key, bucket);
+            Action::Keep
+        });
+        if visit != Visit::More {
+            break;
+        }
+    }
+    places
+}
+
+fn with_five_buckets(writer: &mut Writer) {
+    writer.begin_resize(Array::allocate(5, secret()).unwrap());
+    while writer.migrate(1) == Migration::More {}
+    drop(writer.retire());
+}
+
+fn migrate_all(writer: &mut Writer) -> Option<Retired> {
+    while writer.migrate(1) == Migration::More {}
+    let retired = writer.retire();
+    assert!(retired.is_some());
+    retired
+}
+
+#[test]
+fn key_is_found_while_it_is_displaced() {
+    // Learn keys until one of them has to give way: `moved` is displaced by the last.
+    let (keys, moved) = find_out(|| {
+        let (_table, mut writer) = Table::new(secret(), 0).unwrap();
+        with_five_buckets(&mut writer);
+        let mut before = BTreeMap::new();
+        for number in 0.. {
+            learn(&mut writer, key(number), 1);
+            let after = places(&mut writer);
+            for (moved, bucket) in &before {
+                if after[moved] != *bucket {
+                    return (number, *moved);
+                }
+            }
+            before = after;
+        }
+        unreachable!()
+    });
+    check(
+        3,
+        move |writer| {
+            with_five_buckets(writer);
+            for number in 0..keys {
+                learn(
+                    writer,
+                    key(number),
+                    if key(number) == moved { 1 } else { 2 },
+                );
+            }
+        },
+        move |writer| learn(writer, key(keys), 2),
+        &[(moved, 1, &[Mine]), (moved, 2, &[Other])],
+    );
+}
+
+#[test]
+fn key_is_found_while_it_migrates() {
+    check(
+        3,
+        |writer| {
+            learn(writer, key(1), 1);
+            learn(writer, key(2), 2);
+            writer.begin_resize(Array::allocate(2, secret()).unwrap());
+        },
+        migrate_all,
+        &[(key(1), 1, &[Mine]), (key(1), 2, &[Other])],
+    );
+}
+
+#[test]
+fn key_is_found_while_a_resize_begins() {
+    check(
+        3,
+        |writer| learn(writer, key(1), 1),
+        |writer| {
+            writer.begin_resize(Array::allocate(3, secret()).unwrap());
+            migrate_all(writer)
+        },
+        &[(key(1), 1, &[Mine]), (key(2), 1, &[Nobody])],
+    );
+}
+
+#[test]
+fn shared_key_is_found_while_it_migrates() {
+    check(
+        2,
+        |writer| {
+            learn(writer, key(1), 1);
+            learn(writer, key(1), 2);
+            writer.begin_resize(Array::allocate(2, secret()).unwrap());
+        },
+        migrate_all,
+        &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
+    );
+}
+
+#[test]
+fn extra_owner_stays_while_the_first_is_removed() {
+    check(
+        3,
+        |writer| {
+            learn(writer, key(1), 1);
+            learn(writer, key(1), 2);
+        },
+        |writer| assert!(writer.remove(key(1), 1)),
+        &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
+    );
+}
+
+#[test]
+fn extra_owner_of_another_array_stays_while_the_first_is_removed() {
+    check(
+        3,
+        |writer| {
+            learn(writer, key(1), 1);
+            writer.begin_resize(Array::allocate(2, secret()).unwrap());
+            learn(writer, key(1), 2);
+        },
+        |writer| assert!(writer.remove(key(1), 1)),
+        &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
+    );
+}
+
+#[test]
+fn key_has_an_owner_while_it_is_taken_over() {
+    check(
+        3,
+        |writer| learn(writer, key(1), 1),
+        |writer| {
+            let learned = writer.learn(key(1), 2, 1, NO_LIMITS, true);
+            assert_eq!(learned, Learned::New { moved: true });
+        },
+        &[
+            (key(1), 1, &[Mine, Other]),
+            (key(1), 2, &[Mine, Other]),
+            (key(1), 3, &[Other]),
+        ],
+    );
+}
+
+#[test]
+fn extra_owner_stays_while_it_takes_over() {
+    check(
+        2,
+        |writer| {
+            learn(writer, key(1), 1);
+            learn(writer, key(1), 2);
+        },
+        |writer| {
+            let learned = writer.learn(key(1), 2, 1, NO_LIMITS, true);
+            assert_eq!(learned, Learned::Known);
+        },
+        &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
+    );
+}
+
+#[test]
+fn owner_stays_while_it_comes_to_share() {
+    check(
+        3,
+        |writer| learn(writer, key(1), 1),
+        |writer| learn(writer, key(1), 2),
+        &[(key(1), 1, &[Mine]), (key(1), 3, &[Other])],
+    );
+}
+
+#[test]
+fn slot_is_used_again_for_another_key() {
+    let other = find_out(|| {
+        let (_table, mut writer) = Table::new(secret(), 0).unwrap();
+        let mut place = |key| {
+            learn(&mut writer, key, 1);
+            let place = places(&mut writer)[&key];
+            writer.remove(key, 1);
+            place
+        };
+        let wanted = place(key(1));
+        (2..).map(key).find(|key| place(*key) == wanted).unwrap()
+    });
+    check(
+        3,
+        |writer| learn(writer, key(1), 1),
+        move |writer| {
+            assert!(writer.remove(key(1), 1));
+            learn(writer, other, 2);
+        },
+        &[(key(1), 2, &[Other, Nobody]), (other, 1, &[Other, Nobody])],
+    );
+}
