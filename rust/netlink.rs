@@ -360,9 +360,7 @@ fn entry_new(request: &Request<'_>) -> Result {
     if !is_static && !bridge.is_tracked() {
         return Err(request.refuse(EINVAL, c"no port of the bridge is enabled", None));
     }
-    let age = is_static
-        .then_some(None)
-        .unwrap_or(Some(age.map_or(0, |age| age.u32())));
+    let age = (!is_static).then(|| age.map_or(0, |age| age.u32()));
     let refuse = |error, message| Err(request.refuse(error, message, None));
     match bridge.insert(&port, key, age) {
         Some(Learned::Known | Learned::New { .. }) => Ok(()),

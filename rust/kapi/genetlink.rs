@@ -317,9 +317,8 @@ pub(crate) unsafe fn run(
     operation: fn(&Request<'_>) -> Result,
 ) -> c_int {
     // SAFETY: By the safety requirement; nobody changes it meanwhile but through its `extack`.
-    let request = Request {
-        info: unsafe { &*info },
-    };
+    let info = unsafe { &*info };
+    let request = Request { info };
     match operation(&request) {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
@@ -336,11 +335,9 @@ pub(crate) unsafe fn run_dump(
     callback: *mut bindings::netlink_callback,
     operation: fn(&mut Dump<'_>) -> Result,
 ) -> c_int {
-    // SAFETY: By the safety requirement.
-    let mut dump = Dump {
-        skb: unsafe { &mut *skb },
-        callback: unsafe { &mut *callback },
-    };
+    // SAFETY: By the safety requirement; both are this call's own.
+    let (skb, callback) = unsafe { (&mut *skb, &mut *callback) };
+    let mut dump = Dump { skb, callback };
     match operation(&mut dump) {
         Ok(()) => dump.skb.len as c_int,
         Err(error) => error.to_errno(),
