@@ -278,11 +278,10 @@ impl Bridge {
         let addresses = {
             let ports = self.ports.lock();
             let mut addresses = KVec::with_capacity(ports.len() + 1, GFP_KERNEL)?;
-            addresses.push(self.device.address(), GFP_KERNEL)?;
+            insert_in_order(&mut addresses, self.device.address())?;
             for port in &*ports {
-                addresses.push(port.device.address(), GFP_KERNEL)?;
+                insert_in_order(&mut addresses, port.device.address())?;
             }
-            addresses.sort_unstable();
             addresses
         };
         self.own_addresses
@@ -457,6 +456,14 @@ impl Bridge {
         let ports = self.ports.lock();
         (0..MAX_PORTS as PortIndex).find(|&index| ports.iter().all(|port| port.index != index))
     }
+}
+
+/// Adds a number to a list that is in order.
+fn insert_in_order(list: &mut KVec<u64>, number: u64) -> Result {
+    let place = list.partition_point(|&other| other <= number);
+    list.push(number, GFP_KERNEL)?;
+    list[place..].rotate_right(1);
+    Ok(())
 }
 
 /// The address of a key, as the word that a frame or a device gives.

@@ -68,24 +68,33 @@ void maclearn_kobject_ownership(const struct kobject *kobj,
 	net_ns_get_ownership(dev_net(to_net_dev(dev)), uid, gid);
 }
 
+/*
+ * A per-CPU pointer may be one of an address space of its own, which bindgen
+ * does not know: outside of this file it is a plain one.
+ */
+static void __percpu *percpu(void *base)
+{
+	return (void __percpu *)(unsigned long)base;
+}
+
 void *maclearn_alloc_percpu(size_t size, size_t align)
 {
-	return (__force void *)__alloc_percpu(size, align);
+	return (void *)(__force unsigned long)__alloc_percpu(size, align);
 }
 
 void maclearn_free_percpu(void *base)
 {
-	free_percpu((void __percpu *)base);
+	free_percpu(percpu(base));
 }
 
 void *maclearn_this_cpu_ptr(void *base)
 {
-	return this_cpu_ptr((void __percpu *)base);
+	return this_cpu_ptr(percpu(base));
 }
 
 void *maclearn_per_cpu_ptr(void *base, int cpu)
 {
-	return per_cpu_ptr((void __percpu *)base, cpu);
+	return per_cpu_ptr(percpu(base), cpu);
 }
 
 /* The possible CPU after @cpu (-1 for the first), or -1 after the last. */
