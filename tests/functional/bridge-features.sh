@@ -10,13 +10,7 @@ load_module
 enable host1 host2 host3
 
 # ---- spanning tree states. Only a port that learns or forwards learns, and only one that forwards gets frames.
-readonly DISABLED=0 LISTENING=1 LEARNING=2 FORWARDING=3 BLOCKING=4
-
-# is_in_state PORT STATE
-is_in_state() {
-    read -r REPLY <"/sys/class/net/$1/brport/state"
-    ((REPLY == $2))
-}
+readonly DISABLED=0 LISTENING=1 LEARNING=2 BLOCKING=4
 
 # The kernel enables a disabled port whose link has come up, and notices that up to a second later.
 links_have_settled() {
@@ -172,7 +166,7 @@ link set dev br type bridge ageing_time 0 stp_state 1 forward_delay 200
 link set dev loop1 master br
 link set dev loop2 master br
 EOF
-wait_until 20 is_in_state loop1 $FORWARDING
+wait_for_ports loop1
 wait_until 20 is_in_state loop2 $BLOCKING
 set_attribute loop2 enabled 1
 set_attribute br flush 1

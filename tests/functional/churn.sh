@@ -39,50 +39,39 @@ PLAN
     unload_module
 done
 
-# ---- 100 times a port comes, owning addresses, and goes: from the bridge, and altogether
+# ---- All at the same time, and host1 and host2 talk on.
 load_module
 set_attribute br auto_enable 1
 enable host1 host2 host3
 talk
-for ((cycle = 0; cycle < 50; cycle++)); do
-    cat <<EOF
+
+# 100 times a port comes, owning addresses, and goes: from the bridge, or altogether.
+ports_come_and_go() {
+    local cycle
+    for ((cycle = 0; cycle < 50; cycle++)); do
+        cat <<EOF
 link set dev host3 nomaster
 link set dev host3 master br
-EOF
-done | links -
-for ((cycle = 0; cycle < 50; cycle++)); do
-    cat <<EOF
 link add name extra up master br type dummy
 link del dev extra
 EOF
-done | links -
-expect_attribute host3 enabled 1
-end_stream
-exchange <<PLAN
-hello host2 $G21
-hello host3 $G31
-send host1 $G11 $G21 count 10
-send host1 $G11 $G31 count 10
-expect host2 $G11 $G21 count 10
-expect host3 $G11 $G31 count 10
-expect sniffer $G11 $G21 count 10
-expect sniffer $G11 $G31 count 10
-PLAN
+    done | links -
+}
 
-# ---- settings change all the time
-talk
-for ((cycle = 0; cycle < 100; cycle++)); do
-    set_attribute host2 enabled $((cycle % 2))
-    set_attribute br exclusive $((cycle % 2))
-    set_attribute host1 max_macs $((1 + cycle % 3))
-    set_attribute host3 learning $((cycle % 2))
-    set_attribute br ageing_time $((cycle % 4))
-    set_attribute host3 flush 1
-done
-end_stream
+# Settings change all the time.
+settings_change() {
+    local cycle
+    for ((cycle = 0; cycle < 100; cycle++)); do
+        set_attribute host2 enabled $((cycle % 2))
+        set_attribute br exclusive $((cycle % 2))
+        set_attribute host1 max_macs $((1 + cycle % 3))
+        set_attribute host1 learning $((cycle % 2))
+        set_attribute br ageing_time $((cycle % 4))
+        set_attribute host2 flush 1
+    done
+}
 
-# ---- 50 namespaces are made, in which a bridge filters (some send frames through it), and die as they are
-talk
+# 50 namespaces are made, in which a bridge filters, and die as they are. Some send frames through it.
 cat >"$LAB/namespace" <<'EOF'
 set -eu
 mount -t sysfs sysfs /sys
@@ -97,6 +86,7 @@ link set dev host-c up
 LINKS
 for port in a b c; do
     echo 1 >"/sys/class/net/$port/maclearn/enabled"
+    until [[ $(<"/sys/class/net/$port/brport/state") == 3 ]]; do sleep 0.1; done
 done
 (($1 % 5 == 0)) || exit 0
 "${FRAMES:-frames}" exchange >/dev/null <<PLAN
@@ -108,7 +98,37 @@ send a 02:00:00:00:00:01 02:00:00:00:00:02 count 5
 expect b 02:00:00:00:00:01 02:00:00:00:00:02 count 5
 PLAN
 EOF
-for ((cycle = 0; cycle < 50; cycle++)); do
-    unshare --net --mount "$BASH" "$LAB/namespace" "$cycle" || fail "namespace $cycle: see above"
-done
+namespaces_come_and_go() {
+    local cycle
+    for ((cycle = 0; cycle < 50; cycle++)); do
+        unshare --net --mount "$BASH" "$LAB/namespace" "$cycle"
+    done
+}
+
+ports_come_and_go &
+ports=$!
+settings_change &
+settings=$!
+namespaces_come_and_go &
+namespaces=$!
+wait "$ports" || fail "ports: see above"
+wait "$settings" || fail "settings: see above"
+wait "$namespaces" || fail "namespaces: see above"
 end_stream
+
+# After all that it filters.
+enable host1 host2 host3
+set_attribute br flush 1
+set_attribute br exclusive 0
+set_attribute host1 max_macs 0
+set_attribute host1 learning 1
+exchange <<PLAN
+hello host2 $G21
+hello host3 $G31
+send host1 $G11 $G21 count 10
+send host1 $G11 $G31 count 10
+expect host2 $G11 $G21 count 10
+expect host3 $G11 $G31 count 10
+expect sniffer $G11 $G21 count 10
+expect sniffer $G11 $G31 count 10
+PLAN

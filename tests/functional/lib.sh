@@ -140,6 +140,21 @@ links() {
     fi
 }
 
+# is_in_state PORT STATE: the port's spanning tree state
+readonly FORWARDING=3
+is_in_state() {
+    read -r REPLY <"/sys/class/net/$1/brport/state"
+    ((REPLY == $2))
+}
+
+# wait_for_ports PORT...: until they forward. The kernel notices a link that has come up a little later.
+wait_for_ports() {
+    local port
+    for port; do
+        wait_until 20 is_in_state "$port" $FORWARDING
+    done
+}
+
 # add_ports BRIDGE PORT...
 add_ports() {
     local bridge=$1 port
@@ -150,6 +165,7 @@ add_ports() {
     for port; do
         echo "link set dev $port up"
     done | links hosts
+    wait_for_ports "$@"
     HUB_PORTS+=("$@")
 }
 

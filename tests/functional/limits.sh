@@ -90,10 +90,16 @@ PLAN
 
 # So does ageing: of the two, only one is heard.
 set_attribute host1 max_macs 2
-exchange <<<"hello host1 $G13"
+exchange <<PLAN
+hello host1 $G13
+hello host1 $FIFTH
+PLAN
 expect_attribute host1 failing_open 1
-set_attribute br ageing_time 1
+# Heard last, so that it is not the one that ages should the stream begin late.
+exchange <<<"hello host1 $FIFTH"
 stream --rate 20 <<<"stream host1 $FIFTH $NOBODY to host2"
+set_attribute br ageing_time 2
+wait_until 20 attribute_is host1 n_macs 1
 wait_until 20 attribute_is host1 failing_open 0
 end_stream
 set_attribute br ageing_time 300

@@ -62,6 +62,7 @@ PLAN
 
 # And back, with the newest port taking all.
 links hosts <<<"link set dev nic1 up"
+wait_for_ports nic1
 set_attribute br exclusive 1
 set_attribute br flush 1
 exchange <<PLAN
