@@ -87,6 +87,8 @@ LINKS
 for port in a b c; do
     echo 1 >"/sys/class/net/$port/maclearn/enabled"
     until [[ $(<"/sys/class/net/$port/brport/state") == 3 ]]; do sleep 0.1; done
+    # The other end sends only from its own link event on.
+    until [[ $(<"/sys/class/net/host-$port/operstate") == up ]]; do sleep 0.1; done
 done
 (($1 % 5 == 0)) || exit 0
 "${FRAMES:-frames}" exchange >/dev/null <<PLAN
