@@ -281,12 +281,16 @@ impl Network {
         drop(directory);
     }
 
-    fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
+    fn find_port(&self, matches: impl Fn(&Port) -> bool) -> Option<Arc<Port>> {
         let members = self.members.lock();
         members.bridges.iter().find_map(|member| {
             let ports = member.bridge.ports.lock();
-            ports.iter().find(|port| port.device.is(device)).cloned()
+            ports.iter().find(|port| matches(port)).cloned()
         })
+    }
+
+    fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
+        self.find_port(|port| port.device.is(device))
     }
 
     fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
@@ -298,14 +302,7 @@ impl Network {
 
     /// The port with this interface index.
     pub(crate) fn port_by_index(&self, ifindex: u32) -> Option<Arc<Port>> {
-        let members = self.members.lock();
-        members.bridges.iter().find_map(|member| {
-            let ports = member.bridge.ports.lock();
-            ports
-                .iter()
-                .find(|port| port.device.ifindex() == ifindex)
-                .cloned()
-        })
+        self.find_port(|port| port.device.ifindex() == ifindex)
     }
 
     /// The bridge with this interface index.
