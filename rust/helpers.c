@@ -104,6 +104,11 @@ int maclearn_next_possible_cpu(int cpu)
 	return cpu < nr_cpu_ids ? cpu : -1;
 }
 
+void maclearn_smp_mb(void)
+{
+	smp_mb();
+}
+
 void maclearn_bh_disable(void)
 {
 	local_bh_disable();

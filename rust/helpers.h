@@ -38,6 +38,8 @@ void *maclearn_this_cpu_ptr(void *base);
 void *maclearn_per_cpu_ptr(void *base, int cpu);
 int maclearn_next_possible_cpu(int cpu);
 
+void maclearn_smp_mb(void);
+
 void maclearn_bh_disable(void);
 void maclearn_bh_enable(void);
 

@@ -367,7 +367,7 @@ fn entry_new(request: &Request<'_>) -> Result {
         Some(Learned::PortLimit) => refuse(ENOSPC, c"the port owns as many MACs as it may"),
         Some(Learned::TotalLimit) => refuse(ENOSPC, c"the bridge owns as many MACs as it may"),
         Some(Learned::NoRoom) => refuse(ENOMEM, c"the table can't grow"),
-        None => refuse(EADDRINUSE, c"the address is one of the bridge's own"),
+        None => refuse(EINVAL, c"the address is one of the bridge's own"),
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn read_barrier() {
         // SAFETY: An empty block; it counts as touching all memory.
         unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
     } else {
-        kernel::sync::barrier::smp_mb(kernel::sync::barrier::Full);
+        full_barrier();
     }
 }
 
@@ -123,8 +123,15 @@ pub(crate) fn write_barrier() {
         // SAFETY: As above.
         unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
     } else {
-        kernel::sync::barrier::smp_mb(kernel::sync::barrier::Full);
+        full_barrier();
     }
+}
+
+/// Orders all earlier accesses before all later ones. Wraps `smp_mb()`; the crate's own function has
+/// other arguments from one kernel to the next.
+fn full_barrier() {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::maclearn_smp_mb() };
 }
 
 /// No memory for an allocation.

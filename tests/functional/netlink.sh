@@ -71,7 +71,7 @@ def entries(**wanted):
     return {(entry["mac"], entry["port"]) for entry in ynl.dump("entry-get", wanted)}
 
 
-EINVAL, ENODEV, ENOENT, EPERM, ENOSPC, ERANGE, EADDRINUSE = 22, 19, 2, 1, 28, 34, 98
+EINVAL, ENODEV, ENOENT, EPERM, ENOSPC, ERANGE = 22, 19, 2, 1, 28, 34
 br, host1, host2, host3 = (index[name] for name in ("br", "host1", "host2", "host3"))
 
 # Ports.
@@ -140,7 +140,7 @@ refused("an age for good", "entry-new", {"port": host1, "mac": G11, "static": 1,
         "a configured entry has no age", ".age")
 refused("no MAC", "entry-new", {"port": host1}, EINVAL, attribute="mac")
 with open("/sys/class/net/host2/address", encoding="ascii") as file:
-    refused("the bridge's own address", "entry-new", {"port": host1, "mac": file.read().strip()}, EADDRINUSE,
+    refused("the bridge's own address", "entry-new", {"port": host1, "mac": file.read().strip()}, EINVAL,
             "the address is one of the bridge's own")
 refused("an entry that is not there", "entry-del", {"port": host1, "mac": G11}, ENOENT,
         "the port does not own that MAC", ".mac")
