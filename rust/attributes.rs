@@ -27,13 +27,13 @@ fn permit(device: &NetDevice) -> Result {
 }
 
 /// A decimal number of at most `max`, with nothing around it.
-fn parse_number(text: &str, max: u64) -> Result<u64> {
+fn parse_number(text: &str, max: u64) -> Result<u32> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(EINVAL);
     }
     text.parse()
         .ok()
-        .filter(|&number| number <= max)
+        .filter(|&number| u64::from(number) <= max)
         .ok_or(EINVAL)
 }
 
@@ -69,16 +69,20 @@ fn parse_trigger(text: &str) -> Result {
 const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
 const ON_FAILURE: [&str; 2] = ["open", "closed"];
 
-/// Permits and makes a change of a port's settings.
-fn change_port(port: &Port, change: Result<PortChange>) -> Result {
+/// Gives a port a setting, if that is permitted and the value was understood.
+fn set_port<T>(port: &Port, value: Result<T>, set: fn(&mut PortChange, T)) -> Result {
     permit(&port.device)?;
-    port.change(&change?)
+    let mut change = PortChange::default();
+    set(&mut change, value?);
+    port.change(&change)
 }
 
-/// Permits and makes a change of a bridge's settings.
-fn change_bridge(bridge: &Bridge, change: Result<BridgeChange>) -> Result {
+/// Gives a bridge a setting, if that is permitted and the value was understood.
+fn set_bridge<T>(bridge: &Bridge, value: Result<T>, set: fn(&mut BridgeChange, T)) -> Result {
     permit(&bridge.device)?;
-    bridge.change(&change?);
+    let mut change = BridgeChange::default();
+    set(&mut change, value?);
+    bridge.change(&change);
     Ok(())
 }
 
@@ -87,67 +91,51 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         c"enabled",
         |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
         |port, text| {
-            change_port(
-                port,
-                parse_switch(text).map(|enabled| PortChange {
-                    enabled: Some(enabled),
-                    ..PortChange::default()
-                }),
-            )
+            set_port(port, parse_switch(text), |change, value| {
+                change.enabled = Some(value)
+            })
         },
     ),
     Attribute::read_write(
         c"learning",
         |port, out| show_switch(out, port.flags().has(Flag::Learning)),
         |port, text| {
-            change_port(
-                port,
-                parse_switch(text).map(|learning| PortChange {
-                    learning: Some(learning),
-                    ..PortChange::default()
-                }),
-            )
+            set_port(port, parse_switch(text), |change, value| {
+                change.learning = Some(value)
+            })
         },
     ),
     Attribute::read_write(
         c"unknown_unicast",
         |port, out| {
-            out.write_str(UNKNOWN_UNICAST[usize::from(port.flags().has(Flag::SuppressUnknown))])
+            show_word(
+                out,
+                UNKNOWN_UNICAST,
+                port.flags().has(Flag::SuppressUnknown),
+            )
         },
         |port, text| {
-            change_port(
-                port,
-                parse_word(text, UNKNOWN_UNICAST).map(|suppress_unknown| PortChange {
-                    suppress_unknown: Some(suppress_unknown),
-                    ..PortChange::default()
-                }),
-            )
+            set_port(port, parse_word(text, UNKNOWN_UNICAST), |change, value| {
+                change.suppress_unknown = Some(value)
+            })
         },
     ),
     Attribute::read_write(
         c"on_failure",
-        |port, out| out.write_str(ON_FAILURE[usize::from(port.flags().has(Flag::FailClosed))]),
+        |port, out| show_word(out, ON_FAILURE, port.flags().has(Flag::FailClosed)),
         |port, text| {
-            change_port(
-                port,
-                parse_word(text, ON_FAILURE).map(|fail_closed| PortChange {
-                    fail_closed: Some(fail_closed),
-                    ..PortChange::default()
-                }),
-            )
+            set_port(port, parse_word(text, ON_FAILURE), |change, value| {
+                change.fail_closed = Some(value)
+            })
         },
     ),
     Attribute::read_write(
         c"max_macs",
         |port, out| write!(out, "{}", port.max_macs()),
         |port, text| {
-            change_port(
-                port,
-                parse_number(text, port::MAX_MACS).map(|macs| PortChange {
-                    max_macs: Some(macs as u32),
-                    ..PortChange::default()
-                }),
-            )
+            set_port(port, parse_number(text, port::MAX_MACS), |change, value| {
+                change.max_macs = Some(value)
+            })
         },
     ),
     Attribute::write_only(c"flush", |port, text| {
@@ -163,17 +151,65 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
     }),
 ];
 
-static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
+static BRIDGE_SETTINGS: [Attribute<Bridge>; 11] = [
     Attribute::read_write(
         c"auto_enable",
-        |bridge, out| show_switch(out, bridge.auto_enable()),
+        |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Enabled)),
         |bridge, text| {
-            change_bridge(
+            set_bridge(bridge, parse_switch(text), |change, value| {
+                change.defaults.enabled = Some(value)
+            })
+        },
+    ),
+    Attribute::read_write(
+        c"default_learning",
+        |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Learning)),
+        |bridge, text| {
+            set_bridge(bridge, parse_switch(text), |change, value| {
+                change.defaults.learning = Some(value)
+            })
+        },
+    ),
+    Attribute::read_write(
+        c"default_unknown_unicast",
+        |bridge, out| {
+            show_word(
+                out,
+                UNKNOWN_UNICAST,
+                bridge.defaults.flags().has(Flag::SuppressUnknown),
+            )
+        },
+        |bridge, text| {
+            set_bridge(
                 bridge,
-                parse_switch(text).map(|auto_enable| BridgeChange {
-                    auto_enable: Some(auto_enable),
-                    ..BridgeChange::default()
-                }),
+                parse_word(text, UNKNOWN_UNICAST),
+                |change, value| change.defaults.suppress_unknown = Some(value),
+            )
+        },
+    ),
+    Attribute::read_write(
+        c"default_on_failure",
+        |bridge, out| {
+            show_word(
+                out,
+                ON_FAILURE,
+                bridge.defaults.flags().has(Flag::FailClosed),
+            )
+        },
+        |bridge, text| {
+            set_bridge(bridge, parse_word(text, ON_FAILURE), |change, value| {
+                change.defaults.fail_closed = Some(value)
+            })
+        },
+    ),
+    Attribute::read_write(
+        c"default_max_macs",
+        |bridge, out| write!(out, "{}", bridge.defaults.max_macs()),
+        |bridge, text| {
+            set_bridge(
+                bridge,
+                parse_number(text, port::MAX_MACS),
+                |change, value| change.defaults.max_macs = Some(value),
             )
         },
     ),
@@ -181,12 +217,10 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         c"ageing_time",
         |bridge, out| write!(out, "{}", bridge.ageing_seconds()),
         |bridge, text| {
-            change_bridge(
+            set_bridge(
                 bridge,
-                parse_number(text, MAX_AGEING_SECONDS.into()).map(|ageing_seconds| BridgeChange {
-                    ageing_seconds: Some(ageing_seconds as u32),
-                    ..BridgeChange::default()
-                }),
+                parse_number(text, MAX_AGEING_SECONDS.into()),
+                |change, value| change.ageing_seconds = Some(value),
             )
         },
     ),
@@ -194,25 +228,19 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 7] = [
         c"exclusive",
         |bridge, out| show_switch(out, bridge.is_exclusive()),
         |bridge, text| {
-            change_bridge(
-                bridge,
-                parse_switch(text).map(|exclusive| BridgeChange {
-                    exclusive: Some(exclusive),
-                    ..BridgeChange::default()
-                }),
-            )
+            set_bridge(bridge, parse_switch(text), |change, value| {
+                change.exclusive = Some(value)
+            })
         },
     ),
     Attribute::read_write(
         c"max_macs",
         |bridge, out| write!(out, "{}", bridge.max_macs()),
         |bridge, text| {
-            change_bridge(
+            set_bridge(
                 bridge,
-                parse_number(text, bridge::MAX_MACS).map(|max_macs| BridgeChange {
-                    max_macs: Some(max_macs as u32),
-                    ..BridgeChange::default()
-                }),
+                parse_number(text, bridge::MAX_MACS),
+                |change, value| change.max_macs = Some(value),
             )
         },
     ),
@@ -280,6 +308,10 @@ pub(crate) static BRIDGE: &[Group<Bridge>] = &[
         attributes: &BRIDGE_STATISTICS,
     },
 ];
+
+fn show_word(out: &mut Text<'_>, words: [&str; 2], which: bool) -> fmt::Result {
+    out.write_str(words[usize::from(which)])
+}
 
 fn show_switch(out: &mut Text<'_>, on: bool) -> fmt::Result {
     write!(out, "{}", u8::from(on))

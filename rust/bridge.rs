@@ -20,18 +20,15 @@ use crate::{
     },
     mark,
     network::Network,
+    parameters,
     platform::AtomicU32,
-    port::{Counter, Flag, Port},
+    port::{Counter, Defaults, Flag, Port, PortChange},
     table::{
         Action, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer,
         MAX_PORTS,
     },
 };
 
-/// Default of `ageing_time`.
-const DEFAULT_AGEING_SECONDS: u32 = 300;
-/// Default of `max_macs`.
-const DEFAULT_MAX_MACS: u32 = 1 << 20;
 /// Greatest `max_macs` of a bridge.
 pub(crate) const MAX_MACS: u64 = 1 << 24;
 
@@ -47,8 +44,8 @@ const MOST_UNITS: u64 = 1 << 15;
 /// Settings to change together; `None` leaves one as it is.
 #[derive(Default)]
 pub(crate) struct BridgeChange {
-    /// Whether ports that join are enabled.
-    pub(crate) auto_enable: Option<bool>,
+    /// What ports that join get from now on.
+    pub(crate) defaults: PortChange,
     /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
     pub(crate) ageing_seconds: Option<u32>,
     /// Whether the newest port takes a MAC from the others.
@@ -74,7 +71,8 @@ pub(crate) struct Bridge {
     exclusive: AtomicU32,
     max_macs: AtomicU32,
     ageing_seconds: AtomicU32,
-    auto_enable: AtomicU32,
+    /// What ports that join get.
+    pub(crate) defaults: Defaults,
     tracked: AtomicU32,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
@@ -107,19 +105,20 @@ pub(crate) fn new_secret() -> Secret {
 }
 
 impl Bridge {
-    /// Makes a bridge with default settings and no ports.
+    /// Makes a bridge with the module's initial settings and no ports.
     pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
         let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
-        let ageing = Ageing::new(DEFAULT_AGEING_SECONDS, clock::TICKS_PER_SECOND);
+        let initial = parameters::initial();
+        let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 table,
                 secret: mark::Secret(random::word() as u32),
                 unit_shift: AtomicU32::new(ageing.unit_shift),
-                exclusive: AtomicU32::new(0),
-                max_macs: AtomicU32::new(DEFAULT_MAX_MACS),
-                ageing_seconds: AtomicU32::new(DEFAULT_AGEING_SECONDS),
-                auto_enable: AtomicU32::new(0),
+                exclusive: AtomicU32::new(initial.exclusive.into()),
+                max_macs: AtomicU32::new(initial.max_macs),
+                ageing_seconds: AtomicU32::new(initial.ageing_seconds),
+                defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
@@ -134,6 +133,9 @@ impl Bridge {
             }),
             GFP_KERNEL,
         )?;
+        bridge
+            .defaults
+            .change(&bridge.writer.lock(), &initial.defaults);
         let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL)?;
         *bridge.upkeep.lock() = Some(upkeep);
         Ok(bridge)
@@ -193,11 +195,6 @@ impl Bridge {
         self.exclusive.load_relaxed() != 0
     }
 
-    /// Whether ports that join are enabled.
-    pub(crate) fn auto_enable(&self) -> bool {
-        self.auto_enable.load_relaxed() != 0
-    }
-
     /// Greatest number of MACs of all ports together; 0 is unlimited.
     pub(crate) fn max_macs(&self) -> u32 {
         self.max_macs.load_relaxed()
@@ -235,9 +232,7 @@ impl Bridge {
 
     /// Changes settings.
     pub(crate) fn change(&self, change: &BridgeChange) {
-        if let Some(on) = change.auto_enable {
-            self.auto_enable.store_relaxed(on.into());
-        }
+        self.defaults.change(&self.writer.lock(), &change.defaults);
         if let Some(on) = change.exclusive {
             self.exclusive.store_relaxed(on.into());
         }

@@ -16,6 +16,7 @@ mod learning;
 mod mark;
 mod netlink;
 mod network;
+mod parameters;
 mod platform;
 mod port;
 #[allow(
@@ -35,6 +36,40 @@ module! {
     authors: ["The maclearn authors"],
     description: "MAC learning filter for bridge ports",
     license: "GPL",
+    params: {
+        auto_enable: u32 {
+            default: 0,
+            description: "Initial auto_enable of a bridge: 1 enables ports as they join, present ones included (0)",
+        },
+        ageing_time: u32 {
+            default: 300,
+            description: "Initial ageing_time of a bridge in seconds, 0 is never (300)",
+        },
+        exclusive: u32 {
+            default: 0,
+            description: "Initial exclusive of a bridge: 1 lets the newest port take a MAC from the others (0)",
+        },
+        max_macs: u32 {
+            default: 1048576,
+            description: "Initial max_macs of a bridge, 0 is unlimited (1048576)",
+        },
+        default_learning: u32 {
+            default: 1,
+            description: "Initial default_learning of a bridge (1)",
+        },
+        default_unknown_unicast: u32 {
+            default: 0,
+            description: "Initial default_unknown_unicast of a bridge: 0 flood, 1 suppress (0)",
+        },
+        default_on_failure: u32 {
+            default: 0,
+            description: "Initial default_on_failure of a bridge: 0 open, 1 closed (0)",
+        },
+        default_max_macs: u32 {
+            default: 4096,
+            description: "Initial default_max_macs of a bridge, 0 is unlimited (4096)",
+        },
+    },
 }
 
 /// The module while it is loaded.
@@ -47,6 +82,7 @@ struct Maclearn {
 
 impl kernel::Module for Maclearn {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        parameters::check()?;
         let networks = pernet::Registration::new()?;
         let follower = notifier::Registration::new(network::Follower(networks))?;
         Ok(Self {

@@ -87,19 +87,14 @@ fn port_get(request: &Request<'_>) -> Result {
 fn port_set(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_PORT_IFINDEX)?;
     let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
-    let choice = |kind| {
-        request
-            .attribute(kind)
-            .map(|attribute| attribute.u32() != 0)
-    };
+    let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
+    let choice = |kind| number(kind).map(|chosen| chosen != 0);
     port.change(&PortChange {
         enabled: switch(uapi::MACLEARN_A_PORT_ENABLED),
         learning: switch(uapi::MACLEARN_A_PORT_LEARNING),
         suppress_unknown: choice(uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST),
         fail_closed: choice(uapi::MACLEARN_A_PORT_ON_FAILURE),
-        max_macs: request
-            .attribute(uapi::MACLEARN_A_PORT_MAX_MACS)
-            .map(|attribute| attribute.u32()),
+        max_macs: number(uapi::MACLEARN_A_PORT_MAX_MACS),
     })
     .map_err(|error| request.refuse(error, c"the port can't be filtered now", None))
 }
@@ -139,11 +134,10 @@ fn port_dump(dump: &mut Dump<'_>) -> Result {
 }
 
 fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
+    let defaults = bridge.defaults.flags();
+    let is = |flag| u8::from(defaults.has(flag));
     message.put_u32(uapi::MACLEARN_A_BRIDGE_IFINDEX, bridge.device.ifindex())?;
-    message.put_u8(
-        uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE,
-        bridge.auto_enable().into(),
-    )?;
+    message.put_u8(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE, is(Flag::Enabled))?;
     message.put_u32(uapi::MACLEARN_A_BRIDGE_AGEING_TIME, bridge.ageing_seconds())?;
     message.put_u8(
         uapi::MACLEARN_A_BRIDGE_EXCLUSIVE,
@@ -154,6 +148,19 @@ fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
     message.put_uint(
         uapi::MACLEARN_A_BRIDGE_MEMORY,
         bridge.table.memory_bytes() as u64,
+    )?;
+    message.put_u8(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, is(Flag::Learning))?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
+        is(Flag::SuppressUnknown).into(),
+    )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE,
+        is(Flag::FailClosed).into(),
+    )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS,
+        bridge.defaults.max_macs(),
     )
 }
 
@@ -177,8 +184,15 @@ fn bridge_set(request: &Request<'_>) -> Result {
     let bridge = bridge(request, uapi::MACLEARN_A_BRIDGE_IFINDEX)?;
     let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
     let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
+    let choice = |kind| number(kind).map(|chosen| chosen != 0);
     bridge.change(&BridgeChange {
-        auto_enable: switch(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE),
+        defaults: PortChange {
+            enabled: switch(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE),
+            learning: switch(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING),
+            suppress_unknown: choice(uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST),
+            fail_closed: choice(uapi::MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE),
+            max_macs: number(uapi::MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS),
+        },
         ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
         exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
         max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),

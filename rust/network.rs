@@ -241,7 +241,7 @@ impl Network {
             if bridge.is_tracked() {
                 self.ports.insert(port.clone())?;
             }
-            if bridge.auto_enable() {
+            if bridge.defaults.flags().has(Flag::Enabled) {
                 self.set_enabled_locked(&mut members, &port, true)?;
             }
             drop(members);

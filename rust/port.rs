@@ -19,8 +19,6 @@ use crate::{
     table::{PortIndex, Writer},
 };
 
-/// Default of `max_macs`.
-const DEFAULT_MAX_MACS: u32 = 4096;
 /// Greatest `max_macs` of a port.
 pub(crate) const MAX_MACS: u64 = 1 << 20;
 
@@ -88,6 +86,30 @@ impl Flags {
         self.0 & flag as u32 != 0
     }
 
+    /// The same with `flag` set or cleared.
+    fn with(self, flag: Flag, on: bool) -> Self {
+        if on {
+            Self(self.0 | flag as u32)
+        } else {
+            Self(self.0 & !(flag as u32))
+        }
+    }
+
+    /// The same with the settings that `change` gives.
+    fn changed(self, change: &PortChange) -> Self {
+        [
+            (Flag::Enabled, change.enabled),
+            (Flag::Learning, change.learning),
+            (Flag::SuppressUnknown, change.suppress_unknown),
+            (Flag::FailClosed, change.fail_closed),
+        ]
+        .into_iter()
+        .fold(self, |flags, (flag, on)| match on {
+            Some(on) => flags.with(flag, on),
+            None => flags,
+        })
+    }
+
     /// What they say about copies to the port.
     #[inline(always)]
     pub(crate) fn policy(self) -> Policy {
@@ -99,7 +121,7 @@ impl Flags {
 }
 
 /// Settings to change together; `None` leaves one as it is.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct PortChange {
     /// Whether copies to the port are filtered.
     pub(crate) enabled: Option<bool>,
@@ -111,6 +133,39 @@ pub(crate) struct PortChange {
     pub(crate) fail_closed: Option<bool>,
     /// Greatest number of MACs; 0 is unlimited.
     pub(crate) max_macs: Option<u32>,
+}
+
+/// The settings that a port gets when it joins a bridge.
+pub(crate) struct Defaults {
+    flags: AtomicU32,
+    max_macs: AtomicU32,
+}
+
+impl Defaults {
+    pub(crate) fn new() -> Self {
+        Self {
+            flags: AtomicU32::new(0),
+            max_macs: AtomicU32::new(0),
+        }
+    }
+
+    /// Settings that are on or off; [`Flag::Enabled`] says whether the port is enabled.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags(self.flags.load_relaxed())
+    }
+
+    /// `max_macs`.
+    pub(crate) fn max_macs(&self) -> u32 {
+        self.max_macs.load_relaxed()
+    }
+
+    /// Changes those that are given. The table's writer stands for its lock.
+    pub(crate) fn change(&self, _locked: &Writer, change: &PortChange) {
+        self.flags.store_relaxed(self.flags().changed(change).0);
+        if let Some(macs) = change.max_macs {
+            self.max_macs.store_relaxed(macs);
+        }
+    }
 }
 
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
@@ -146,7 +201,7 @@ impl OnDevice for Port {
 }
 
 impl Port {
-    /// Makes a port with default settings.
+    /// Makes a port with the settings that the bridge has for it, but not enabled yet.
     pub(crate) fn new(
         network: Arc<Network>,
         bridge: Arc<Bridge>,
@@ -155,15 +210,17 @@ impl Port {
         index: PortIndex,
     ) -> Result<Arc<Self>> {
         let counters = Counters::new()?;
+        let flags = bridge.defaults.flags().with(Flag::Enabled, false);
+        let max_macs = bridge.defaults.max_macs();
         Arc::pin_init(
             pin_init!(Self {
                 device: device.hold(),
-                flags: AtomicU32::new(Flag::Learning as u32),
+                flags: AtomicU32::new(flags.0),
                 index,
                 bridge,
                 counters,
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
-                max_macs: AtomicU32::new(DEFAULT_MAX_MACS),
+                max_macs: AtomicU32::new(max_macs),
                 expiry: AtomicU64::new(u64::MAX),
                 upkeep,
                 network,
@@ -181,13 +238,7 @@ impl Port {
 
     /// Sets or clears a flag. The table's writer stands for its lock, under which flags change.
     pub(crate) fn set(&self, _locked: &Writer, flag: Flag, on: bool) {
-        let flags = self.flags.load_relaxed();
-        let flags = if on {
-            flags | flag as u32
-        } else {
-            flags & !(flag as u32)
-        };
-        self.flags.store_relaxed(flags);
+        self.flags.store_relaxed(self.flags().with(flag, on).0);
     }
 
     /// Greatest number of MACs that the port may own; 0 is unlimited.
@@ -206,16 +257,12 @@ impl Port {
             self.network.set_enabled(self, on)?;
         }
         {
-            let writer = self.bridge.writer.lock();
-            for (flag, on) in [
-                (Flag::Learning, change.learning),
-                (Flag::SuppressUnknown, change.suppress_unknown),
-                (Flag::FailClosed, change.fail_closed),
-            ] {
-                if let Some(on) = on {
-                    self.set(&writer, flag, on);
-                }
-            }
+            let _writer = self.bridge.writer.lock();
+            let others = PortChange {
+                enabled: None,
+                ..*change
+            };
+            self.flags.store_relaxed(self.flags().changed(&others).0);
             if let Some(macs) = change.max_macs {
                 self.max_macs.store_relaxed(macs);
             }

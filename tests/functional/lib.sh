@@ -220,11 +220,12 @@ counted() {
 
 # ---- the module ----------------------------------------------------------------------------------------------------
 
+# load_module [PARAMETER=VALUE...]
 load_module() {
     if [[ ${MACLEARN_KO:-} ]]; then
-        insmod "$MACLEARN_KO"
+        insmod "$MACLEARN_KO" "$@" || return
     else
-        modprobe maclearn
+        modprobe maclearn "$@" || return
     fi
     MODULE_LOADED=1
 }

@@ -18,26 +18,17 @@ expect host2 $G11 $G21 count 3
 expect host3 $G11 $G21 count 3
 PLAN
 
-python3 - <<'PYTHON' || fail "see above"
-import glob
+PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - <<'PYTHON' || fail "see above"
 import os
 import socket
 import sys
 
-sys.path.append(glob.glob("/usr/src/linux-source-*/tools/net/ynl/pyynl")[0])
-from lib import NlError, YnlFamily  # noqa: E402
+from family import NlError, connect, indices
 
-SPECS = glob.glob("/usr/src/linux-source-*/Documentation/netlink")[0]
-SPEC = os.path.abspath("../../Documentation/netlink/specs/maclearn.yaml")
 G11, G21 = "02:00:00:00:01:01", "02:00:00:00:02:01"
 
-
-def connect():
-    return YnlFamily(SPEC, SPECS + "/genetlink.yaml")
-
-
 ynl = connect()
-index = {name: i for i, name in socket.if_nameindex()}
+index = indices()
 failures = []
 
 
@@ -104,7 +95,8 @@ ynl.do("bridge-set", {"ifindex": br, "ageing-time": 1000, "exclusive": 1, "auto-
 bridge = ynl.do("bridge-get", {"ifindex": br})
 check("its memory", bridge.pop("memory") > 64, True)
 check("a bridge that was set", bridge, {
-    "ifindex": br, "auto-enable": 1, "ageing-time": 1000, "exclusive": 1, "max-macs": 1000, "n-macs": 101})
+    "ifindex": br, "auto-enable": 1, "ageing-time": 1000, "exclusive": 1, "max-macs": 1000, "n-macs": 101,
+    "default-learning": 1, "default-unknown-unicast": "flood", "default-on-failure": "open", "default-max-macs": 4096})
 ynl.do("bridge-set", {"ifindex": br, "exclusive": 0})
 refused("no bridge", "bridge-set", {"ifindex": host1, "exclusive": 1}, ENODEV, "no such bridge", ".ifindex")
 refused("an ageing time too long", "bridge-set", {"ifindex": br, "ageing-time": 1000001}, ERANGE,
