@@ -9,10 +9,12 @@ use kernel::{
 
 use crate::{
     ageing::Ageing,
+    events::{Kind, Locked, Outgoing},
     kapi::{
         bh_lock::{new_bh_lock, BhDisabled, BhLock},
         clock,
         delayed_work::DelayedWork,
+        genetlink::has_listeners,
         netdevice::NetDevice,
         random,
         rcu::{self, RcuBox, ReadSection},
@@ -24,8 +26,7 @@ use crate::{
     platform::AtomicU32,
     port::{Counter, Defaults, Flag, Port, PortChange},
     table::{
-        Action, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Visit, Writer,
-        MAX_PORTS,
+        Action, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Visit, MAX_PORTS,
     },
 };
 
@@ -80,7 +81,10 @@ pub(crate) struct Bridge {
     pub(crate) device: ARef<NetDevice>,
     /// The table's lock.
     #[pin]
-    pub(crate) writer: BhLock<Writer>,
+    pub(crate) writer: BhLock<Locked>,
+    /// Serialises sending events.
+    #[pin]
+    pub(crate) outgoing: Mutex<Outgoing>,
     /// Hardware addresses of the bridge and its ports, in order: never learned.
     own_addresses: RcuBox<KVec<u64>>,
     /// Serialises walks and resizing.
@@ -108,6 +112,8 @@ impl Bridge {
     /// Makes a bridge with the module's initial settings and no ports.
     pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
         let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
+        let writer = Locked::new(writer)?;
+        let outgoing = Outgoing::new()?;
         let initial = parameters::initial();
         let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
@@ -124,6 +130,7 @@ impl Bridge {
                 out_of_memory: AtomicU32::new(0),
                 device: device.hold(),
                 writer <- new_bh_lock!(writer, "maclearn_table"),
+                outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
                 walk <- new_mutex!((), "maclearn_walk"),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
@@ -169,7 +176,7 @@ impl Bridge {
             // Frames under way still stamp in the old unit.
             rcu::wait_for_readers();
             let now = self.now() as Stamp;
-            self.visit_all(|_, entry| {
+            self.visit_all(Kind::Deleted, |_, entry| {
                 if entry.is_static {
                     Action::Keep
                 } else {
@@ -243,6 +250,10 @@ impl Bridge {
         if let Some(seconds) = change.ageing_seconds {
             self.set_ageing_seconds(seconds);
         }
+        if has_listeners(self.device.net()) {
+            self.writer.lock().note_bridge_changed();
+            self.ask_for_upkeep();
+        }
     }
 
     /// How many MACs `port` and the bridge may own.
@@ -283,7 +294,7 @@ impl Bridge {
             .replace(Some(KBox::new(addresses, GFP_KERNEL)?));
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
-            self.visit_all(|_, entry| {
+            self.visit_all(Kind::Deleted, |_, entry| {
                 let own = !entry.is_static
                     && ReadSection::enter(|section| {
                         self.has_address(address_of(entry.key), section)
@@ -294,32 +305,41 @@ impl Bridge {
                     Action::Keep
                 }
             });
+            self.ask_for_upkeep();
         }
         Ok(())
     }
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
-    /// table's lock.
+    /// table's lock. Those that it removes are events of kind `removal`.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever. The caller holds [`Bridge::walk`].
-    pub(crate) fn visit_all(&self, mut action: impl FnMut(&BhDisabled, Entry) -> Action) {
+    pub(crate) fn visit_all(
+        &self,
+        removal: Kind,
+        mut action: impl FnMut(&BhDisabled, Entry) -> Action,
+    ) {
+        let listening = has_listeners(self.device.net());
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
             let result = loop {
                 let softirqs_off = BhDisabled::new();
-                let visit = self
-                    .writer
-                    .lock()
-                    .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                        action(&softirqs_off, entry)
-                    });
+                let mut locked = self.writer.lock();
+                let (writer, mut note) = locked.split();
+                let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                    let action = action(&softirqs_off, entry);
+                    if listening && action == Action::Remove {
+                        note(removal, entry.port, entry.key);
+                    }
+                    action
+                });
                 if visit != Visit::More {
                     break visit;
                 }
             };
             if result == Visit::Complete {
-                return;
+                break;
             }
         }
     }
@@ -328,7 +348,7 @@ impl Bridge {
     pub(crate) fn purge(&self, port: &Port) {
         let _walk = self.walk.lock();
         while port.macs() != 0 {
-            self.visit_all(|_, entry| {
+            self.visit_all(Kind::Deleted, |_, entry| {
                 if entry.port == port.index {
                     Action::Remove
                 } else {
@@ -341,7 +361,7 @@ impl Bridge {
     /// Forgets the entries that `matches` tells.
     pub(crate) fn flush(&self, matches: impl Fn(&Entry) -> bool) {
         let walk = self.walk.lock();
-        self.visit_all(|_, entry| {
+        self.visit_all(Kind::Deleted, |_, entry| {
             if matches(&entry) {
                 Action::Remove
             } else {
@@ -366,7 +386,7 @@ impl Bridge {
                     return Some(Learned::PortLimit);
                 }
                 let limits = self.limits(port);
-                match age {
+                let learned = match age {
                     None => writer.insert_static(key, port.index, limits),
                     Some(age) => {
                         let now = self.now();
@@ -376,7 +396,11 @@ impl Bridge {
                         port.lower_expiry(self.ageing().expiry(stamp, now));
                         writer.learn(key, port.index, stamp, limits, self.is_exclusive())
                     }
+                };
+                if matches!(learned, Learned::New { .. }) {
+                    writer.note(Kind::Added, port, Some(key));
                 }
+                learned
             };
             if learned != Learned::NoRoom {
                 self.ask_for_upkeep();
@@ -411,7 +435,7 @@ impl Bridge {
     pub(crate) fn settle(&self) {
         let ports = self.ports.lock();
         for port in &*ports {
-            let writer = self.writer.lock();
+            let mut locked = self.writer.lock();
             let flags = port.flags();
             let limits = self.limits(port);
             let is_full = (limits.port != 0 && port.macs() >= limits.port)
@@ -420,12 +444,16 @@ impl Bridge {
             let is_unsettled = flags.has(Flag::Unsettled);
             let fails = flags.has(Flag::FailingOpen) || is_unsettled;
             let is_open = !flags.has(Flag::FailClosed);
-            port.set(&writer, Flag::FailingOpen, is_full && fails && is_open);
+            let grows = locked.wanted().is_some();
+            port.set(&mut locked, Flag::FailingOpen, is_full && fails && is_open);
             port.set(
-                &writer,
+                &mut locked,
                 Flag::Unsettled,
-                !is_full && is_unsettled && writer.wanted().is_some(),
+                !is_full && is_unsettled && grows,
             );
+            if !is_full {
+                port.set(&mut locked, Flag::AtLimit, false);
+            }
         }
     }
 

@@ -12,6 +12,7 @@
 #include <net/netns/generic.h>
 
 #include "helpers.h"
+#include "netlink_gen.h"
 
 bool maclearn_is_bridge(const struct net_device *dev)
 {
@@ -106,6 +107,7 @@ int maclearn_next_possible_cpu(int cpu)
 
 void maclearn_smp_mb(void)
 {
+	/* What it pairs with is said where it is called. */
 	smp_mb();
 }
 
@@ -178,6 +180,23 @@ void maclearn_genlmsg_end(struct sk_buff *skb, void *header)
 void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header)
 {
 	genlmsg_cancel(skb, header);
+}
+
+bool maclearn_has_listeners(struct net *net)
+{
+	return genl_has_listeners(&maclearn_nl_family, net,
+				  MACLEARN_NLGRP_EVENTS) > 0;
+}
+
+void *maclearn_genlmsg_put_event(struct sk_buff *skb, u8 command)
+{
+	return genlmsg_put(skb, 0, 0, &maclearn_nl_family, 0, command);
+}
+
+void maclearn_genlmsg_multicast(struct net *net, struct sk_buff *skb)
+{
+	genlmsg_multicast_netns(&maclearn_nl_family, net, skb, 0,
+				MACLEARN_NLGRP_EVENTS, GFP_KERNEL);
 }
 
 struct net *maclearn_genl_info_net(const struct genl_info *info)

@@ -58,6 +58,9 @@ void *maclearn_genlmsg_put_dump(struct sk_buff *skb,
 				struct netlink_callback *cb);
 void maclearn_genlmsg_end(struct sk_buff *skb, void *header);
 void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header);
+bool maclearn_has_listeners(struct net *net);
+void *maclearn_genlmsg_put_event(struct sk_buff *skb, u8 command);
+void maclearn_genlmsg_multicast(struct net *net, struct sk_buff *skb);
 struct net *maclearn_genl_info_net(const struct genl_info *info);
 u32 maclearn_genl_info_maxattr(const struct genl_info *info);
 const struct genl_info *

@@ -3,6 +3,7 @@
 //! Learning a new source: the part of a frame's way that takes the table's lock.
 
 use crate::{
+    events::Kind,
     kapi::netfilter::HookContext,
     port::{Counter, Flag, Port},
     table::{Key, Learned, Stamp},
@@ -41,6 +42,8 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             if moved {
                 counters.add(Counter::MovedIn as usize, 1);
             }
+            let kind = if moved { Kind::MovedIn } else { Kind::Learned };
+            writer.note(kind, port, Some(key));
             port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
             if writer.wanted().is_some() {
                 port.upkeep.schedule(0);
@@ -50,12 +53,16 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
         Learned::NoRoom if !bridge.is_out_of_memory() => {
             // The next frame learns it, in a larger table. Until then nothing is kept from this
             // port.
-            port.set(&writer, Flag::Unsettled, true);
+            port.set(&mut writer, Flag::Unsettled, true);
             port.upkeep.schedule(0);
             Admission::Admit
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
             counters.add(Counter::LimitHits as usize, 1);
+            if !flags.has(Flag::AtLimit) {
+                port.set(&mut writer, Flag::AtLimit, true);
+                writer.note(Kind::LimitReached, port, Some(key));
+            }
             let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
             if may_find_room {
                 port.upkeep.schedule(0);
@@ -70,7 +77,7 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             } else {
                 Flag::FailingOpen
             };
-            port.set(&writer, flag, true);
+            port.set(&mut writer, flag, true);
             Admission::Admit
         }
     }

@@ -10,6 +10,7 @@ mod ageing;
 mod attributes;
 mod bridge;
 mod decision;
+mod events;
 mod frame;
 mod kapi;
 mod learning;

@@ -9,6 +9,7 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     bridge::{Bridge, BridgeChange},
+    events::Kind,
     kapi::{
         bindings as uapi, clock,
         genetlink::{operations, reply, Dump, Full, Message, Request},
@@ -388,7 +389,15 @@ fn entry_new(request: &Request<'_>) -> Result {
 fn entry_del(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
     let key = key(request, &port.bridge)?;
-    if port.bridge.writer.lock().remove(key, port.index) {
+    let removed = {
+        let mut locked = port.bridge.writer.lock();
+        let removed = locked.remove(key, port.index);
+        if removed {
+            locked.note(Kind::Deleted, &port, Some(key));
+        }
+        removed
+    };
+    if removed {
         port.bridge.settle();
         Ok(())
     } else {

@@ -201,6 +201,10 @@ static const struct genl_split_ops maclearn_nl_ops[] = {
 	},
 };
 
+static const struct genl_multicast_group maclearn_nl_mcgrps[] = {
+	[MACLEARN_NLGRP_EVENTS] = { "events", },
+};
+
 struct genl_family maclearn_nl_family __ro_after_init = {
 	.name		= MACLEARN_FAMILY_NAME,
 	.version	= MACLEARN_FAMILY_VERSION,
@@ -209,4 +213,6 @@ struct genl_family maclearn_nl_family __ro_after_init = {
 	.module		= THIS_MODULE,
 	.split_ops	= maclearn_nl_ops,
 	.n_split_ops	= ARRAY_SIZE(maclearn_nl_ops),
+	.mcgrps		= maclearn_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(maclearn_nl_mcgrps),
 };

@@ -30,6 +30,10 @@ int maclearn_nl_stats_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
 int maclearn_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info);
 
+enum {
+	MACLEARN_NLGRP_EVENTS,
+};
+
 extern struct genl_family maclearn_nl_family;
 
 #endif /* _LINUX_MACLEARN_GEN_H */

@@ -10,6 +10,7 @@ use kernel::{
 use crate::{
     attributes,
     bridge::Bridge,
+    events,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
         bridge as kernel_bridge,
@@ -93,7 +94,7 @@ impl Network {
         if on && !bridge.is_tracked() {
             self.track(members, bridge)?;
         }
-        port.set(&bridge.writer.lock(), Flag::Enabled, on);
+        port.set(&mut bridge.writer.lock(), Flag::Enabled, on);
         self.untrack_if_idle(members, bridge);
         Ok(())
     }
@@ -260,12 +261,14 @@ impl Network {
         let bridge = &port.bridge;
         let mut members = self.members.lock();
         {
-            let writer = bridge.writer.lock();
-            port.set(&writer, Flag::Gone, true);
-            port.set(&writer, Flag::Enabled, false);
+            let mut locked = bridge.writer.lock();
+            port.set(&mut locked, Flag::Gone, true);
+            port.set(&mut locked, Flag::Enabled, false);
         }
         self.ports.remove([&*port.device]);
         bridge.purge(port);
+        // While the port's number still tells which it was.
+        events::send(bridge);
         bridge
             .ports
             .lock()

@@ -10,6 +10,7 @@ use kernel::{
 use crate::{
     bridge::Bridge,
     decision::Policy,
+    events::{Kind, Locked},
     kapi::{
         delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Counters,
         sysfs::Directory,
@@ -56,7 +57,7 @@ const COUNTERS: usize = Counter::DroppedClosed as usize + 1;
 pub(crate) type LocalCounters<'a> = crate::kapi::percpu::Local<'a, COUNTERS>;
 
 /// A bit of a port's settings or state.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Flag {
     /// Copies to the port are filtered.
@@ -67,12 +68,14 @@ pub(crate) enum Flag {
     SuppressUnknown = 1 << 2,
     /// On failure frames are dropped, rather than every copy passed.
     FailClosed = 1 << 3,
-    /// A source could not be learned for a limit, and there has been no room since.
+    /// Every copy passes until there is room: a source could not be learned for a limit.
     FailingOpen = 1 << 4,
     /// A source could not be learned since the table is about to grow.
     Unsettled = 1 << 5,
     /// The port has left the bridge.
     Gone = 1 << 6,
+    /// A source could not be learned for a limit, and there has been no room since.
+    AtLimit = 1 << 7,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -121,7 +124,7 @@ impl Flags {
 }
 
 /// Settings to change together; `None` leaves one as it is.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PortChange {
     /// Whether copies to the port are filtered.
     pub(crate) enabled: Option<bool>,
@@ -236,9 +239,20 @@ impl Port {
         Flags(self.flags.load_relaxed())
     }
 
-    /// Sets or clears a flag. The table's writer stands for its lock, under which flags change.
-    pub(crate) fn set(&self, _locked: &Writer, flag: Flag, on: bool) {
+    /// Sets or clears a flag under the table's lock, which is an event for some.
+    pub(crate) fn set(&self, locked: &mut Locked, flag: Flag, on: bool) {
+        if self.flags().has(flag) == on {
+            return;
+        }
         self.flags.store_relaxed(self.flags().with(flag, on).0);
+        let kind = match (flag, on) {
+            (Flag::Enabled, true) => Kind::Enabled,
+            (Flag::Enabled, false) => Kind::Disabled,
+            (Flag::FailingOpen, true) => Kind::FailingOpen,
+            (Flag::FailingOpen, false) => Kind::Recovered,
+            _ => return,
+        };
+        locked.note(kind, self, None);
     }
 
     /// Greatest number of MACs that the port may own; 0 is unlimited.
@@ -257,7 +271,7 @@ impl Port {
             self.network.set_enabled(self, on)?;
         }
         {
-            let _writer = self.bridge.writer.lock();
+            let mut locked = self.bridge.writer.lock();
             let others = PortChange {
                 enabled: None,
                 ..*change
@@ -265,6 +279,9 @@ impl Port {
             self.flags.store_relaxed(self.flags().changed(&others).0);
             if let Some(macs) = change.max_macs {
                 self.max_macs.store_relaxed(macs);
+            }
+            if others != PortChange::default() {
+                locked.note(Kind::PortChanged, self, None);
             }
         }
         self.bridge.settle();

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 
 use crate::{
     bridge::{new_secret, Bridge, BUCKETS_A_HOLD},
+    events::{self, Kind},
     kapi::{clock, delayed_work::Job},
     port::{Counter, Port},
     table::{Action, Array, Migration},
@@ -20,6 +21,7 @@ impl Job for Bridge {
         let _ = sweep(self);
         drop(walk);
         self.settle();
+        events::send(self);
         self.is_tracked()
             .then_some(clock::TICKS_PER_SECOND as usize)
     }
@@ -83,7 +85,7 @@ fn sweep(bridge: &Bridge) -> Result {
             port.set_expiry(&writer, u64::MAX);
         }
     }
-    bridge.visit_all(|softirqs_off, entry| {
+    bridge.visit_all(Kind::Aged, |softirqs_off, entry| {
         let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
             return Action::Keep;
         };

@@ -8,11 +8,19 @@
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
-use core::{mem, ptr::NonNull, slice};
+use core::{
+    mem::{self, ManuallyDrop},
+    ptr::NonNull,
+    slice,
+};
 
 use kernel::{error::to_result, prelude::*, str::CStr};
 
 use super::{bindings, netdevice::Net};
+use crate::platform::AtomicU32;
+
+/// Whether the family is registered: the number of its multicast group is another's otherwise.
+static REGISTERED: AtomicU32 = AtomicU32::new(0);
 
 /// The family of this module while it is registered.
 pub(crate) struct Registration(());
@@ -24,12 +32,14 @@ impl Registration {
         to_result(unsafe {
             bindings::genl_register_family(&raw mut bindings::maclearn_nl_family)
         })?;
+        REGISTERED.store_relaxed(1);
         Ok(Self(()))
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        REGISTERED.store_relaxed(0);
         // SAFETY: It was registered by `new`. This waits for operations under way.
         unsafe { bindings::genl_unregister_family(&raw mut bindings::maclearn_nl_family) };
     }
@@ -207,6 +217,16 @@ impl Message<'_> {
         self.put(kind, &mac)
     }
 
+    /// Completes it with what `fill` adds, or takes it back.
+    fn fill(mut self, fill: impl FnOnce(&mut Self) -> Result<(), Full>) -> Result<(), Full> {
+        let filled = fill(&mut self);
+        match filled {
+            Ok(()) => self.end(),
+            Err(Full) => self.cancel(),
+        }
+        filled
+    }
+
     fn end(self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::maclearn_genlmsg_end(self.skb, self.header) };
@@ -239,6 +259,64 @@ pub(crate) fn reply(
     message.end();
     // SAFETY: The skb is given away.
     to_result(unsafe { bindings::maclearn_genlmsg_reply(raw, request.info) })
+}
+
+/// Whether somebody in the namespace listens to the family's multicast group. Any context.
+pub(crate) fn has_listeners(net: &Net) -> bool {
+    // SAFETY: The namespace is valid; its sockets' groups are read under RCU.
+    REGISTERED.load_relaxed() != 0 && unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
+}
+
+/// A datagram for the family's multicast group, of one or more messages.
+///
+/// # Invariants
+///
+/// `skb` is valid and this value's own.
+pub(crate) struct Notification {
+    skb: NonNull<bindings::sk_buff>,
+}
+
+impl Notification {
+    /// Makes an empty one. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: No requirement but process context.
+        let skb = NonNull::new(unsafe { bindings::maclearn_genlmsg_new() }).ok_or(ENOMEM)?;
+        // INVARIANT: It was made just now.
+        Ok(Self { skb })
+    }
+
+    /// Adds a message; `Full` if there is no room for it.
+    pub(crate) fn message(
+        &mut self,
+        command: u32,
+        fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        // SAFETY: By the type invariants.
+        let (header, skb) = unsafe {
+            (
+                bindings::maclearn_genlmsg_put_event(self.skb.as_ptr(), command as u8),
+                self.skb.as_mut(),
+            )
+        };
+        if header.is_null() {
+            return Err(Full);
+        }
+        Message { skb, header }.fill(fill)
+    }
+
+    /// Sends it to those in the namespace who listen. May sleep.
+    pub(crate) fn send(self, net: &Net) {
+        let skb = ManuallyDrop::new(self).skb;
+        // SAFETY: The namespace is valid, and the skb is given away.
+        unsafe { bindings::maclearn_genlmsg_multicast(net.as_raw(), skb.as_ptr()) };
+    }
+}
+
+impl Drop for Notification {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::maclearn_nlmsg_free(self.skb.as_ptr()) };
+    }
 }
 
 /// Words that a dump keeps from one call to the next; all zero at first.
@@ -290,20 +368,11 @@ impl<'a> Dump<'a> {
         if header.is_null() {
             return Err(Full);
         }
-        let mut message = Message {
+        Message {
             skb: self.skb,
             header,
-        };
-        match fill(&mut message) {
-            Ok(()) => {
-                message.end();
-                Ok(())
-            }
-            Err(Full) => {
-                message.cancel();
-                Err(Full)
-            }
         }
+        .fill(fill)
     }
 }
 

@@ -85,6 +85,16 @@ uncounted_exchange <<PLAN
 send host2 $G21 $G11 count 10
 expect host1 $G21 $G11 count 10
 PLAN
+# Its frames may also go to the bridge alone.
+set_attribute br flush 1
+own_address=$(<"/sys/class/net/br/address")
+uncounted_exchange <<PLAN
+port bridge br
+send host1 $G12 $own_address count 10
+send host1 $G11 $own_address count 20
+expect bridge $G11 $own_address count 20
+PLAN
+expect_attribute host1 n_macs 1
 bridge link set dev host1 locked off
 bridge fdb del $G11 dev host1 master
 set_attribute br flush 1

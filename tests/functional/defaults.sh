@@ -79,8 +79,9 @@ expect_settings host2 1 1 flood open 0
 
 # Parameters: for bridges and ports that are there, and for those that come.
 unload_module
-load_module auto_enable=1 ageing_time=60 exclusive=1 max_macs=1000 default_learning=0 default_unknown_unicast=1 \
-    default_on_failure=1 default_max_macs=5
+PARAMETERS=(auto_enable=1 ageing_time=60 exclusive=1 max_macs=1000 default_learning=0 default_unknown_unicast=1
+    default_on_failure=1 default_max_macs=5)
+load_module
 expect_settings host1 1 0 suppress closed 5
 links - <<<"link add name later up type bridge"
 for bridge in br later; do
@@ -98,7 +99,8 @@ done
 unload_module
 for parameter in auto_enable=2 ageing_time=1000001 exclusive=9 max_macs=16777217 default_learning=2 \
     default_unknown_unicast=2 default_on_failure=2 default_max_macs=1048577 ageing_time=soon max_macs=; do
-    fails load_module "$parameter"
+    PARAMETERS=("$parameter")
+    fails load_module
     [[ ! -e /sys/module/maclearn ]] || fail "loaded with $parameter"
 done
 dmesg >"$LAB/log"

@@ -220,12 +220,14 @@ counted() {
 
 # ---- the module ----------------------------------------------------------------------------------------------------
 
-# load_module [PARAMETER=VALUE...]
+# The module's parameters, NAME=VALUE each
+PARAMETERS=()
+
 load_module() {
     if [[ ${MACLEARN_KO:-} ]]; then
-        insmod "$MACLEARN_KO" "$@" || return
+        insmod "$MACLEARN_KO" "${PARAMETERS[@]}" || return
     else
-        modprobe maclearn "$@" || return
+        modprobe maclearn "${PARAMETERS[@]}" || return
     fi
     MODULE_LOADED=1
 }

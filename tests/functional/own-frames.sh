@@ -64,6 +64,19 @@ hello host1 $BRIDGE
 hello host1 $port_address
 PLAN
 expect_attribute br n_macs 0
+
+# An address that becomes a port's own is forgotten, and one that no longer is can be learned.
+exchange <<<"hello host1 $G12"
+expect_attribute br n_macs 1
+ip link set dev host3 address $G12
+expect_attribute br n_macs 0
+uncounted_exchange <<PLAN
+hello host1 $G12
+hello host1 $port_address
+PLAN
+expect_attribute br n_macs 1
+ip link set dev host3 address "$port_address"
+expect_attribute br n_macs 0
 uncounted_exchange <<PLAN
 $SELF
 send host2 $G21 $BRIDGE count 10

@@ -31,6 +31,40 @@ enum maclearn_on_failure {
 	MACLEARN_ON_FAILURE_CLOSED,
 };
 
+/**
+ * enum maclearn_event - What happened.
+ * @MACLEARN_EVENT_LEARNED: The port owns a MAC that it sent a frame from.
+ * @MACLEARN_EVENT_MOVED_IN: The same, and another port owned the MAC before.
+ * @MACLEARN_EVENT_ADDED: The port owns a MAC by request.
+ * @MACLEARN_EVENT_AGED: The MAC was not seen for the ageing time.
+ * @MACLEARN_EVENT_DELETED: The MAC was forgotten by request, with its port, or
+ *   with the last enabled port.
+ * @MACLEARN_EVENT_LIMIT_REACHED: A source could not be learned for a limit,
+ *   the first since there was room.
+ * @MACLEARN_EVENT_FAILING_OPEN: The port gets every copy from now on.
+ * @MACLEARN_EVENT_RECOVERED: The port is no longer failing open.
+ * @MACLEARN_EVENT_ENABLED: Copies to the port are filtered from now on.
+ * @MACLEARN_EVENT_DISABLED: They are no longer.
+ * @MACLEARN_EVENT_PORT_CHANGED: Other settings of the port were changed.
+ * @MACLEARN_EVENT_BRIDGE_CHANGED: Settings of the bridge were changed.
+ * @MACLEARN_EVENT_LOST: More happened than could be told one by one.
+ */
+enum maclearn_event {
+	MACLEARN_EVENT_LEARNED,
+	MACLEARN_EVENT_MOVED_IN,
+	MACLEARN_EVENT_ADDED,
+	MACLEARN_EVENT_AGED,
+	MACLEARN_EVENT_DELETED,
+	MACLEARN_EVENT_LIMIT_REACHED,
+	MACLEARN_EVENT_FAILING_OPEN,
+	MACLEARN_EVENT_RECOVERED,
+	MACLEARN_EVENT_ENABLED,
+	MACLEARN_EVENT_DISABLED,
+	MACLEARN_EVENT_PORT_CHANGED,
+	MACLEARN_EVENT_BRIDGE_CHANGED,
+	MACLEARN_EVENT_LOST,
+};
+
 #define MACLEARN_MAX_PORT_MACS		1048576
 #define MACLEARN_MAX_BRIDGE_MACS	16777216
 #define MACLEARN_MAX_AGEING_TIME	1000000
@@ -80,6 +114,18 @@ enum {
 };
 
 enum {
+	MACLEARN_A_EVENT_EVENT = 1,
+	MACLEARN_A_EVENT_BRIDGE,
+	MACLEARN_A_EVENT_PORT,
+	MACLEARN_A_EVENT_VLAN,
+	MACLEARN_A_EVENT_MAC,
+	MACLEARN_A_EVENT_LOST,
+
+	__MACLEARN_A_EVENT_MAX,
+	MACLEARN_A_EVENT_MAX = (__MACLEARN_A_EVENT_MAX - 1)
+};
+
+enum {
 	MACLEARN_A_STATISTICS_IFINDEX = 1,
 	MACLEARN_A_STATISTICS_SUPPRESSED,
 	MACLEARN_A_STATISTICS_SUPPRESSED_BYTES,
@@ -108,9 +154,12 @@ enum {
 	MACLEARN_CMD_ENTRY_FLUSH,
 	MACLEARN_CMD_STATS_GET,
 	MACLEARN_CMD_STATS_RESET,
+	MACLEARN_CMD_EVENT_NTF,
 
 	__MACLEARN_CMD_MAX,
 	MACLEARN_CMD_MAX = (__MACLEARN_CMD_MAX - 1)
 };
+
+#define MACLEARN_MCGRP_EVENTS	"events"
 
 #endif /* _UAPI_LINUX_MACLEARN_H */

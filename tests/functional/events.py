@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Writes what the family's multicast group says to standard output, a line an event; READY is written to when
+it listens, and it ends with its standard input. Devices are named as they are when it begins."""
+
+import os
+import select
+import sys
+
+from family import connect, indices
+
+names = {index: name for name, index in indices().items()}
+ynl = connect()
+ynl.ntf_subscribe("events")
+with open(sys.argv[1], "w", encoding="ascii") as ready:
+    ready.write("ready\n")
+
+while True:
+    readable, _, _ = select.select([ynl.sock, sys.stdin], [], [])
+    ynl.check_ntf()
+    while not ynl.async_msg_queue.empty():
+        event = ynl.async_msg_queue.get()["msg"]
+        device = names.get(event.get("port", event["bridge"]))
+        rest = [str(event[name]) for name in ("mac", "vlan", "lost") if name in event]
+        print(event["event"], device, *rest, flush=True)
+    if sys.stdin in readable and not os.read(sys.stdin.fileno(), 1):
+        break
