@@ -10,7 +10,7 @@ use crate::{
     bridge::Bridge,
     decision::{decide, Decision},
     kapi::{
-        bridge as kernel_bridge,
+        bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
         netdevice::NetDevice,
         netfilter::{Hook, HookContext, Point, Priority},
@@ -60,7 +60,7 @@ impl Hook<Ports> for PreRouting {
         {
             return frame.accept();
         }
-        if kernel_bridge::is_locked(&port.device, context.section()) {
+        if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
             // The bridge decides about this source after this hook.
             frame.set_mark(mark.learning_when_admitted().to_bits(bridge.secret));
             return frame.accept();

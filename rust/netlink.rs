@@ -17,7 +17,7 @@ use crate::{
     },
     network::Network,
     port::{Counter, Flag, Port, PortChange},
-    table::{Action, Cursor, Entry, Key, Learned, PortIndex, Stamp, Visit},
+    table::{Action, Claims, Cursor, Entry, Key, Learned, PortIndex, Stamp, Visit},
 };
 
 operations! {
@@ -150,6 +150,14 @@ fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
         uapi::MACLEARN_A_BRIDGE_MEMORY,
         bridge.table.memory_bytes() as u64,
     )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD,
+        bridge.offloads().into(),
+    )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_N_OFFLOADED,
+        bridge.table.published(),
+    )?;
     message.put_u8(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, is(Flag::Learning))?;
     message.put_u32(
         uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
@@ -197,6 +205,7 @@ fn bridge_set(request: &Request<'_>) -> Result {
         ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
         exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
         max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
+        offload: choice(uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD),
     });
     Ok(())
 }
@@ -237,7 +246,7 @@ impl Filter {
             && self.mac.is_none_or(|mac| mac == entry.key.mac())
             && self
                 .is_static
-                .is_none_or(|is_static| is_static == entry.is_static)
+                .is_none_or(|is_static| is_static == entry.claims.has(Claims::STATIC))
     }
 }
 
@@ -294,7 +303,7 @@ fn dump_bridge(
     entries: &mut KVec<Entry>,
     cursor: &mut Option<Cursor>,
 ) -> Result<bool> {
-    let indices = bridge.port_indices()?;
+    let ports = bridge.ports_by_index()?;
     let now = bridge.now();
     let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
     loop {
@@ -315,17 +324,20 @@ fn dump_bridge(
             })
         };
         for entry in &*entries {
-            let Some(&port) = indices.get(usize::from(entry.port)) else {
+            let Some(Some(port)) = ports.get(usize::from(entry.port)) else {
                 continue;
             };
             let age = u64::from((now as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
             let put = dump.message(|message| {
                 message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
-                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port)?;
+                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port.device.ifindex())?;
                 message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
                 message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
-                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, entry.is_static.into())?;
-                if entry.is_static {
+                let has = |claims| u8::from(entry.claims.has(claims));
+                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(Claims::STATIC))?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
+                if !entry.claims.has(Claims::LEARNED) {
                     return Ok(());
                 }
                 message.put_u32(
@@ -389,21 +401,28 @@ fn entry_new(request: &Request<'_>) -> Result {
 fn entry_del(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
     let key = key(request, &port.bridge)?;
-    let removed = {
+    let (claims, unpublished) = {
         let mut locked = port.bridge.writer.lock();
-        let removed = locked.remove(key, port.index);
-        if removed {
+        let claims = locked.claims(key, port.index);
+        locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
+        if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
             locked.note(Kind::Deleted, &port, Some(key));
         }
-        removed
+        (claims, locked.take_unpublished())
     };
-    if removed {
-        port.bridge.settle();
-        Ok(())
-    } else {
-        let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
-        Err(request.refuse(ENOENT, c"the port does not own that MAC", mac))
+    if let Some(keys) = unpublished {
+        port.bridge.take_back(&keys);
     }
+    let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
+    if claims == Claims::NONE {
+        return Err(request.refuse(ENOENT, c"the port does not own that MAC", mac));
+    }
+    if claims == Claims::BRIDGE {
+        let message = c"the bridge's own fdb has that MAC: delete it there";
+        return Err(request.refuse(EBUSY, message, mac));
+    }
+    port.bridge.settle();
+    Ok(())
 }
 
 fn entry_flush(request: &Request<'_>) -> Result {
@@ -419,8 +438,11 @@ fn entry_flush(request: &Request<'_>) -> Result {
             bridge
         }
     };
-    filter.is_static.get_or_insert(false);
-    bridge.flush(|entry| filter.matches(entry));
+    let claims = match filter.is_static.take() {
+        Some(true) => Claims::STATIC,
+        Some(false) | None => Claims::LEARNED,
+    };
+    bridge.flush(claims, |entry| filter.matches(entry));
     Ok(())
 }
 

@@ -113,6 +113,11 @@ impl Flags {
         })
     }
 
+    /// Whether copies to the port are filtered, and it is not failing open.
+    pub(crate) fn filters(self) -> bool {
+        self.has(Flag::Enabled) && !self.has(Flag::Gone) && !self.policy().failing_open
+    }
+
     /// What they say about copies to the port.
     #[inline(always)]
     pub(crate) fn policy(self) -> Policy {

@@ -136,6 +136,8 @@ pub struct Writer {
     migrated: usize,
     /// Arrays retired since the table was made.
     retired: usize,
+    /// How often something happened that may let a key be published.
+    changes: Cell<u64>,
     unpublished: Unpublished,
 }
 
@@ -181,6 +183,7 @@ impl Writer {
             crowded: Cell::new(false),
             migrated: 0,
             retired: 0,
+            changes: Cell::new(0),
             unpublished: Unpublished::default(),
         }
     }
@@ -272,10 +275,20 @@ impl Writer {
         Some(owner.port())
     }
 
+    /// If `key` is published, it is so no longer.
+    pub fn unpublish(&mut self, key: Key) {
+        if let Some(primary) = self.find_primary(key) {
+            primary
+                .slot
+                .set_owner(self.no_longer_published(key, primary.owner));
+        }
+    }
+
     /// Forgets that `key` is published, and tells nobody.
     pub fn disown_published(&mut self, key: Key) {
         if let Some(primary) = self.find_primary(key) {
             if primary.owner.is_published() {
+                self.count_change();
                 self.shared.count_published(false);
                 primary.slot.set_owner(primary.owner.with_published(false));
             }
@@ -286,6 +299,11 @@ impl Writer {
     #[inline]
     pub fn take_unpublished(&mut self) -> Option<Unpublished> {
         (!self.unpublished.is_empty()).then(|| mem::take(&mut self.unpublished))
+    }
+
+    /// A number that changes whenever there may be another key to publish.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
     }
 
     /// A number that changes whenever entries were moved to another place.
@@ -338,7 +356,7 @@ impl Writer {
                             break;
                         }
                         Action::Unpublish => {
-                            slot.set_owner(self.unpublish(name.key(), owner));
+                            slot.set_owner(self.no_longer_published(name.key(), owner));
                             break;
                         }
                         Action::Withdraw(claims) => {
@@ -520,9 +538,9 @@ impl Writer {
 
         if exclusive && primary.owner.claims() == Claims::LEARNED {
             // In place, so that there is no moment without an owner, and no room is needed.
-            self.shared.uncount(primary.owner.port());
-            self.shared.count(port);
-            let shared = self.unpublish(key, primary.owner).is_shared();
+            self.uncount(primary.owner.port());
+            self.count(port);
+            let shared = self.no_longer_published(key, primary.owner).is_shared();
             let name = Name::primary(key);
             primary.slot.set(name, owner.with_shared(shared), stamp);
         } else {
@@ -550,7 +568,7 @@ impl Writer {
             return false;
         };
         slot.set(name, owner, stamp);
-        self.shared.count(owner.port());
+        self.count(owner.port());
         true
     }
 
@@ -569,6 +587,22 @@ impl Writer {
         }
     }
 
+    /// Counts a key that `port` owns from now on.
+    fn count(&self, port: PortIndex) {
+        self.shared.count(port);
+        self.count_change();
+    }
+
+    /// Counts a key that `port` no longer owns.
+    fn uncount(&self, port: PortIndex) {
+        self.shared.uncount(port);
+        self.count_change();
+    }
+
+    fn count_change(&self) {
+        self.changes.set(self.changes.get() + 1);
+    }
+
     fn count_move(&self) {
         self.moves.set(self.moves.get() + 1);
     }
@@ -576,7 +610,7 @@ impl Writer {
     fn set_shared(&self, key: Key, shared: bool) {
         if let Some(primary) = self.find_primary(key) {
             let owner = if shared {
-                self.unpublish(key, primary.owner)
+                self.no_longer_published(key, primary.owner)
             } else {
                 primary.owner
             };
@@ -585,7 +619,7 @@ impl Writer {
     }
 
     /// `owner` of `key` as it is to be stored, published no longer.
-    fn unpublish(&self, key: Key, owner: Owner) -> Owner {
+    fn no_longer_published(&self, key: Key, owner: Owner) -> Owner {
         if owner.is_published() {
             self.shared.count_published(false);
             self.unpublished.push(key);
@@ -607,6 +641,7 @@ impl Writer {
             self.remove_entry(slot);
         } else if left != owner.claims() {
             slot.set_owner(owner.with_claims(left));
+            self.count_change();
         }
     }
 
@@ -625,7 +660,7 @@ impl Writer {
                     extra.slot.set_owner(extra.owner.with_claims(left));
                     shared = true;
                 } else {
-                    self.shared.uncount(extra.owner.port());
+                    self.uncount(extra.owner.port());
                     extra.slot.clear();
                 }
             }
@@ -640,7 +675,7 @@ impl Writer {
         let Some(name) = slot.name() else { return };
         let key = name.key();
         if name.is_extra() {
-            self.shared.uncount(slot.owner().port());
+            self.uncount(slot.owner().port());
             slot.clear();
             self.set_shared(key, self.extras(key).next().is_some());
         } else {
@@ -650,8 +685,8 @@ impl Writer {
 
     /// Removes a primary entry. If there are extra owners, one of them takes its place.
     fn remove_primary(&self, key: Key, primary: Slot<'_>) {
-        let owner = self.unpublish(key, primary.owner());
-        self.shared.uncount(owner.port());
+        let owner = self.no_longer_published(key, primary.owner());
+        self.uncount(owner.port());
         if owner.is_shared() {
             let mut extras = self.extras(key);
             if let Some(heir) = extras.next() {
