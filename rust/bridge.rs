@@ -88,6 +88,7 @@ pub(crate) struct Bridge {
     tracked: AtomicU32,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
+    all_published: AtomicU32,
     /// The bridge device.
     pub(crate) device: ARef<NetDevice>,
     /// The table's lock.
@@ -149,6 +150,7 @@ impl Bridge {
                 tracked: AtomicU32::new(0),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
+                all_published: AtomicU32::new(0),
                 device: device.hold(),
                 writer <- new_bh_lock!(writer, "maclearn_table"),
                 gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
@@ -256,6 +258,16 @@ impl Bridge {
     /// Sets [`Bridge::is_out_of_memory`].
     pub(crate) fn set_out_of_memory(&self, on: bool) {
         self.out_of_memory.store_relaxed(on.into());
+    }
+
+    /// Whether nothing was learned since all was published that can be.
+    pub(crate) fn is_all_published(&self) -> bool {
+        self.all_published.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_all_published`].
+    pub(crate) fn set_all_published(&self, on: bool) {
+        self.all_published.store_relaxed(on.into());
     }
 
     /// Changes settings.

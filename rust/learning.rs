@@ -70,6 +70,9 @@ fn learn_locked(
             port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
             if writer.wanted().is_some() {
                 port.upkeep.schedule(0);
+            } else if bridge.is_all_published() {
+                bridge.set_all_published(false);
+                port.upkeep.schedule(offload::DELAY);
             }
             (Admission::Admit, false)
         }

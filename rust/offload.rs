@@ -25,6 +25,7 @@ use crate::{
     events::Kind,
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
+        clock,
         netdevice::NetDevice,
         rcu::ReadSection,
         rtnl::Rtnl,
@@ -39,6 +40,9 @@ const MOST: u32 = 1 << 16;
 
 /// Most keys that are published under one hold of RTNL, some milliseconds.
 const MOST_A_HOLD: usize = 1024;
+
+/// Time from the first change that may let a key be published until it is, in ticks.
+pub(crate) const DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
 
 /// Whether keys may be published.
 #[derive(Default)]
@@ -215,6 +219,7 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let mut gate = bridge.gate.lock();
     if gate.is_open {
         gate.done = Some(changes);
+        bridge.set_all_published(true);
     }
     Ok(false)
 }
