@@ -140,7 +140,7 @@ impl Bridge {
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 table,
-                secret: mark::Secret(random::word() as u32),
+                secret: mark::Secret::new(random::word()),
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 exclusive: AtomicU32::new(initial.exclusive.into()),
                 max_macs: AtomicU32::new(initial.max_macs),

@@ -22,7 +22,7 @@ pub(crate) enum Admission {
 /// Makes `port` an owner of `key`, the source of a frame that came in through it at `address`.
 #[cold]
 #[inline(never)]
-pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'_>) -> Admission {
+pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext) -> Admission {
     let bridge = &*port.bridge;
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
@@ -47,7 +47,7 @@ fn learn_locked(
     port: &Port,
     key: Key,
     writer: &mut Locked,
-    context: &HookContext<'_>,
+    context: &HookContext,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
     let now = bridge.now();

@@ -65,13 +65,14 @@ impl PerNetwork for Network {
     }
 
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::new(Ports::new(), GFP_KERNEL)?;
+        let ports = Arc::new(Ports::new()?, GFP_KERNEL)?;
+        let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 ports,
-                every_port: DeviceMap::new(),
-                every_bridge: DeviceMap::new(),
+                every_port,
+                every_bridge,
                 members <- new_mutex!(
                     Members {
                         bridges: KVec::new(),

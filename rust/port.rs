@@ -15,6 +15,7 @@ use crate::{
         delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Counters,
         sysfs::Directory,
     },
+    mark::Secret,
     network::Network,
     platform::{AtomicU32, AtomicU64},
     table::{PortIndex, Writer},
@@ -123,7 +124,7 @@ impl Flags {
     pub(crate) fn policy(self) -> Policy {
         Policy {
             suppress_unknown: self.has(Flag::SuppressUnknown),
-            failing_open: self.has(Flag::FailingOpen) || self.has(Flag::Unsettled),
+            failing_open: self.0 & (Flag::FailingOpen as u32 | Flag::Unsettled as u32) != 0,
         }
     }
 }
@@ -184,6 +185,8 @@ pub(crate) struct Port {
     flags: AtomicU32,
     /// Its number among the ports of the bridge, by which the table knows it.
     pub(crate) index: PortIndex,
+    /// The bridge's [`Bridge::secret`].
+    pub(crate) secret: Secret,
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
     counters: Counters<COUNTERS>,
@@ -225,6 +228,7 @@ impl Port {
                 device: device.hold(),
                 flags: AtomicU32::new(flags.0),
                 index,
+                secret: bridge.secret,
                 bridge,
                 counters,
                 reset: [const { AtomicU64::new(0) }; COUNTERS],

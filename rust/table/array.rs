@@ -197,7 +197,7 @@ impl Array {
     #[inline]
     fn second(&self, choice: Choice) -> &Bucket {
         // One of the others: the first is left out of the count.
-        let second = scale(choice.high, self.len() - 1);
+        let second = scale(choice.high, self.len().wrapping_sub(1));
         &self.buckets[second + usize::from(second >= choice.first)]
     }
 }
@@ -212,7 +212,7 @@ struct Choice {
 /// Spreads a 32-bit hash over `0..len`.
 #[inline]
 fn scale(hash: u32, len: usize) -> usize {
-    ((u64::from(hash) * len as u64) >> 32) as usize
+    (u64::from(hash).wrapping_mul(len as u64) >> 32) as usize
 }
 
 /// An entry that was found.

@@ -54,6 +54,17 @@ pub enum Ownership {
     Nobody,
 }
 
+/// Who owns a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owners {
+    /// No port.
+    Nobody,
+    /// This port alone.
+    One(PortIndex),
+    /// More than one.
+    Several,
+}
+
 /// The reading side of a table.
 pub struct Table {
     shared: Arc<Shared>,
@@ -92,6 +103,16 @@ impl Table {
                 true
             }
             Found::Mine(_) | Found::Other | Found::Nobody => false,
+        }
+    }
+
+    /// Who owns `key`?
+    #[inline]
+    pub fn owners(&self, guard: &ReadGuard, key: Key) -> Owners {
+        match self.first(guard).find_primary(key) {
+            None => Owners::Nobody,
+            Some(primary) if !primary.owner.is_shared() => Owners::One(primary.owner.port()),
+            Some(_) => Owners::Several,
         }
     }
 

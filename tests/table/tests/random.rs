@@ -130,6 +130,14 @@ impl Twin {
         self.owners.values().filter(owns).count()
     }
 
+    fn owners(&self, key: Key) -> Owners {
+        match self.only_owner(key) {
+            Some((port, _)) => Owners::One(port),
+            None if self.owners.get(&key).is_none_or(BTreeMap::is_empty) => Owners::Nobody,
+            None => Owners::Several,
+        }
+    }
+
     fn ownership(&self, key: Key, port: PortIndex) -> Ownership {
         match self.owners.get(&key) {
             Some(owners) if owners.contains_key(&port) => Ownership::Mine,
@@ -414,6 +422,10 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         }
 
         for number in 0..KEYS {
+            prop_assert_eq!(
+                table.owners(&read_lock(), key(number)),
+                twin.owners(key(number))
+            );
             for port in 0..PORTS {
                 prop_assert_eq!(
                     table.ownership(&read_lock(), key(number), port),
