@@ -412,19 +412,6 @@ impl Bridge {
         Some(Learned::NoRoom)
     }
 
-    /// Interface indices of the ports, by their index in the table; 0 where there is none.
-    pub(crate) fn port_indices(&self) -> Result<KVec<u32>> {
-        let ports = self.ports.lock();
-        let mut indices = KVec::new();
-        for port in &*ports {
-            while indices.len() <= usize::from(port.index) {
-                indices.push(0, GFP_KERNEL)?;
-            }
-            indices[usize::from(port.index)] = port.device.ifindex();
-        }
-        Ok(indices)
-    }
-
     /// Whether the bridge filters VLANs.
     pub(crate) fn filters_vlans(&self) -> bool {
         crate::kapi::bridge::filters_vlans(&self.device)
@@ -479,6 +466,18 @@ impl Bridge {
         let ports = self.ports.lock();
         (0..MAX_PORTS as PortIndex).find(|&index| ports.iter().all(|port| port.index != index))
     }
+}
+
+/// Interface indices of ports, by their index in the table; 0 where there is none.
+pub(crate) fn port_indices(ports: &[Arc<Port>]) -> Result<KVec<u32>> {
+    let mut indices = KVec::new();
+    for port in ports {
+        while indices.len() <= usize::from(port.index) {
+            indices.push(0, GFP_KERNEL)?;
+        }
+        indices[usize::from(port.index)] = port.device.ifindex();
+    }
+    Ok(indices)
 }
 
 /// Adds a number to a list that is in order.

@@ -14,7 +14,7 @@ use core::{
 use kernel::prelude::*;
 
 use crate::{
-    bridge::Bridge,
+    bridge::{port_indices, Bridge},
     kapi::{
         bindings as uapi, clock,
         genetlink::{has_listeners, Full, Message, Notification},
@@ -107,12 +107,13 @@ impl Locked {
         })
     }
 
-    /// Notes what happened at `port`, if somebody listens, and sees to its being sent.
+    /// Notes what happened at `port`, if somebody listens, and sees to its being sent. Of a port
+    /// that has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&mut self, kind: Kind, port: &Port, key: Option<Key>) {
-        if !has_listeners(port.bridge.device.net()) {
+        if !port.is_present() || !has_listeners(port.bridge.device.net()) {
             return;
         }
-        let is_first = self.waiting.is_empty();
+        let is_first = self.waiting.events.is_empty();
         self.waiting.push(Event {
             kind,
             port: Some(port.index),
@@ -192,11 +193,15 @@ pub(crate) fn send(bridge: &Bridge) {
 /// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
 fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
     let total = batch.events.len() as u32;
-    let Ok(indices) = bridge.port_indices() else {
+    let Ok(indices) = port_indices(&bridge.ports.lock()) else {
         return batch.lost.saturating_add(total);
     };
     let index_of = |port: Option<PortIndex>| indices.get(usize::from(port?)).copied();
     let net = bridge.device.net();
+    // Who listened has gone, or the family has.
+    if !has_listeners(net) {
+        return 0;
+    }
     let bridge_index = bridge.device.ifindex();
     let mut datagram: Option<Notification> = None;
     let mut add = |fill: &dyn Fn(&mut Message<'_>) -> Result<(), Full>| -> Result {
