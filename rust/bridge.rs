@@ -380,7 +380,7 @@ impl Bridge {
             return None;
         }
         for _ in 0..WALKS {
-            let learned = {
+            let (learned, grows) = {
                 let mut writer = self.writer.lock();
                 if port.flags().has(Flag::Gone) {
                     return Some(Learned::PortLimit);
@@ -400,16 +400,31 @@ impl Bridge {
                 if matches!(learned, Learned::New { .. }) {
                     writer.note(Kind::Added, port, Some(key));
                 }
-                learned
+                (learned, writer.wanted().is_some())
             };
             if learned != Learned::NoRoom {
-                self.ask_for_upkeep();
+                if grows {
+                    self.ask_for_upkeep();
+                }
                 return Some(learned);
             }
             let _walk = self.walk.lock();
             crate::upkeep::resize(self);
         }
         Some(Learned::NoRoom)
+    }
+
+    /// The ports, by their index in the table.
+    pub(crate) fn ports_by_index(&self) -> Result<KVec<Option<Arc<Port>>>> {
+        let ports = self.ports.lock();
+        let mut by_index = KVec::new();
+        for port in &*ports {
+            while by_index.len() <= usize::from(port.index) {
+                by_index.push(None, GFP_KERNEL)?;
+            }
+            by_index[usize::from(port.index)] = Some(port.clone());
+        }
+        Ok(by_index)
     }
 
     /// Whether the bridge filters VLANs.
@@ -466,18 +481,6 @@ impl Bridge {
         let ports = self.ports.lock();
         (0..MAX_PORTS as PortIndex).find(|&index| ports.iter().all(|port| port.index != index))
     }
-}
-
-/// Interface indices of ports, by their index in the table; 0 where there is none.
-pub(crate) fn port_indices(ports: &[Arc<Port>]) -> Result<KVec<u32>> {
-    let mut indices = KVec::new();
-    for port in ports {
-        while indices.len() <= usize::from(port.index) {
-            indices.push(0, GFP_KERNEL)?;
-        }
-        indices[usize::from(port.index)] = port.device.ifindex();
-    }
-    Ok(indices)
 }
 
 /// Adds a number to a list that is in order.

@@ -14,7 +14,7 @@ use core::{
 use kernel::prelude::*;
 
 use crate::{
-    bridge::{port_indices, Bridge},
+    bridge::Bridge,
     kapi::{
         bindings as uapi, clock,
         genetlink::{has_listeners, Full, Message, Notification},
@@ -193,10 +193,13 @@ pub(crate) fn send(bridge: &Bridge) {
 /// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
 fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
     let total = batch.events.len() as u32;
-    let Ok(indices) = port_indices(&bridge.ports.lock()) else {
+    let Ok(ports) = bridge.ports_by_index() else {
         return batch.lost.saturating_add(total);
     };
-    let index_of = |port: Option<PortIndex>| indices.get(usize::from(port?)).copied();
+    let index_of = |port: Option<PortIndex>| {
+        let port = ports.get(usize::from(port?))?.as_ref()?;
+        Some(port.device.ifindex())
+    };
     let net = bridge.device.net();
     // Who listened has gone, or the family has.
     if !has_listeners(net) {

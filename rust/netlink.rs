@@ -8,7 +8,7 @@
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
-    bridge::{port_indices, Bridge, BridgeChange},
+    bridge::{Bridge, BridgeChange},
     events::Kind,
     kapi::{
         bindings as uapi, clock,
@@ -331,9 +331,8 @@ fn dump_bridge(
     entries: &mut KVec<Entry>,
     walk: &mut Option<Walk>,
 ) -> Result<bool> {
-    // Held so that a port's number stays its own.
-    let ports = bridge.ports.lock();
-    let indices = port_indices(&ports)?;
+    let ports = bridge.ports_by_index()?;
+    let port_of = |entry: &Entry| ports.get(usize::from(entry.port))?.as_deref();
     let now = bridge.now();
     let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
     loop {
@@ -353,7 +352,8 @@ fn dump_bridge(
                 dump.interrupt();
             }
             writer.visit(&mut walk.cursor, DUMP_BUCKETS, |entry| {
-                if filter.matches(&entry) {
+                // The number of a port that has left may be another's.
+                if port_of(&entry).is_some_and(Port::is_present) && filter.matches(&entry) {
                     // There is room for all that the buckets can hold.
                     let _ = entries.push_within_capacity(entry);
                 }
@@ -361,13 +361,13 @@ fn dump_bridge(
             })
         };
         for entry in &*entries {
-            let Some(&port) = indices.get(usize::from(entry.port)) else {
+            let Some(port) = port_of(entry) else {
                 continue;
             };
             let age = u64::from((now as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
             let put = dump.message(|message| {
                 message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
-                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port)?;
+                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port.device.ifindex())?;
                 message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
                 message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
                 message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, entry.is_static.into())?;
