@@ -439,7 +439,7 @@ impl Bridge {
             return None;
         }
         for _ in 0..WALKS {
-            let (learned, unpublished) = {
+            let (learned, unpublished, grows) = {
                 let mut writer = self.writer.lock();
                 if port.flags().has(Flag::Gone) {
                     return Some(Learned::PortLimit);
@@ -459,13 +459,22 @@ impl Bridge {
                 if matches!(learned, Learned::New { .. }) {
                     writer.note(Kind::Added, port, Some(key));
                 }
-                (learned, writer.take_unpublished())
+                (
+                    learned,
+                    writer.take_unpublished(),
+                    writer.wanted().is_some(),
+                )
             };
             if let Some(keys) = unpublished {
                 self.take_back(&keys);
             }
             if learned != Learned::NoRoom {
-                self.ask_for_upkeep();
+                if grows {
+                    self.ask_for_upkeep();
+                } else if self.is_all_published() {
+                    self.set_all_published(false);
+                    port.upkeep.schedule(offload::DELAY);
+                }
                 return Some(learned);
             }
             let _walk = self.walk.lock();

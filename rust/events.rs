@@ -112,12 +112,13 @@ impl Locked {
         })
     }
 
-    /// Notes what happened at `port`, if somebody listens, and sees to its being sent.
+    /// Notes what happened at `port`, if somebody listens, and sees to its being sent. Of a port
+    /// that has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&mut self, kind: Kind, port: &Port, key: Option<Key>) {
-        if !has_listeners(port.bridge.device.net()) {
+        if !port.is_present() || !has_listeners(port.bridge.device.net()) {
             return;
         }
-        let is_first = self.waiting.is_empty();
+        let is_first = self.waiting.events.is_empty();
         self.waiting.push(Event {
             kind,
             port: Some(port.index),
@@ -210,6 +211,10 @@ fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
         Some(port.device.ifindex())
     };
     let net = bridge.device.net();
+    // Who listened has gone, or the family has.
+    if !has_listeners(net) {
+        return 0;
+    }
     let bridge_index = bridge.device.ifindex();
     let mut datagram: Option<Notification> = None;
     let mut add = |fill: &dyn Fn(&mut Message<'_>) -> Result<(), Full>| -> Result {

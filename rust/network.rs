@@ -282,8 +282,8 @@ impl Network {
         let mut members = self.members.lock();
         {
             let mut locked = bridge.writer.lock();
-            port.set(&mut locked, Flag::Gone, true);
             port.set(&mut locked, Flag::Enabled, false);
+            port.set(&mut locked, Flag::Gone, true);
         }
         self.ports.remove([&*port.device]);
         self.every_port.remove([&*port.device]);

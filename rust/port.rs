@@ -248,6 +248,12 @@ impl Port {
         Flags(self.flags.load_relaxed())
     }
 
+    /// Whether it has not left the bridge, so that its number in the table is its own. The caller
+    /// holds the table's lock.
+    pub(crate) fn is_present(&self) -> bool {
+        !self.flags().has(Flag::Gone)
+    }
+
     /// Sets or clears a flag under the table's lock, which is an event for some.
     pub(crate) fn set(&self, locked: &mut Locked, flag: Flag, on: bool) {
         if self.flags().has(flag) == on {
