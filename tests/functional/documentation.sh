@@ -219,6 +219,20 @@ example "Listening to events"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
+
+for static in 0 1; do
+    $ynl --do entry-flush --json '{"bridge": '"$(<br0/ifindex)"', "static": '"$static"'}' >/dev/null
+done
+example "No copies at all"
+uncounted_exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+PLAN
+example "No copies at all"
+example "No copies at all"
+ip link set dev uplink master br0
+disable uplink
+wait_for_ports uplink sniffer
 no_more_examples
 
 # ---- README.md
@@ -227,6 +241,7 @@ set_attribute host1 flush 1
 exchange <<PLAN
 hello host1 $G11
 hello host1 $G12
+hello host1 $G13
 hello host3 $G31
 send host2 $G21 $G31 count 774
 expect host3 $G21 $G31 count 774
