@@ -175,7 +175,7 @@ impl Bridge {
     /// The time in the table's units.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        clock::ticks() >> self.unit_shift.load_relaxed()
+        clock::ticks().wrapping_shr(self.unit_shift.load_relaxed())
     }
 
     /// When entries age.

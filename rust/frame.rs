@@ -118,7 +118,11 @@ impl Hook<Bridge> for BridgeEgress {
     const PRIORITY: Priority = Priority::Last;
 
     fn run(bridge: &Bridge, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
-        let vlan = classify(bridge, &bridge.device, &frame, context);
+        let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
+            classify(bridge, &bridge.device, &frame, context)
+        } else {
+            Some(0)
+        };
         let mark = vlan.map(|vlan| Mark::local(vlan).to_bits(bridge.secret, frame.destination()));
         frame.set_mark(mark.unwrap_or(0));
         frame.accept()
@@ -127,12 +131,30 @@ impl Hook<Bridge> for BridgeEgress {
 
 /// Marks a frame that enters through `port` and learns its source.
 #[inline(always)]
-fn enter(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn enter(port: &Port, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    if kernel_bridge::filters_vlans(&port.bridge.device) {
+        enter_filtered(port, frame, context)
+    } else {
+        enter_vlan(port, 0, frame, context)
+    }
+}
+
+/// The same on a bridge that filters VLANs.
+#[inline(never)]
+fn enter_filtered(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
+    match classify(&port.bridge, &port.device, &frame, context) {
+        Some(vlan) => enter_vlan(port, vlan, frame, context),
+        None => {
+            frame.set_mark(0);
+            frame.accept()
+        }
+    }
+}
+
+/// The same, the VLAN being known.
+#[inline(always)]
+fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
     let bridge = &*port.bridge;
-    let Some(vlan) = classify(bridge, &port.device, &frame, context) else {
-        frame.set_mark(0);
-        return frame.accept();
-    };
     let destination = frame.destination();
     let mut mark = Mark::new(vlan);
     if !is_multicast(destination) {
@@ -143,38 +165,54 @@ fn enter(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
     if !port.flags().has(Flag::Learning) {
         return frame.accept();
     }
-    let source = frame.source();
-    let key = Key::from_parts(vlan, source);
+    let key = Key::from_parts(vlan, frame.source());
     if bridge
         .table
-        .refresh(context.section(), key, port.index, bridge.now() as Stamp)
+        .refresh_at_once(context.section(), key, port.index, bridge.now() as Stamp)
+    {
+        return frame.accept();
+    }
+    enter_unknown(port, mark, key, frame, context)
+}
+
+/// Learns the source of a frame, unless it is known after all.
+#[cold]
+#[inline(never)]
+fn enter_unknown(
+    port: &Port,
+    mark: Mark,
+    key: Key,
+    mut frame: Frame<'_>,
+    context: &HookContext,
+) -> Verdict {
+    let now = port.bridge.now() as Stamp;
+    if port
+        .bridge
+        .table
+        .refresh(context.section(), key, port.index, now)
     {
         return frame.accept();
     }
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
         let mark = mark.learning_when_admitted();
-        frame.set_mark(mark.to_bits(port.secret, destination));
+        frame.set_mark(mark.to_bits(port.secret, frame.destination()));
         return frame.accept();
     }
-    match learn(port, key, source, context) {
+    match learn(port, key, frame.source(), context) {
         Admission::Admit => frame.accept(),
         Admission::Drop => frame.drop(),
     }
 }
 
-/// The VLAN that the bridge puts a frame in that enters through `device`; `None` if it does not
-/// admit it or if its spanning trees keep that from a module.
-#[inline(always)]
+/// The VLAN that a bridge which filters VLANs puts a frame in that enters through `device`; `None`
+/// if it does not admit it or if its spanning trees keep that from a module.
 fn classify(
     bridge: &Bridge,
     device: &NetDevice,
     frame: &Frame<'_>,
     context: &HookContext,
 ) -> Option<u16> {
-    if !kernel_bridge::filters_vlans(&bridge.device) {
-        return Some(0);
-    }
     if kernel_bridge::runs_mst(&bridge.device) {
         return None;
     }

@@ -191,25 +191,29 @@ impl Array {
 
     #[inline]
     fn first(&self, choice: Choice) -> &Bucket {
-        &self.buckets[choice.first]
+        // SAFETY: It was scaled to the number of buckets of this array.
+        unsafe { self.buckets.get_unchecked(choice.first) }
     }
 
     #[inline]
     fn second(&self, choice: Choice) -> &Bucket {
         // One of the others: the first is left out of the count.
         let second = scale(choice.high, self.len().wrapping_sub(1));
-        &self.buckets[second + usize::from(second >= choice.first)]
+        let second = second + usize::from(second >= choice.first);
+        // SAFETY: It was scaled to one less than the number of buckets, which are at least two, and
+        // is at most one more.
+        unsafe { self.buckets.get_unchecked(second) }
     }
 }
 
-/// What a name's hash says about its buckets.
+/// What a name's hash says about its buckets in an array.
 #[derive(Clone, Copy)]
 struct Choice {
     first: usize,
     high: u32,
 }
 
-/// Spreads a 32-bit hash over `0..len`.
+/// Spreads a 32-bit hash over `0..len`, which is not empty and whose length fits in 32 bits.
 #[inline]
 fn scale(hash: u32, len: usize) -> usize {
     (u64::from(hash).wrapping_mul(len as u64) >> 32) as usize

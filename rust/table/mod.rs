@@ -106,6 +106,29 @@ impl Table {
         }
     }
 
+    /// Like [`Table::refresh`], but may say no where `port` is one of several owners: for a look
+    /// that comes before that one.
+    #[inline]
+    pub fn refresh_at_once(
+        &self,
+        guard: &ReadGuard,
+        key: Key,
+        port: PortIndex,
+        now: Stamp,
+    ) -> bool {
+        let Some(primary) = self.first(guard).find_primary(key) else {
+            return false;
+        };
+        let is_learned = primary.owner.claims().has(Claims::LEARNED);
+        if primary.owner.port() != port || !is_learned {
+            return false;
+        }
+        if primary.slot.stamp() != now {
+            primary.slot.set_stamp(now);
+        }
+        true
+    }
+
     /// Who owns `key`?
     #[inline]
     pub fn owners(&self, guard: &ReadGuard, key: Key) -> Owners {

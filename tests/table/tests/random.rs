@@ -358,7 +358,9 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 unpublished.clear();
             }
             Operation::Refresh { key: number, port } => {
+                let at_once = table.refresh_at_once(&read_lock(), key(number), port, now);
                 let known = table.refresh(&read_lock(), key(number), port, now);
+                prop_assert!(known || !at_once);
                 let own = twin
                     .owners
                     .get_mut(&key(number))
