@@ -219,14 +219,33 @@ example "Listening to events"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
+
+example "The bridge's own entries"
+
+# Nothing but what the example is about
+$ynl --do entry-flush --json '{"bridge": '"$(<br0/ifindex)"', "static": 1}' >/dev/null
+set_attribute br0 flush 1
+example "No copies at all"
+exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+hello host3 $G31
+PLAN
+wait_until 20 attribute_is br0 n_offloaded 3
+example "No copies at all"
+example "No copies at all"
+wait_until 20 attribute_is br0 n_offloaded 0
+example "No copies at all"
 no_more_examples
 
 # ---- README.md
 open_document "$SOURCE/README.md"
+disable uplink
 set_attribute host1 flush 1
 exchange <<PLAN
 hello host1 $G11
 hello host1 $G12
+hello host1 $G13
 hello host3 $G31
 send host2 $G21 $G31 count 774
 expect host3 $G21 $G31 count 774
