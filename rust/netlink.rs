@@ -210,6 +210,9 @@ fn bridge_set(request: &Request<'_>) -> Result {
     Ok(())
 }
 
+/// The claims of an entry that netlink calls static: they do not age.
+const CONFIGURED: Claims = Claims::STATIC.and(Claims::BRIDGE);
+
 /// Which entries of a bridge are meant.
 struct Filter {
     port: Option<Arc<Port>>,
@@ -262,7 +265,7 @@ impl Filter {
             && self.mac.is_none_or(|mac| mac == entry.key.mac())
             && self
                 .is_static
-                .is_none_or(|is_static| is_static == entry.claims.has(Claims::STATIC))
+                .is_none_or(|is_static| is_static == entry.claims.has(CONFIGURED))
     }
 }
 
@@ -380,7 +383,7 @@ fn dump_bridge(
                 message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
                 message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
                 let has = |claims| u8::from(entry.claims.has(claims));
-                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(Claims::STATIC))?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(CONFIGURED))?;
                 message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
                 message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
                 if !entry.claims.has(Claims::LEARNED) {

@@ -6,8 +6,8 @@
 
 use super::bindings;
 
-/// Ticks in a second (`HZ`).
-pub(crate) const TICKS_PER_SECOND: u64 = bindings::HZ as u64;
+/// Ticks in a second. (`HZ` is first defined as that of user space, which is what bindgen takes.)
+pub(crate) const TICKS_PER_SECOND: u64 = bindings::CONFIG_HZ as u64;
 
 /// Ticks since some time before boot (`jiffies`).
 #[inline(always)]

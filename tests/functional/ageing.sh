@@ -32,19 +32,18 @@ ages_after() {
 make_hub host1 host2
 load_module
 expect_attribute br ageing_time 300
-set_attribute br ageing_time 2
-expect_attribute br ageing_time 2
+set_attribute br ageing_time 5
+expect_attribute br ageing_time 5
 enable host1 host2
 
 now_ms && begin=$REPLY
 exchange <<<"hello host1 $G11"
 now_ms && spoken=$REPLY
 expect_attribute host1 n_macs 1
-ages_after 2
+ages_after 5
 expect_attribute host1 statistics/aged 1
 
 # An entry in use stays. The last frame counts, not the first.
-set_attribute br ageing_time 5
 exchange <<<"hello host1 $G11"
 stream --rate 20 <<<"stream host1 $G11 $NOBODY to host2"
 holds 8 attribute_is host1 n_macs 1

@@ -220,6 +220,8 @@ example "Why a port still gets copies"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
 
+example "The bridge's own entries"
+
 for static in 0 1; do
     $ynl --do entry-flush --json '{"bridge": '"$(<br0/ifindex)"', "static": '"$static"'}' >/dev/null
 done
@@ -237,6 +239,7 @@ no_more_examples
 
 # ---- README.md
 open_document "$SOURCE/README.md"
+disable uplink
 set_attribute host1 flush 1
 exchange <<PLAN
 hello host1 $G11

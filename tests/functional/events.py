@@ -4,12 +4,17 @@ it listens, and it ends with its standard input. Devices are named as they are w
 
 import os
 import select
+import socket
 import sys
 
 from family import connect, indices
 
+SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>; not in Python
+
 names = {index: name for name, index in indices().items()}
 ynl = connect()
+# A storm has to fit in while something else runs.
+ynl.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
 ynl.ntf_subscribe("events")
 with open(sys.argv[1], "w", encoding="ascii") as ready:
     ready.write("ready\n")
