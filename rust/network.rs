@@ -57,7 +57,7 @@ impl PerNetwork for Network {
     }
 
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::new(Ports::new(), GFP_KERNEL)?;
+        let ports = Arc::new(Ports::new(), GFP_KERNEL_ACCOUNT)?;
         Arc::pin_init(
             pin_init!(Self {
                 net,
@@ -70,7 +70,7 @@ impl PerNetwork for Network {
                     "maclearn_members"
                 ),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 }
@@ -191,7 +191,7 @@ impl Network {
             bridge: bridge.clone(),
             egress: None,
         };
-        if let Err(error) = members.bridges.push(member, GFP_KERNEL) {
+        if let Err(error) = members.bridges.push(member, GFP_KERNEL_ACCOUNT) {
             bridge.retire();
             return Err(error.into());
         }
@@ -236,7 +236,7 @@ impl Network {
         let index = bridge.free_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
-        bridge.ports.lock().push(port.clone(), GFP_KERNEL)?;
+        bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
         let joined = (|| {
             bridge.update_addresses()?;
             if bridge.is_tracked() {

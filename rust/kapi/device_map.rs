@@ -49,9 +49,9 @@ fn removed<T>() -> *mut T {
 
 impl<T: OnDevice> Slots<T> {
     fn new(length: usize) -> Result<Self> {
-        let mut slots = KVec::with_capacity(length, GFP_KERNEL)?;
+        let mut slots = KVec::with_capacity(length, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..length {
-            slots.push(Atomic::new(ptr::null_mut()), GFP_KERNEL)?;
+            slots.push(Atomic::new(ptr::null_mut()), GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self(slots, PhantomData))
     }
@@ -127,7 +127,7 @@ impl<T: OnDevice> DeviceMap<T> {
         if (values + 1) * 2 > length {
             let larger = KBox::new(
                 Slots::new(((values + 1) * 2).next_power_of_two().max(16))?,
-                GFP_KERNEL,
+                GFP_KERNEL_ACCOUNT,
             )?;
             // The references move to the new slots, as plain pointers that the old ones do not
             // free.
