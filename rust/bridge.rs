@@ -17,6 +17,7 @@ use crate::{
         delayed_work::DelayedWork,
         device_map::OnDevice,
         genetlink::has_listeners,
+        memcg::MemoryCgroup,
         netdevice::NetDevice,
         random,
         rcu::{self, RcuBox, ReadSection},
@@ -89,6 +90,8 @@ pub(crate) struct Bridge {
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
     all_published: AtomicU32,
+    /// What the table needs as it grows is charged to whoever made the bridge.
+    pub(crate) memory: MemoryCgroup,
     /// The bridge device.
     pub(crate) device: ARef<NetDevice>,
     /// The table's lock.
@@ -151,6 +154,7 @@ impl Bridge {
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
                 all_published: AtomicU32::new(0),
+                memory: MemoryCgroup::of_caller(),
                 device: device.hold(),
                 writer <- new_bh_lock!(writer, "maclearn_table"),
                 gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
@@ -162,12 +166,12 @@ impl Bridge {
                 network,
                 directory <- new_mutex!(None, "maclearn_bridge_directory"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         bridge
             .defaults
             .change(&bridge.writer.lock(), &initial.defaults);
-        let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL)?;
+        let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
         *bridge.upkeep.lock() = Some(upkeep);
         Ok(bridge)
     }
@@ -323,7 +327,7 @@ impl Bridge {
     pub(crate) fn update_addresses(&self) -> Result {
         let addresses = {
             let ports = self.ports.lock();
-            let mut addresses = KVec::with_capacity(ports.len() + 1, GFP_KERNEL)?;
+            let mut addresses = KVec::with_capacity(ports.len() + 1, GFP_KERNEL_ACCOUNT)?;
             insert_in_order(&mut addresses, self.device.address())?;
             for port in &*ports {
                 insert_in_order(&mut addresses, port.device.address())?;
@@ -331,7 +335,7 @@ impl Bridge {
             addresses
         };
         self.own_addresses
-            .replace(Some(KBox::new(addresses, GFP_KERNEL)?));
+            .replace(Some(KBox::new(addresses, GFP_KERNEL_ACCOUNT)?));
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
             self.visit_all(Kind::Deleted, |_, entry| {
@@ -557,7 +561,7 @@ impl Bridge {
 /// Adds a number to a list that is in order.
 fn insert_in_order(list: &mut KVec<u64>, number: u64) -> Result {
     let place = list.partition_point(|&other| other <= number);
-    list.push(number, GFP_KERNEL)?;
+    list.push(number, GFP_KERNEL_ACCOUNT)?;
     list[place..].rotate_right(1);
     Ok(())
 }

@@ -3,8 +3,10 @@
 #include <linux/bottom_half.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
@@ -80,7 +82,8 @@ static void __percpu *percpu(void *base)
 
 void *maclearn_alloc_percpu(size_t size, size_t align)
 {
-	return (void *)(__force unsigned long)__alloc_percpu(size, align);
+	return (void *)(__force unsigned long)
+		__alloc_percpu_gfp(size, align, GFP_KERNEL_ACCOUNT);
 }
 
 void maclearn_free_percpu(void *base)
@@ -244,9 +247,26 @@ int maclearn_skb_tailroom(const struct sk_buff *skb)
 	return skb_tailroom(skb);
 }
 
+struct mem_cgroup *maclearn_memcg_of_caller(void)
+{
+	return get_mem_cgroup_from_mm(current->mm);
+}
+
+void maclearn_memcg_put(struct mem_cgroup *memcg)
+{
+	mem_cgroup_put(memcg);
+}
+
+/* Returns the one that was active before. */
+struct mem_cgroup *maclearn_set_active_memcg(struct mem_cgroup *memcg)
+{
+	return set_active_memcg(memcg);
+}
+
 void *maclearn_kvzalloc(size_t size)
 {
-	return kvzalloc(size, GFP_KERNEL);
+	/* Who has no memory for it goes without: nobody is killed for it. */
+	return kvzalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 }
 
 void maclearn_kvfree(void *memory)

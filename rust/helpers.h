@@ -3,6 +3,7 @@
 #define MACLEARN_HELPERS_H
 
 #include <linux/kobject.h>
+#include <linux/memcontrol.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
@@ -69,6 +70,10 @@ const struct genl_info *
 maclearn_genl_dump_info(const struct netlink_callback *cb);
 void *maclearn_callback_context(struct netlink_callback *cb);
 int maclearn_skb_tailroom(const struct sk_buff *skb);
+
+struct mem_cgroup *maclearn_memcg_of_caller(void);
+void maclearn_memcg_put(struct mem_cgroup *memcg);
+struct mem_cgroup *maclearn_set_active_memcg(struct mem_cgroup *memcg);
 
 void *maclearn_kvzalloc(size_t size);
 void maclearn_kvfree(void *memory);

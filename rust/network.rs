@@ -65,7 +65,7 @@ impl PerNetwork for Network {
     }
 
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::new(Ports::new()?, GFP_KERNEL)?;
+        let ports = Arc::new(Ports::new()?, GFP_KERNEL_ACCOUNT)?;
         let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);
         Arc::pin_init(
             pin_init!(Self {
@@ -81,7 +81,7 @@ impl PerNetwork for Network {
                     "maclearn_members"
                 ),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 }
@@ -206,7 +206,7 @@ impl Network {
             bridge: bridge.clone(),
             egress: None,
         };
-        if let Err(error) = members.bridges.push(member, GFP_KERNEL) {
+        if let Err(error) = members.bridges.push(member, GFP_KERNEL_ACCOUNT) {
             bridge.retire();
             return Err(error.into());
         }
@@ -253,7 +253,7 @@ impl Network {
         let index = bridge.free_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
-        bridge.ports.lock().push(port.clone(), GFP_KERNEL)?;
+        bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
         let joined = (|| {
             bridge.update_addresses()?;
             self.every_port.insert(port.clone())?;

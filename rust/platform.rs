@@ -146,7 +146,7 @@ impl From<OutOfMemory> for Error {
 
 /// Allocates a shared value. May sleep.
 pub(crate) fn new_arc<T>(value: T) -> core::result::Result<Arc<T>, OutOfMemory> {
-    Arc::new(value, GFP_KERNEL).map_err(|_| OutOfMemory)
+    Arc::new(value, GFP_KERNEL_ACCOUNT).map_err(|_| OutOfMemory)
 }
 
 /// Types for which all-zero bytes are a value.
@@ -216,7 +216,7 @@ pub(crate) struct Boxed<T>(KBox<T>);
 impl<T> Boxed<T> {
     /// Allocates. May sleep.
     pub(crate) fn new(value: T) -> core::result::Result<Self, OutOfMemory> {
-        KBox::new(value, GFP_KERNEL)
+        KBox::new(value, GFP_KERNEL_ACCOUNT)
             .map(Self)
             .map_err(|_| OutOfMemory)
     }

@@ -238,7 +238,7 @@ impl Port {
                 network,
                 directory <- new_mutex!(None, "maclearn_port_directory"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

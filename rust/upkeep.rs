@@ -52,7 +52,11 @@ pub(crate) fn resize(bridge: &Bridge) {
             bridge.set_out_of_memory(false);
             return;
         };
-        let Ok(array) = Array::allocate(buckets, new_secret()) else {
+        let array = {
+            let _charging = bridge.memory.charge();
+            Array::allocate(buckets, new_secret())
+        };
+        let Ok(array) = array else {
             bridge.set_out_of_memory(true);
             return;
         };

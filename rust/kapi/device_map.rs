@@ -95,13 +95,13 @@ impl<T> Slot<T> {
 
 impl<T: OnDevice> Slots<T> {
     fn new(length: usize) -> Result<Self> {
-        let mut slots = KVec::with_capacity(length, GFP_KERNEL)?;
+        let mut slots = KVec::with_capacity(length, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..length {
             let slot = Slot {
                 device: Atomic::new(ptr::null_mut()),
                 value: Atomic::new(ptr::null_mut()),
             };
-            slots.push(slot, GFP_KERNEL)?;
+            slots.push(slot, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self {
             slots,
@@ -158,7 +158,7 @@ impl<T: OnDevice> DeviceMap<T> {
     pub(crate) fn new() -> Result<Self> {
         // INVARIANT: It holds slots from here on.
         Ok(Self {
-            slots: RcuBox::new(KBox::new(Slots::new(LENGTH)?, GFP_KERNEL)?),
+            slots: RcuBox::new(KBox::new(Slots::new(LENGTH)?, GFP_KERNEL_ACCOUNT)?),
         })
     }
 
@@ -195,7 +195,7 @@ impl<T: OnDevice> DeviceMap<T> {
         });
         if (values + 1) * 2 > length {
             let length = ((values + 1) * 2).next_power_of_two();
-            let larger = KBox::new(Slots::new(length)?, GFP_KERNEL)?;
+            let larger = KBox::new(Slots::new(length)?, GFP_KERNEL_ACCOUNT)?;
             // The references move to the new slots, as plain pointers that the old ones do not
             // free.
             ReadSection::enter(|section| {

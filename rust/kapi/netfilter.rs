@@ -212,14 +212,14 @@ impl<C: Send + Sync + 'static> Registration<C> {
         shared: Arc<C>,
         hooks: [HookEntry<C>; N],
     ) -> Result<Self> {
-        let mut ops = KVec::with_capacity(N, GFP_KERNEL)?;
+        let mut ops = KVec::with_capacity(N, GFP_KERNEL_ACCOUNT)?;
         for hook in hooks {
             let mut hook = hook.ops;
             hook.dev = device
                 .as_ref()
                 .map_or(ptr::null_mut(), |device| device.as_raw());
             hook.priv_ = Arc::as_ptr(&shared).cast_mut().cast();
-            ops.push(hook, GFP_KERNEL)?;
+            ops.push(hook, GFP_KERNEL_ACCOUNT)?;
         }
         net.with(|net| {
             // SAFETY: `net` is valid, and the entries stay in place, in the vector's buffer, until

@@ -38,7 +38,7 @@ impl NetHandle {
         let state = Arc::pin_init(
             // INVARIANT: The namespace is being set up.
             pin_init!(HandleState { net <- new_mutex!(RawNet(net), "maclearn_net_handle") }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         Ok(Self(state))
     }
@@ -129,7 +129,7 @@ impl<T: PerNetwork> Registration<T> {
         let make = || {
             let handle = NetHandle::new(net)?;
             let state = T::new(handle.clone())?;
-            let area = KBox::new(Area { state, handle }, GFP_KERNEL)?;
+            let area = KBox::new(Area { state, handle }, GFP_KERNEL_ACCOUNT)?;
             // SAFETY: The namespace has an area of a pointer's size for this slot.
             unsafe { *area_of::<T>(net) = KBox::into_raw(area) };
             Ok(())

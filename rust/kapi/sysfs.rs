@@ -147,7 +147,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
                 kobject: Opaque::zeroed(),
                 data,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let node = KBox::into_raw(node);
         // INVARIANT: `kobject_init_and_add()` initialises the kobject even when it fails; from then

@@ -39,10 +39,10 @@ enum Command {
     Fill { port: String, entries: u32 },
     /// Dump all entries, which have to be so many, each once, and print how long it took
     Dump { entries: usize },
-    /// Dump again and again while entries come and go, and print how long these had to wait
+    /// Dump again and again while entries are made, and print how long these had to wait
     Disturb {
         port: String,
-        /// Entries that `fill` made, all of which a dump must have unless it says that it was interrupted
+        /// Those that `fill` made, all of which a dump must have unless it says that it was interrupted
         entries: u32,
         #[arg(long, default_value_t = 5)]
         seconds: u64,
