@@ -14,6 +14,9 @@ pub(crate) const MAX_AGEING_SECONDS: u32 = 1_000_000;
 /// Age in units that an ageing time must not exceed, a quarter of a stamp's range.
 const MAX_LIMIT: u64 = 1 << 14;
 
+/// Stands for no limit in [`Ageing::to_bits`].
+const NEVER: u32 = 0xffff;
+
 /// The time unit of a table's stamps, and the age in units after which an entry is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ageing {
@@ -45,6 +48,24 @@ impl Ageing {
     pub(crate) fn is_aged(self, stamp: Stamp, now: u64) -> bool {
         self.limit
             .is_some_and(|limit| (now as Stamp).wrapping_sub(stamp) > limit)
+    }
+
+    /// The same as one number, with [`Ageing::from_bits`] as its inverse.
+    pub(crate) const fn to_bits(self) -> u32 {
+        let limit = match self.limit {
+            Some(limit) => limit as u32,
+            None => NEVER,
+        };
+        self.unit_shift << 16 | limit
+    }
+
+    /// What [`Ageing::to_bits`] made a number of.
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let limit = bits & 0xffff;
+        Self {
+            unit_shift: bits >> 16,
+            limit: (limit != NEVER).then_some(limit as u16),
+        }
     }
 
     /// The first time, in units, at which an entry last used at `stamp` is gone.
@@ -85,6 +106,14 @@ mod tests {
         let now = 0x1_0005;
         assert!(!ageing.is_aged((now as Stamp).wrapping_sub(limit), now));
         assert!(ageing.is_aged((now as Stamp).wrapping_sub(limit + 1), now));
+    }
+
+    #[test]
+    fn is_the_same_as_a_number() {
+        for seconds in [0, 1, 300, MAX_AGEING_SECONDS] {
+            let ageing = Ageing::new(seconds, 250);
+            assert_eq!(Ageing::from_bits(ageing.to_bits()), ageing);
+        }
     }
 
     #[test]

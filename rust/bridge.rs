@@ -24,6 +24,7 @@ use crate::{
         sysfs::Directory,
     },
     mark,
+    memo::Memo,
     network::Network,
     offload::{self, Gate},
     parameters,
@@ -79,11 +80,15 @@ pub(crate) struct Bridge {
     pub(crate) table: Table,
     /// Tells marks that frames got on this bridge.
     pub(crate) secret: mark::Secret,
+    /// Who owns the destination of the frame that is being copied.
+    pub(crate) memo: Memo,
     unit_shift: AtomicU32,
     exclusive: AtomicU32,
     max_macs: AtomicU32,
     offload: AtomicU32,
     ageing_seconds: AtomicU32,
+    /// [`Bridge::ageing`], worked out.
+    ageing: AtomicU32,
     /// What ports that join get.
     pub(crate) defaults: Defaults,
     tracked: AtomicU32,
@@ -138,17 +143,20 @@ impl Bridge {
         let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
         let writer = Locked::new(writer)?;
         let outgoing = Outgoing::new()?;
+        let memo = Memo::new()?;
         let initial = parameters::initial();
         let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 table,
-                secret: mark::Secret::new(random::word()),
+                secret: mark::Secret(random::word() as u32),
+                memo,
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 exclusive: AtomicU32::new(initial.exclusive.into()),
                 max_macs: AtomicU32::new(initial.max_macs),
                 offload: AtomicU32::new(initial.offload.into()),
                 ageing_seconds: AtomicU32::new(initial.ageing_seconds),
+                ageing: AtomicU32::new(ageing.to_bits()),
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 sweeping: AtomicU32::new(0),
@@ -184,7 +192,7 @@ impl Bridge {
 
     /// When entries age.
     pub(crate) fn ageing(&self) -> Ageing {
-        Ageing::new(self.ageing_seconds.load_relaxed(), clock::TICKS_PER_SECOND)
+        Ageing::from_bits(self.ageing.load_relaxed())
     }
 
     /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
@@ -207,6 +215,7 @@ impl Bridge {
             self.visit_all(Kind::Deleted, |_, _| Action::Restamp(now));
         }
         self.ageing_seconds.store_relaxed(seconds);
+        self.ageing.store_relaxed(new.to_bits());
         let ports = self.ports.lock();
         let writer = self.writer.lock();
         for port in &*ports {

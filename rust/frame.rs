@@ -19,7 +19,7 @@ use crate::{
     learning::{learn, Admission},
     mark::Mark,
     port::{Counter, Flag, Flags, Port},
-    table::{Key, Ownership, Stamp},
+    table::{Key, Ownership, Sight, Stamp},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -123,8 +123,7 @@ impl Hook<Bridge> for BridgeEgress {
         } else {
             Some(0)
         };
-        let mark = vlan.map(|vlan| Mark::local(vlan).to_bits(bridge.secret, frame.destination()));
-        frame.set_mark(mark.unwrap_or(0));
+        frame.set_mark(vlan.map_or(0, |vlan| Mark::local(vlan).to_bits(bridge.secret)));
         frame.accept()
     }
 }
@@ -155,24 +154,21 @@ fn enter_filtered(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> V
 #[inline(always)]
 fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
     let bridge = &*port.bridge;
-    let destination = frame.destination();
-    let mut mark = Mark::new(vlan);
-    if !is_multicast(destination) {
-        let key = Key::from_parts(vlan, destination);
-        mark = mark.with_owners(bridge.table.owners(context.section(), key));
-    }
-    frame.set_mark(mark.to_bits(port.secret, destination));
+    bridge.memo.clear(context);
+    let mark = Mark::new(vlan);
+    frame.set_mark(mark.to_bits(port.secret));
     if !port.flags().has(Flag::Learning) {
         return frame.accept();
     }
     let key = Key::from_parts(vlan, frame.source());
-    if bridge
+    let now = bridge.now() as Stamp;
+    let sight = bridge
         .table
-        .refresh_at_once(context.section(), key, port.index, bridge.now() as Stamp)
-    {
+        .refresh_at_once(context.section(), key, port.index, now);
+    if sight == Sight::Known {
         return frame.accept();
     }
-    enter_unknown(port, mark, key, frame, context)
+    enter_unknown(port, mark, key, sight, frame, context)
 }
 
 /// Learns the source of a frame, unless it is known after all.
@@ -182,21 +178,21 @@ fn enter_unknown(
     port: &Port,
     mark: Mark,
     key: Key,
+    sight: Sight,
     mut frame: Frame<'_>,
     context: &HookContext,
 ) -> Verdict {
-    let now = port.bridge.now() as Stamp;
-    if port
-        .bridge
-        .table
-        .refresh(context.section(), key, port.index, now)
-    {
+    let bridge = &*port.bridge;
+    let is_known = sight == Sight::Unclear
+        && bridge
+            .table
+            .refresh(context.section(), key, port.index, bridge.now() as Stamp);
+    if is_known {
         return frame.accept();
     }
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
-        let mark = mark.learning_when_admitted();
-        frame.set_mark(mark.to_bits(port.secret, frame.destination()));
+        frame.set_mark(mark.learning_when_admitted().to_bits(port.secret));
         return frame.accept();
     }
     match learn(port, key, frame.source(), context) {
@@ -229,7 +225,7 @@ fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext) -> Ad
     else {
         return Admission::Admit;
     };
-    match Mark::from_bits(frame.mark(), port.secret, frame.destination()) {
+    match Mark::from_bits(frame.mark(), port.secret) {
         Some(mark) if mark.learns_when_admitted() => {
             let source = frame.source();
             learn(port, Key::from_parts(mark.vlan(), source), source, context)
@@ -268,18 +264,41 @@ fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) 
     if is_multicast(destination) {
         return pass(port, Counter::PassedMulticast, frame, context);
     }
-    match Mark::from_bits(frame.mark(), port.secret, destination)
-        .and_then(|mark| mark.ownership(port.index))
-    {
+    if is_local {
+        return filter_closely(port, flags, is_local, frame, context);
+    }
+    let known = Mark::from_bits(frame.mark(), port.secret).and_then(|mark| {
+        let key = Key::from_parts(mark.vlan(), destination);
+        port.bridge.memo.recall(context, key)
+    });
+    match known.and_then(|owners| owners.seen_from(port.index)) {
         Some(ownership) => conclude(port, flags, ownership, frame, context),
-        None => filter_unmarked(port, flags, is_local, frame, context),
+        None => filter_first(port, flags, frame, context),
     }
 }
 
-/// The same for a copy whose mark does not tell who owns the destination.
+/// The same for the first copy of a frame: notes for the others who owns the destination.
+#[inline(never)]
+fn filter_first(port: &Port, flags: Flags, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    let bridge = &*port.bridge;
+    let mark = Mark::from_bits(frame.mark(), port.secret).filter(|mark| !mark.is_local());
+    let Some(mark) = mark else {
+        return filter_closely(port, flags, false, frame, context);
+    };
+    let key = Key::from_parts(mark.vlan(), frame.destination());
+    let owners = bridge.table.owners(context.section(), key);
+    bridge.memo.note(context, key, owners);
+    match owners.seen_from(port.index) {
+        Some(ownership) => conclude(port, flags, ownership, frame, context),
+        None => filter_closely(port, flags, false, frame, context),
+    }
+}
+
+/// The same for a copy of a frame that the bridge device sent, or that has no mark, or whose
+/// destination several ports own.
 #[cold]
 #[inline(never)]
-fn filter_unmarked(
+fn filter_closely(
     port: &Port,
     flags: Flags,
     is_local: bool,
@@ -321,22 +340,20 @@ fn pass(port: &Port, counter: Counter, frame: Frame<'_>, context: &HookContext) 
     frame.accept()
 }
 
-/// Who owns the destination of a copy whose mark does not tell; `None` if its VLAN does not show.
+/// Who owns the destination of a copy; `None` if its VLAN does not show.
 fn look_up(
     port: &Port,
     is_local: bool,
     frame: &Frame<'_>,
     context: &HookContext,
 ) -> Option<Ownership> {
-    let destination = frame.destination();
-    let mark = Mark::from_bits(frame.mark(), port.secret, destination)
-        .or_else(|| Mark::of_group(frame.mark(), port.secret))
-        .filter(|mark| mark.is_local() == is_local);
+    let mark =
+        Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
     let vlan = match mark {
         Some(mark) => mark.vlan(),
         None => vlan_of_unmarked(port, frame, context)?,
     };
-    let key = Key::from_parts(vlan, destination);
+    let key = Key::from_parts(vlan, frame.destination());
     Some(
         port.bridge
             .table

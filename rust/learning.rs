@@ -27,7 +27,7 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext) 
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
-    let mut writer = bridge.writer.lock();
+    let mut writer = bridge.writer.lock_in_softirq(context);
     let (admission, is_open) = learn_locked(port, key, &mut writer, context);
     let unpublished = writer.take_unpublished();
     drop(writer);
@@ -68,7 +68,7 @@ fn learn_locked(
             let kind = if moved { Kind::MovedIn } else { Kind::Learned };
             writer.note(kind, port, Some(key));
             port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
-            if writer.wanted().is_some() {
+            if writer.is_full() {
                 port.upkeep.schedule(0);
             } else if bridge.is_all_published() {
                 bridge.set_all_published(false);

@@ -16,6 +16,7 @@ mod frame;
 mod kapi;
 mod learning;
 mod mark;
+mod memo;
 mod netlink;
 mod network;
 mod offload;

@@ -12,7 +12,7 @@ use crate::{
     decision::Policy,
     events::{Kind, Locked},
     kapi::{
-        delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Counters,
+        delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Words,
         sysfs::Directory,
     },
     mark::Secret,
@@ -189,7 +189,7 @@ pub(crate) struct Port {
     pub(crate) secret: Secret,
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
-    counters: Counters<COUNTERS>,
+    counters: Words<COUNTERS>,
     /// What the counters were when they were last reset.
     reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
@@ -220,7 +220,7 @@ impl Port {
         device: &NetDevice,
         index: PortIndex,
     ) -> Result<Arc<Self>> {
-        let counters = Counters::new()?;
+        let counters = Words::new()?;
         let flags = bridge.defaults.flags().with(Flag::Enabled, false);
         let max_macs = bridge.defaults.max_macs();
         Arc::pin_init(

@@ -65,6 +65,14 @@ impl<T> BhLock<T> {
         })
     }
 
+    /// Takes the lock where softirqs are off already (`spin_lock()`).
+    pub(crate) fn lock_in_softirq<'a>(
+        &'a self,
+        _softirqs_off: &'a impl SoftirqsOff,
+    ) -> Guard<'a, T, SpinLockBackend> {
+        self.inner.lock()
+    }
+
     /// Takes the lock. Process or softirq context.
     pub(crate) fn lock(&self) -> BhGuard<'_, T> {
         let softirqs = BhDisabled::new();

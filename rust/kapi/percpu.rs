@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! 64-bit counters, one copy for each CPU, so that counting writes no shared cache line.
+//! 64-bit words, one copy for each CPU, so that writing them, to count for instance, touches no
+//! shared cache line.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
@@ -10,24 +11,24 @@ use kernel::prelude::*;
 
 use super::{bh_lock::SoftirqsOff, bindings};
 
-/// `N` counters for each possible CPU.
+/// `N` words for each possible CPU.
 ///
 /// # Invariants
 ///
 /// `base` is a per-CPU allocation of `[u64; N]`, zero to begin with, owned by this value.
-pub(crate) struct Counters<const N: usize> {
+pub(crate) struct Words<const N: usize> {
     base: NonNull<c_void>,
 }
 
 // SAFETY: The allocation belongs to no thread.
-unsafe impl<const N: usize> Send for Counters<N> {}
+unsafe impl<const N: usize> Send for Words<N> {}
 // SAFETY: Each CPU writes its own copy only, through `Local`; readers of other copies tolerate a
 // stale value, and an aligned 64-bit load does not tear on the 64-bit architectures that Rust in
 // the kernel supports.
-unsafe impl<const N: usize> Sync for Counters<N> {}
+unsafe impl<const N: usize> Sync for Words<N> {}
 
-impl<const N: usize> Counters<N> {
-    /// Allocates zeroed counters. May sleep.
+impl<const N: usize> Words<N> {
+    /// Allocates zeroed words. May sleep.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: No requirement but process context.
         let base = unsafe {
@@ -39,17 +40,17 @@ impl<const N: usize> Counters<N> {
         })
     }
 
-    /// This CPU's copy, while softirqs are off: nothing else counts here then.
+    /// This CPU's copy, while softirqs are off: nothing else writes it then.
     #[inline(always)]
     pub(crate) fn local<'a>(&'a self, _softirqs_off: &'a impl SoftirqsOff) -> Local<'a, N> {
         // INVARIANT: With softirqs off the caller stays on this CPU.
         Local {
-            counters: self.base.as_ptr().cast(),
+            words: self.base.as_ptr().cast(),
             _borrow: PhantomData,
         }
     }
 
-    /// The sum of counter `index` over all CPUs.
+    /// The sum of word `index` over all CPUs.
     pub(crate) fn sum(&self, index: usize) -> u64 {
         assert!(index < N);
         let mut sum = 0u64;
@@ -62,7 +63,7 @@ impl<const N: usize> Counters<N> {
             }
             // SAFETY: By the type invariants `base` is a per-CPU allocation of `[u64; N]`, `cpu` is
             // a possible CPU and `index` is in bounds. The load is volatile since that CPU may be
-            // counting.
+            // writing.
             sum = sum.wrapping_add(unsafe {
                 bindings::maclearn_per_cpu_ptr(self.base.as_ptr(), cpu)
                     .cast::<u64>()
@@ -73,67 +74,130 @@ impl<const N: usize> Counters<N> {
     }
 }
 
-impl<const N: usize> Drop for Counters<N> {
+impl<const N: usize> Drop for Words<N> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants this value owns the allocation.
         unsafe { bindings::maclearn_free_percpu(self.base.as_ptr()) };
     }
 }
 
-/// This CPU's copy of [`Counters`].
+/// This CPU's copy of [`Words`].
 ///
 /// # Invariants
 ///
-/// `counters` is a per-CPU allocation of `[u64; N]`. Softirqs are off on the CPU that the value is
-/// on, and it stays there.
+/// `words` is a per-CPU allocation of `[u64; N]`. Softirqs are off on the CPU that the value is on,
+/// and it stays there.
 pub(crate) struct Local<'a, const N: usize> {
-    counters: *mut u64,
-    _borrow: PhantomData<&'a Counters<N>>,
+    words: *mut u64,
+    _borrow: PhantomData<&'a Words<N>>,
 }
 
 impl<const N: usize> Local<'_, N> {
-    /// Adds `n` to counter `index`.
+    #[inline(always)]
+    fn word(&self, index: usize) -> *mut u64 {
+        assert!(index < N);
+        self.words.wrapping_add(index)
+    }
+
+    /// Word `index`.
+    #[inline(always)]
+    pub(crate) fn get(&self, index: usize) -> u64 {
+        // SAFETY: By the type invariants this is a word of the allocation.
+        unsafe { this_cpu::read(self.word(index)) }
+    }
+
+    /// Sets word `index`.
+    #[inline(always)]
+    pub(crate) fn set(&self, index: usize, value: u64) {
+        // SAFETY: As above, and nothing else writes this CPU's copy now.
+        unsafe { this_cpu::write(self.word(index), value) };
+    }
+
+    /// Adds `n` to word `index`.
     #[inline(always)]
     pub(crate) fn add(&self, index: usize, n: u64) {
-        assert!(index < N);
-        let counter = self.counters.wrapping_add(index);
-        // SAFETY: By the type invariants this is a counter of the allocation, and nothing else
-        // writes this CPU's copy now.
-        unsafe { add_on_this_cpu(counter, n) };
+        // SAFETY: As above, and nothing else writes this CPU's copy now.
+        unsafe { this_cpu::add(self.word(index), n) };
     }
 }
 
-/// Adds to a per-CPU number (`this_cpu_add()`): one instruction, whose segment register leads to
-/// this CPU's copy.
-///
-/// # Safety
-///
-/// `number` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+/// What `this_cpu_read()`, `this_cpu_write()` and `this_cpu_add()` are here: an instruction each,
+/// whose segment register leads to this CPU's copy.
 #[cfg(all(target_arch = "x86_64", CONFIG_SMP, not(CONFIG_UML)))]
-#[inline(always)]
-unsafe fn add_on_this_cpu(number: *mut u64, n: u64) {
-    // SAFETY: By the safety requirement; the instruction touches nothing else.
-    unsafe {
-        core::arch::asm!(
-            "add qword ptr gs:[{number}], {n}",
-            number = in(reg) number,
-            n = in(reg) n,
-            options(nostack),
-        );
+mod this_cpu {
+    use core::arch::asm;
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation.
+    #[inline(always)]
+    pub(super) unsafe fn read(word: *mut u64) -> u64 {
+        let value;
+        // SAFETY: By the safety requirement; the instruction touches nothing else.
+        unsafe {
+            asm!("mov {value}, qword ptr gs:[{word}]", value = out(reg) value, word = in(reg) word,
+                options(nostack, preserves_flags));
+        }
+        value
+    }
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    #[inline(always)]
+    pub(super) unsafe fn write(word: *mut u64, value: u64) {
+        // SAFETY: As above.
+        unsafe {
+            asm!("mov qword ptr gs:[{word}], {value}", value = in(reg) value, word = in(reg) word,
+                options(nostack, preserves_flags));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    #[inline(always)]
+    pub(super) unsafe fn add(word: *mut u64, n: u64) {
+        // SAFETY: As above.
+        unsafe {
+            asm!("add qword ptr gs:[{word}], {n}", n = in(reg) n, word = in(reg) word,
+                options(nostack));
+        }
     }
 }
 
-/// Adds to a per-CPU number: a plain load, add and store.
-///
-/// # Safety
-///
-/// `number` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+/// The same elsewhere: a plain load and store at the address of this CPU's copy, volatile since
+/// other CPUs may read it.
 #[cfg(not(all(target_arch = "x86_64", CONFIG_SMP, not(CONFIG_UML))))]
-#[inline(always)]
-unsafe fn add_on_this_cpu(number: *mut u64, n: u64) {
-    // SAFETY: By the safety requirement. Readers on other CPUs want volatile accesses.
-    unsafe {
-        let number = bindings::maclearn_this_cpu_ptr(number.cast()).cast::<u64>();
-        number.write_volatile(number.read_volatile().wrapping_add(n));
+mod this_cpu {
+    use super::bindings;
+
+    fn copy_of(word: *mut u64) -> *mut u64 {
+        // SAFETY: It only computes an address.
+        unsafe { bindings::maclearn_this_cpu_ptr(word.cast()).cast() }
+    }
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation.
+    pub(super) unsafe fn read(word: *mut u64) -> u64 {
+        // SAFETY: By the safety requirement.
+        unsafe { copy_of(word).read_volatile() }
+    }
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    pub(super) unsafe fn write(word: *mut u64, value: u64) {
+        // SAFETY: By the safety requirement.
+        unsafe { copy_of(word).write_volatile(value) };
+    }
+
+    /// # Safety
+    ///
+    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    pub(super) unsafe fn add(word: *mut u64, n: u64) {
+        // SAFETY: By the safety requirement.
+        unsafe { write(word, read(word).wrapping_add(n)) };
     }
 }

@@ -135,6 +135,23 @@ impl Array {
         }
     }
 
+    /// Looks an entry up in this array only, and if there is none a place for it that needs no other
+    /// entry to be moved. Only the writer calls this.
+    pub(super) fn find_or_room(&self, name: Name) -> (Option<Hit<'_>>, Option<Slot<'_>>) {
+        let choice = self.choose(name);
+        let mut best = (0, None);
+        for bucket in [self.first(choice), self.second(choice)] {
+            if let Some(hit) = Hit::read(bucket, bucket.begin_read(), name) {
+                return (Some(hit), None);
+            }
+            let (room, slot) = bucket.room();
+            if room > best.0 {
+                best = (room, slot);
+            }
+        }
+        (None, best.1)
+    }
+
     /// Makes a place for a new entry, by moving another one to its other bucket if need be.
     /// Returns it and whether an entry was moved. Only the writer calls this.
     pub(super) fn make_room(&self, name: Name) -> Option<(Slot<'_>, bool)> {

@@ -160,11 +160,13 @@ impl Bucket {
         })
     }
 
-    /// The number of empty slots, and one of them.
+    /// The number of empty slots, and the one that is found first.
     pub(super) fn room(&self) -> (usize, Option<Slot<'_>>) {
         self.slots()
             .filter(|slot| slot.bits() == 0)
-            .fold((0, None), |(room, _), slot| (room + 1, Some(slot)))
+            .fold((0, None), |(room, first), slot| {
+                (room + 1, first.or(Some(slot)))
+            })
     }
 
     /// Makes a change that readers see as a whole or not at all. Only the writer calls this.

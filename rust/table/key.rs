@@ -39,8 +39,9 @@ impl Key {
         [a, b, c, d, e, f]
     }
 
+    /// The key as a number, which is never 0.
     #[inline]
-    pub(super) fn to_bits(self) -> u64 {
+    pub fn to_bits(self) -> u64 {
         self.0
     }
 }

@@ -54,6 +54,17 @@ pub enum Ownership {
     Nobody,
 }
 
+/// What one look at the table says of a key that a port uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sight {
+    /// The port has learned it.
+    Known,
+    /// Nobody owns it.
+    New,
+    /// Someone owns it, perhaps this port.
+    Unclear,
+}
+
 /// Who owns a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owners {
@@ -63,6 +74,19 @@ pub enum Owners {
     One(PortIndex),
     /// More than one.
     Several,
+}
+
+impl Owners {
+    /// Who owns the key as `port` sees it, if that says so.
+    #[inline]
+    pub fn seen_from(self, port: PortIndex) -> Option<Ownership> {
+        match self {
+            Self::Nobody => Some(Ownership::Nobody),
+            Self::One(owner) if owner == port => Some(Ownership::Mine),
+            Self::One(_) => Some(Ownership::Other),
+            Self::Several => None,
+        }
+    }
 }
 
 /// The reading side of a table.
@@ -106,8 +130,7 @@ impl Table {
         }
     }
 
-    /// Like [`Table::refresh`], but may say no where `port` is one of several owners: for a look
-    /// that comes before that one.
+    /// Like [`Table::refresh`] at one look, which may not tell.
     #[inline]
     pub fn refresh_at_once(
         &self,
@@ -115,18 +138,18 @@ impl Table {
         key: Key,
         port: PortIndex,
         now: Stamp,
-    ) -> bool {
+    ) -> Sight {
         let Some(primary) = self.first(guard).find_primary(key) else {
-            return false;
+            return Sight::New;
         };
         let is_learned = primary.owner.claims().has(Claims::LEARNED);
         if primary.owner.port() != port || !is_learned {
-            return false;
+            return Sight::Unclear;
         }
         if primary.slot.stamp() != now {
             primary.slot.set_stamp(now);
         }
-        true
+        Sight::Known
     }
 
     /// Who owns `key`?

@@ -123,11 +123,18 @@ impl Entry {
     pub const MOST_IN_A_BUCKET: usize = array::slots(1);
 }
 
+/// Owners with which so many buckets are three quarters full.
+fn full_at(buckets: usize) -> u32 {
+    (array::slots(buckets) * 3).div_ceil(4) as u32
+}
+
 /// The right to change a table.
 pub struct Writer {
     shared: Arc<Shared>,
     /// Buckets that an array has at least.
     smallest: usize,
+    /// Owners with which the last array is full enough to grow: three quarters.
+    full_at: u32,
     /// How often an entry was moved to a place that a walk may have passed.
     moves: Cell<u64>,
     /// There was no room for an entry in the last array.
@@ -177,6 +184,7 @@ impl Unpublished {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Self {
         Self {
+            full_at: full_at(smallest),
             shared,
             smallest,
             moves: Cell::new(0),
@@ -201,10 +209,10 @@ impl Writer {
         if usize::from(port) >= MAX_PORTS {
             return Learned::PortLimit;
         }
-        let primary = self.find_primary(key);
+        let (primary, room) = self.find_or_room(key);
         let Some(own) = primary.and_then(|primary| self.owner_of(key, port, primary)) else {
             let owner = Owner::new(port, Claims::LEARNED);
-            return self.add(key, primary, owner, now, limits, exclusive);
+            return self.add(key, primary, room, owner, now, limits, exclusive);
         };
         own.slot.set_stamp(now);
         self.add_claims(own, Claims::LEARNED);
@@ -226,13 +234,21 @@ impl Writer {
             self.disown_published(key);
             self.take_from_others(key, port, Claims::BRIDGE);
         }
-        let primary = self.find_primary(key);
+        let (primary, room) = self.find_or_room(key);
         match primary.and_then(|primary| self.owner_of(key, port, primary)) {
             Some(own) => {
                 self.add_claims(own, claims);
                 Learned::Known
             }
-            None => self.add(key, primary, Owner::new(port, claims), 0, limits, false),
+            None => self.add(
+                key,
+                primary,
+                room,
+                Owner::new(port, claims),
+                0,
+                limits,
+                false,
+            ),
         }
     }
 
@@ -377,6 +393,12 @@ impl Writer {
         Visit::More
     }
 
+    /// Whether the table should grow now: what [`Writer::wanted`] says then, at less cost.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.shared.total.load_relaxed() >= self.full_at || self.crowded.get()
+    }
+
     /// How many buckets a new array should have, if the table should be resized now.
     pub fn wanted(&self) -> Option<usize> {
         let first = self.first();
@@ -388,7 +410,7 @@ impl Writer {
         } else {
             buckets + buckets / 2
         };
-        if total * 4 >= slots * 3 {
+        if total >= self.full_at as usize {
             return Some(grown);
         }
         if self.crowded.get() {
@@ -409,6 +431,7 @@ impl Writer {
         self.crowded.set(false);
         let bytes = self.shared.bytes.load_relaxed() + array.bytes() as u64;
         self.shared.bytes.store_relaxed(bytes);
+        self.full_at = full_at(array.len());
         // SAFETY: An array is taken out of the chain after those before it, and freed when nobody
         // can have found it, or them, any more.
         unsafe { self.first().last().set_next(array.into_raw()) };
@@ -486,6 +509,16 @@ impl Writer {
         self.first().find_extra(key, port)
     }
 
+    /// A key's primary entry, or else a place for it if one is found at once.
+    fn find_or_room(&self, key: Key) -> (Option<Hit<'_>>, Option<Slot<'_>>) {
+        let first = self.first();
+        if first.next().is_none() {
+            first.find_or_room(Name::primary(key))
+        } else {
+            (first.find_primary(key), None)
+        }
+    }
+
     fn find_owner(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
         self.owner_of(key, port, self.find_primary(key)?)
     }
@@ -508,11 +541,14 @@ impl Writer {
             .filter_map(move |port| self.find_extra(key, port))
     }
 
-    /// Adds an owner that does not own the key yet.
+    /// Adds an owner that does not own the key yet. Where the key's primary entry is, or else there
+    /// is room for it, may be known.
+    #[allow(clippy::too_many_arguments, reason = "all of what is known by then")]
     fn add(
         &self,
         key: Key,
         primary: Option<Hit<'_>>,
+        room: Option<Slot<'_>>,
         owner: Owner,
         stamp: Stamp,
         limits: Limits,
@@ -529,7 +565,7 @@ impl Writer {
             if total_reached {
                 return Learned::TotalLimit;
             }
-            return if self.insert(Name::primary(key), owner, stamp) {
+            return if self.insert(Name::primary(key), room, owner, stamp) {
                 Learned::New { moved: false }
             } else {
                 Learned::NoRoom
@@ -552,7 +588,7 @@ impl Writer {
             if total_reached && !makes_room {
                 return Learned::TotalLimit;
             }
-            if !self.insert(Name::extra(key, port), owner, stamp) {
+            if !self.insert(Name::extra(key, port), None, owner, stamp) {
                 return Learned::NoRoom;
             }
             self.set_shared(key, true);
@@ -563,8 +599,8 @@ impl Writer {
         Learned::New { moved: true }
     }
 
-    fn insert(&self, name: Name, owner: Owner, stamp: Stamp) -> bool {
-        let Some(slot) = self.make_room(name) else {
+    fn insert(&self, name: Name, room: Option<Slot<'_>>, owner: Owner, stamp: Stamp) -> bool {
+        let Some(slot) = room.or_else(|| self.make_room(name)) else {
             return false;
         };
         slot.set(name, owner, stamp);

@@ -360,7 +360,12 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             Operation::Refresh { key: number, port } => {
                 let at_once = table.refresh_at_once(&read_lock(), key(number), port, now);
                 let known = table.refresh(&read_lock(), key(number), port, now);
-                prop_assert!(known || !at_once);
+                let is_true = match at_once {
+                    Sight::Known => known,
+                    Sight::New => twin.owners(key(number)) == Owners::Nobody,
+                    Sight::Unclear => twin.owners(key(number)) != Owners::Nobody,
+                };
+                prop_assert!(is_true, "{:?} at once, then {}", at_once, known);
                 let own = twin
                     .owners
                     .get_mut(&key(number))
