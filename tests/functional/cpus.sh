@@ -9,11 +9,12 @@
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-readonly ROUNDS=5 FRAMES_A_RUN=10000 PORTS=(in0 in1 out2 out3 out4 out5)
+readonly ROUNDS=5 PORTS=(in0 in1 out2 out3 out4 out5)
 # Of the hub's scaling
-readonly LEAST_PERCENT=75
+readonly LEAST_PERCENT=65
 
 (($(nproc) > 1)) || skip "one CPU"
+[[ ! -e /proc/lockdep ]] || skip "a debug kernel's own locks decide"
 modprobe -q pktgen || [[ -e /proc/net/pktgen ]]
 
 pktgen() {
@@ -33,7 +34,7 @@ feed() {
 # has_result PORT: it is in RESULT then
 has_result() {
     RESULT=$(<"/proc/net/pktgen/$1")
-    [[ $RESULT == *"Result: OK:"* ]]
+    [[ $RESULT == *" usec, "*pps* ]]
 }
 
 # start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY then
@@ -51,16 +52,16 @@ start() {
     REPLY=$rate
 }
 
-# measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT 1] and BEST[WHAT 2]
+# measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT-1] and BEST[WHAT-2]
 declare -A BEST=()
 measure() {
-    feed 0 in0 $FRAMES_A_RUN $G11 $G31
+    feed 0 in0 "$frames" $G11 $G31
     start in0
-    ((REPLY <= ${BEST[$1 1]:-0})) || BEST[$1 1]=$REPLY
-    feed 0 in0 $FRAMES_A_RUN $G11 $G31
-    feed 1 in1 $FRAMES_A_RUN $G21 $G31
+    ((REPLY <= ${BEST[$1-1]:-0})) || BEST[$1-1]=$REPLY
+    feed 0 in0 "$frames" $G11 $G31
+    feed 1 in1 "$frames" $G21 $G31
     start in0 in1
-    ((REPLY <= ${BEST[$1 2]:-0})) || BEST[$1 2]=$REPLY
+    ((REPLY <= ${BEST[$1-2]:-0})) || BEST[$1-2]=$REPLY
 }
 
 # sent: frames that were given to the owner's port and to another are in OWNER and OTHER then
@@ -76,12 +77,17 @@ done | links -
 wait_for_ports "${PORTS[@]}"
 load_module
 
+# A fifth of a second
+feed 0 in0 1000 $G11 $G31
+start in0
+frames=$((REPLY / 5))
+
 for ((round = 0; round < ROUNDS; round++)); do
     sent
     before=$OTHER
     measure hub
     sent
-    ((OTHER - before == 3 * FRAMES_A_RUN)) || fail "the hub gave $((OTHER - before)) frames to out3"
+    ((OTHER - before == 3 * frames)) || fail "the hub gave $((OTHER - before)) frames to out3"
 
     enable "${PORTS[@]}"
     feed 0 out2 1 $G31 $G11
@@ -91,15 +97,17 @@ for ((round = 0; round < ROUNDS; round++)); do
     measure maclearn
     sent
     ((OTHER == other)) || fail "$((OTHER - other)) frames were not suppressed"
-    ((OWNER - owner == 3 * FRAMES_A_RUN)) || fail "$((OWNER - owner)) frames reached the owner"
+    ((OWNER - owner == 3 * frames)) || fail "$((OWNER - owner)) frames reached the owner"
     disable "${PORTS[@]}"
 done
 
 for what in hub maclearn; do
-    echo "$what: ${BEST[$what 1]} frames/s with one CPU, ${BEST[$what 2]} with two"
+    echo "$what: ${BEST[$what-1]} frames/s with one CPU, ${BEST[$what-2]} with two"
 done
-hub=$((100 * BEST[hub 2] / BEST[hub 1]))
-maclearn=$((100 * BEST[maclearn 2] / BEST[maclearn 1]))
+# More than twice is luck.
+hub=$((100 * ${BEST[hub-2]} / ${BEST[hub-1]}))
+((hub <= 200)) || hub=200
+maclearn=$((100 * ${BEST[maclearn-2]} / ${BEST[maclearn-1]}))
 echo "scaling: hub $hub %, maclearn $maclearn %"
 ((maclearn * 100 >= hub * LEAST_PERCENT)) || fail "maclearn scales worse than a hub"
-((BEST[maclearn 1] >= BEST[hub 1])) || fail "maclearn is slower than a hub"
+((${BEST[maclearn-1]} >= ${BEST[hub-1]})) || fail "maclearn is slower than a hub"
