@@ -15,6 +15,7 @@ use crate::{
         sysfs::{Attribute, Group, Text},
     },
     port::{self, Counter, Flag, Port, PortChange},
+    table::Claims,
 };
 
 /// Fails unless the calling thread may configure `device`.
@@ -68,6 +69,7 @@ fn parse_trigger(text: &str) -> Result {
 
 const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
 const ON_FAILURE: [&str; 2] = ["open", "closed"];
+const FDB_OFFLOAD: [&str; 2] = ["off", "auto"];
 
 /// Gives a port a setting, if that is permitted and the value was understood.
 fn set_port<T>(port: &Port, value: Result<T>, set: fn(&mut PortChange, T)) -> Result {
@@ -142,7 +144,7 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
         permit(&port.device)?;
         parse_trigger(text)?;
         port.bridge
-            .flush(|entry| !entry.is_static && entry.port == port.index);
+            .flush(Claims::LEARNED, |entry| entry.port == port.index);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
@@ -151,7 +153,7 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
     }),
 ];
 
-static BRIDGE_SETTINGS: [Attribute<Bridge>; 11] = [
+static BRIDGE_SETTINGS: [Attribute<Bridge>; 13] = [
     Attribute::read_write(
         c"auto_enable",
         |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Enabled)),
@@ -244,14 +246,26 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 11] = [
             )
         },
     ),
+    Attribute::read_write(
+        c"fdb_offload",
+        |bridge, out| show_word(out, FDB_OFFLOAD, bridge.offloads()),
+        |bridge, text| {
+            set_bridge(bridge, parse_word(text, FDB_OFFLOAD), |change, value| {
+                change.offload = Some(value)
+            })
+        },
+    ),
     Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
-        bridge.flush(|entry| !entry.is_static);
+        bridge.flush(Claims::LEARNED, |_| true);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |bridge, out| {
         write!(out, "{}", bridge.table.total())
+    }),
+    Attribute::read_only(c"n_offloaded", |bridge, out| {
+        write!(out, "{}", bridge.table.published())
     }),
     Attribute::read_only(c"memory", |bridge, out| {
         write!(out, "{}", bridge.table.memory_bytes())

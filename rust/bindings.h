@@ -9,9 +9,11 @@
 #include <linux/netfilter_bridge.h>
 #include <linux/notifier.h>
 #include <linux/random.h>
+#include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/sysfs.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
+#include <net/switchdev.h>
 #include "helpers.h"
 #include "netlink_gen.h"

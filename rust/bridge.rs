@@ -10,10 +10,12 @@ use kernel::{
 use crate::{
     ageing::Ageing,
     events::{Kind, Locked, Outgoing},
+    fdb,
     kapi::{
         bh_lock::{new_bh_lock, BhDisabled, BhLock},
         clock,
         delayed_work::DelayedWork,
+        device_map::OnDevice,
         genetlink::has_listeners,
         netdevice::NetDevice,
         random,
@@ -22,11 +24,13 @@ use crate::{
     },
     mark,
     network::Network,
+    offload::{self, Gate},
     parameters,
     platform::AtomicU32,
     port::{Counter, Defaults, Flag, Port, PortChange},
     table::{
-        Action, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Visit, MAX_PORTS,
+        Action, Claims, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Unpublished,
+        Visit, MAX_PORTS,
     },
 };
 
@@ -38,6 +42,10 @@ pub(crate) const BUCKETS_A_HOLD: usize = 16;
 
 /// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
 const SMALLEST_TABLE: usize = 256;
+
+/// Stands for the bridge device among the owners of keys. No port has the number: a bridge has less
+/// than [`MAX_PORTS`] ports.
+pub(crate) const BRIDGE_ITSELF: PortIndex = MAX_PORTS as PortIndex - 1;
 
 /// Age in units that a new entry has at most, half of what a stamp can tell.
 const MOST_UNITS: u64 = 1 << 15;
@@ -53,6 +61,8 @@ pub(crate) struct BridgeChange {
     pub(crate) exclusive: Option<bool>,
     /// Greatest number of MACs of all ports together; 0 is unlimited.
     pub(crate) max_macs: Option<u32>,
+    /// Whether the bridge is told where MACs are (`fdb_offload`).
+    pub(crate) offload: Option<bool>,
 }
 
 /// Most passes of a walk that insertions disturb.
@@ -71,17 +81,22 @@ pub(crate) struct Bridge {
     unit_shift: AtomicU32,
     exclusive: AtomicU32,
     max_macs: AtomicU32,
+    offload: AtomicU32,
     ageing_seconds: AtomicU32,
     /// What ports that join get.
     pub(crate) defaults: Defaults,
     tracked: AtomicU32,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
+    all_published: AtomicU32,
     /// The bridge device.
     pub(crate) device: ARef<NetDevice>,
     /// The table's lock.
     #[pin]
     pub(crate) writer: BhLock<Locked>,
+    /// Whether keys may be published; held while one is, and while one is taken back.
+    #[pin]
+    pub(crate) gate: BhLock<Gate>,
     /// Serialises sending events.
     #[pin]
     pub(crate) outgoing: Mutex<Outgoing>,
@@ -103,6 +118,12 @@ pub(crate) struct Bridge {
     pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
 }
 
+impl OnDevice for Bridge {
+    fn device(&self) -> &NetDevice {
+        &self.device
+    }
+}
+
 /// A secret for a new array of a table.
 pub(crate) fn new_secret() -> Secret {
     Secret::new([(); 4].map(|()| random::word()))
@@ -119,17 +140,20 @@ impl Bridge {
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 table,
-                secret: mark::Secret(random::word() as u32),
+                secret: mark::Secret::new(random::word()),
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 exclusive: AtomicU32::new(initial.exclusive.into()),
                 max_macs: AtomicU32::new(initial.max_macs),
+                offload: AtomicU32::new(initial.offload.into()),
                 ageing_seconds: AtomicU32::new(initial.ageing_seconds),
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
+                all_published: AtomicU32::new(0),
                 device: device.hold(),
                 writer <- new_bh_lock!(writer, "maclearn_table"),
+                gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
                 walk <- new_mutex!((), "maclearn_walk"),
@@ -176,13 +200,7 @@ impl Bridge {
             // Frames under way still stamp in the old unit.
             rcu::wait_for_readers();
             let now = self.now() as Stamp;
-            self.visit_all(Kind::Deleted, |_, entry| {
-                if entry.is_static {
-                    Action::Keep
-                } else {
-                    Action::Restamp(now)
-                }
-            });
+            self.visit_all(Kind::Deleted, |_, _| Action::Restamp(now));
         }
         self.ageing_seconds.store_relaxed(seconds);
         let ports = self.ports.lock();
@@ -205,6 +223,11 @@ impl Bridge {
     /// Greatest number of MACs of all ports together; 0 is unlimited.
     pub(crate) fn max_macs(&self) -> u32 {
         self.max_macs.load_relaxed()
+    }
+
+    /// Whether the bridge is told where MACs are, when it may direct frames (`fdb_offload`).
+    pub(crate) fn offloads(&self) -> bool {
+        self.offload.load_relaxed() != 0
     }
 
     /// Whether a port of the bridge is enabled, so that its ports learn.
@@ -237,6 +260,16 @@ impl Bridge {
         self.out_of_memory.store_relaxed(on.into());
     }
 
+    /// Whether nothing was learned since all was published that can be.
+    pub(crate) fn is_all_published(&self) -> bool {
+        self.all_published.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_all_published`].
+    pub(crate) fn set_all_published(&self, on: bool) {
+        self.all_published.store_relaxed(on.into());
+    }
+
     /// Changes settings.
     pub(crate) fn change(&self, change: &BridgeChange) {
         self.defaults.change(&self.writer.lock(), &change.defaults);
@@ -249,6 +282,13 @@ impl Bridge {
         }
         if let Some(seconds) = change.ageing_seconds {
             self.set_ageing_seconds(seconds);
+        }
+        if let Some(on) = change.offload {
+            self.offload.store_relaxed(on.into());
+            if !on {
+                offload::close(self);
+            }
+            self.ask_for_upkeep();
         }
         if has_listeners(self.device.net()) {
             self.writer.lock().note_bridge_changed();
@@ -295,12 +335,10 @@ impl Bridge {
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
             self.visit_all(Kind::Deleted, |_, entry| {
-                let own = !entry.is_static
-                    && ReadSection::enter(|section| {
-                        self.has_address(address_of(entry.key), section)
-                    });
+                let own =
+                    ReadSection::enter(|section| self.has_address(address_of(entry.key), section));
                 if own {
-                    Action::Remove
+                    Action::Withdraw(Claims::LEARNED)
                 } else {
                     Action::Keep
                 }
@@ -311,7 +349,8 @@ impl Bridge {
     }
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
-    /// table's lock. Those that it removes are events of kind `removal`.
+    /// table's lock. Owners that it removes are events of kind `removal`, and what is no longer
+    /// published is taken back from the bridge.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever. The caller holds [`Bridge::walk`].
@@ -325,15 +364,25 @@ impl Bridge {
             let mut cursor = self.writer.lock().cursor();
             let result = loop {
                 let softirqs_off = BhDisabled::new();
-                let mut locked = self.writer.lock();
-                let (writer, mut note) = locked.split();
-                let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                    let action = action(&softirqs_off, entry);
-                    if listening && action == Action::Remove {
-                        note(removal, entry.port, entry.key);
-                    }
-                    action
-                });
+                let (visit, unpublished) = {
+                    let mut locked = self.writer.lock();
+                    let (writer, mut note) = locked.split();
+                    let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                        let action = action(&softirqs_off, entry);
+                        if let Action::Withdraw(claims) = action {
+                            let is_removed = entry.claims.without(claims) == Claims::NONE;
+                            if listening && is_removed {
+                                note(removal, entry.port, entry.key);
+                            }
+                        }
+                        action
+                    });
+                    (visit, writer.take_unpublished())
+                };
+                drop(softirqs_off);
+                if let Some(keys) = unpublished {
+                    self.take_back(&keys);
+                }
                 if visit != Visit::More {
                     break visit;
                 }
@@ -347,10 +396,12 @@ impl Bridge {
     /// Forgets everything that a port owns, which has [`Flag::Gone`] and so gets nothing new.
     pub(crate) fn purge(&self, port: &Port) {
         let _walk = self.walk.lock();
+        let forget_unplaced = |_, other| other == port.index;
+        self.writer.lock().unplaced.forget(forget_unplaced);
         while port.macs() != 0 {
             self.visit_all(Kind::Deleted, |_, entry| {
                 if entry.port == port.index {
-                    Action::Remove
+                    Action::Withdraw(Claims::ALL)
                 } else {
                     Action::Keep
                 }
@@ -358,12 +409,20 @@ impl Bridge {
         }
     }
 
-    /// Forgets the entries that `matches` tells.
-    pub(crate) fn flush(&self, matches: impl Fn(&Entry) -> bool) {
+    /// Takes back from the bridge what is no longer published. May sleep.
+    pub(crate) fn take_back(&self, keys: &Unpublished) {
+        let port = self.ports.lock().first().cloned();
+        if let Some(port) = port {
+            offload::take_back(self, &port.device, keys);
+        }
+    }
+
+    /// Takes claims from the entries that `matches` tells.
+    pub(crate) fn flush(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) {
         let walk = self.walk.lock();
         self.visit_all(Kind::Deleted, |_, entry| {
             if matches(&entry) {
-                Action::Remove
+                Action::Withdraw(claims)
             } else {
                 Action::Keep
             }
@@ -380,14 +439,14 @@ impl Bridge {
             return None;
         }
         for _ in 0..WALKS {
-            let learned = {
+            let (learned, unpublished, grows) = {
                 let mut writer = self.writer.lock();
                 if port.flags().has(Flag::Gone) {
                     return Some(Learned::PortLimit);
                 }
                 let limits = self.limits(port);
                 let learned = match age {
-                    None => writer.insert_static(key, port.index, limits),
+                    None => writer.claim(key, port.index, Claims::STATIC, limits),
                     Some(age) => {
                         let now = self.now();
                         let ticks = u64::from(age) * clock::TICKS_PER_SECOND / 1000;
@@ -400,10 +459,22 @@ impl Bridge {
                 if matches!(learned, Learned::New { .. }) {
                     writer.note(Kind::Added, port, Some(key));
                 }
-                learned
+                (
+                    learned,
+                    writer.take_unpublished(),
+                    writer.wanted().is_some(),
+                )
             };
+            if let Some(keys) = unpublished {
+                self.take_back(&keys);
+            }
             if learned != Learned::NoRoom {
-                self.ask_for_upkeep();
+                if grows {
+                    self.ask_for_upkeep();
+                } else if self.is_all_published() {
+                    self.set_all_published(false);
+                    port.upkeep.schedule(offload::DELAY);
+                }
                 return Some(learned);
             }
             let _walk = self.walk.lock();
@@ -412,17 +483,17 @@ impl Bridge {
         Some(Learned::NoRoom)
     }
 
-    /// Interface indices of the ports, by their index in the table; 0 where there is none.
-    pub(crate) fn port_indices(&self) -> Result<KVec<u32>> {
+    /// The ports, by their index in the table.
+    pub(crate) fn ports_by_index(&self) -> Result<KVec<Option<Arc<Port>>>> {
         let ports = self.ports.lock();
-        let mut indices = KVec::new();
+        let mut by_index = KVec::new();
         for port in &*ports {
-            while indices.len() <= usize::from(port.index) {
-                indices.push(0, GFP_KERNEL)?;
+            while by_index.len() <= usize::from(port.index) {
+                by_index.push(None, GFP_KERNEL)?;
             }
-            indices[usize::from(port.index)] = port.device.ifindex();
+            by_index[usize::from(port.index)] = Some(port.clone());
         }
-        Ok(indices)
+        Ok(by_index)
     }
 
     /// Whether the bridge filters VLANs.
@@ -436,6 +507,7 @@ impl Bridge {
         let ports = self.ports.lock();
         for port in &*ports {
             let mut locked = self.writer.lock();
+            fdb::place(&mut locked);
             let flags = port.flags();
             let limits = self.limits(port);
             let is_full = (limits.port != 0 && port.macs() >= limits.port)
@@ -445,11 +517,12 @@ impl Bridge {
             let fails = flags.has(Flag::FailingOpen) || is_unsettled;
             let is_open = !flags.has(Flag::FailClosed);
             let grows = locked.wanted().is_some();
+            let lacks = locked.unplaced.has(port.index);
             port.set(&mut locked, Flag::FailingOpen, is_full && fails && is_open);
             port.set(
                 &mut locked,
                 Flag::Unsettled,
-                !is_full && is_unsettled && grows,
+                lacks || (!is_full && is_unsettled && grows),
             );
             if !is_full {
                 port.set(&mut locked, Flag::AtLimit, false);
@@ -477,7 +550,7 @@ impl Bridge {
     /// Lowest number that no port has.
     pub(crate) fn free_index(&self) -> Option<PortIndex> {
         let ports = self.ports.lock();
-        (0..MAX_PORTS as PortIndex).find(|&index| ports.iter().all(|port| port.index != index))
+        (0..BRIDGE_ITSELF).find(|&index| ports.iter().all(|port| port.index != index))
     }
 }
 

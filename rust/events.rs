@@ -15,6 +15,7 @@ use kernel::prelude::*;
 
 use crate::{
     bridge::Bridge,
+    fdb::Unplaced,
     kapi::{
         bindings as uapi, clock,
         genetlink::{has_listeners, Full, Message, Notification},
@@ -92,9 +93,12 @@ impl Waiting {
     }
 }
 
-/// What a bridge's table lock guards: the right to change the table, and the events.
+/// What a bridge's table lock guards: the right to change the table, what is still to be put
+/// there, and the events.
 pub(crate) struct Locked {
     writer: Writer,
+    /// What the bridge's own database has and the table had no room for.
+    pub(crate) unplaced: Unplaced,
     waiting: Waiting,
 }
 
@@ -103,16 +107,18 @@ impl Locked {
     pub(crate) fn new(writer: Writer) -> Result<Self> {
         Ok(Self {
             writer,
+            unplaced: Unplaced::default(),
             waiting: Waiting::new()?,
         })
     }
 
-    /// Notes what happened at `port`, if somebody listens, and sees to its being sent.
+    /// Notes what happened at `port`, if somebody listens, and sees to its being sent. Of a port
+    /// that has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&mut self, kind: Kind, port: &Port, key: Option<Key>) {
-        if !has_listeners(port.bridge.device.net()) {
+        if !port.is_present() || !has_listeners(port.bridge.device.net()) {
             return;
         }
-        let is_first = self.waiting.is_empty();
+        let is_first = self.waiting.events.is_empty();
         self.waiting.push(Event {
             kind,
             port: Some(port.index),
@@ -121,6 +127,11 @@ impl Locked {
         if is_first {
             port.upkeep.schedule(DELAY);
         }
+    }
+
+    /// The right to change the table, and what is still to be put there.
+    pub(crate) fn writer_and_unplaced(&mut self) -> (&mut Writer, &mut Unplaced) {
+        (&mut self.writer, &mut self.unplaced)
     }
 
     /// The right to change the table, and a function to note what happens to entries meanwhile.
@@ -192,11 +203,18 @@ pub(crate) fn send(bridge: &Bridge) {
 /// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
 fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
     let total = batch.events.len() as u32;
-    let Ok(indices) = bridge.port_indices() else {
+    let Ok(ports) = bridge.ports_by_index() else {
         return batch.lost.saturating_add(total);
     };
-    let index_of = |port: Option<PortIndex>| indices.get(usize::from(port?)).copied();
+    let index_of = |port: Option<PortIndex>| {
+        let port = ports.get(usize::from(port?))?.as_ref()?;
+        Some(port.device.ifindex())
+    };
     let net = bridge.device.net();
+    // Who listened has gone, or the family has.
+    if !has_listeners(net) {
+        return 0;
+    }
     let bridge_index = bridge.device.ifindex();
     let mut datagram: Option<Notification> = None;
     let mut add = |fill: &dyn Fn(&mut Message<'_>) -> Result<(), Full>| -> Result {

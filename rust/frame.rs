@@ -10,7 +10,7 @@ use crate::{
     bridge::Bridge,
     decision::{decide, Decision},
     kapi::{
-        bridge as kernel_bridge,
+        bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
         netdevice::NetDevice,
         netfilter::{Hook, HookContext, Point, Priority},
@@ -18,8 +18,8 @@ use crate::{
     },
     learning::{learn, Admission},
     mark::Mark,
-    port::{Counter, Flag, Port},
-    table::{Key, Stamp},
+    port::{Counter, Flag, Flags, Port},
+    table::{Key, Ownership, Stamp},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -35,39 +35,17 @@ impl Hook<Ports> for PreRouting {
     const PRIORITY: Priority = Priority::Last;
 
     #[inline(always)]
-    fn run(ports: &Ports, mut frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context
-            .input()
-            .and_then(|device| ports.get(device, context.section()))
-        else {
+    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        let Some(device) = context.input() else {
             return frame.accept();
         };
-        let bridge = &*port.bridge;
-        let Some(vlan) = classify(bridge, &port.device, &frame, context) else {
-            frame.set_mark(0);
-            return frame.accept();
-        };
-        let mark = Mark::new(vlan);
-        frame.set_mark(mark.to_bits(bridge.secret));
-        if !port.flags().has(Flag::Learning) {
-            return frame.accept();
-        }
-        let source = frame.source();
-        let key = Key::from_parts(vlan, source);
-        if bridge
-            .table
-            .refresh(context.section(), key, port.index, bridge.now() as Stamp)
+        let section = context.section();
+        match ports
+            .get_at_once(device, section)
+            .or_else(|| ports.get(device, section))
         {
-            return frame.accept();
-        }
-        if kernel_bridge::is_locked(&port.device, context.section()) {
-            // The bridge decides about this source after this hook.
-            frame.set_mark(mark.learning_when_admitted().to_bits(bridge.secret));
-            return frame.accept();
-        }
-        match learn(port, key, source, context) {
-            Admission::Admit => frame.accept(),
-            Admission::Drop => frame.drop(),
+            Some(port) => enter(port, frame, context),
+            None => frame.accept(),
         }
     }
 }
@@ -80,11 +58,13 @@ impl Hook<Ports> for LocalIn {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        match learn_admitted(ports, &frame, context) {
-            Admission::Admit => frame.accept(),
-            Admission::Drop => frame.drop(),
+    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        if Mark::may_learn_when_admitted(frame.mark())
+            && learn_admitted(ports, &frame, context) == Admission::Drop
+        {
+            return frame.drop();
         }
+        frame.accept()
     }
 }
 
@@ -98,21 +78,16 @@ impl Hook<Ports> for Forward {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context
+    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        match context
             .output()
-            .and_then(|device| ports.get(device, context.section()))
-        else {
-            return frame.accept();
-        };
-        let mark =
-            Mark::from_bits(frame.mark(), port.bridge.secret).filter(|mark| !mark.is_local());
-        if mark.is_some_and(Mark::learns_when_admitted)
-            && learn_admitted(ports, &frame, context) == Admission::Drop
+            .and_then(|device| ports.get_at_once(device, context.section()))
         {
-            return frame.drop();
+            Some(port) if !Mark::may_learn_when_admitted(frame.mark()) => {
+                filter(port, false, frame, context)
+            }
+            _ => forward(ports, frame, context),
         }
-        filter(port, mark, frame, context)
     }
 }
 
@@ -123,16 +98,14 @@ impl Hook<Ports> for LocalOut {
     const POINT: Point = Point::LocalOut;
     const PRIORITY: Priority = Priority::First;
 
-    #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
-        let Some(port) = context
+    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        match context
             .output()
             .and_then(|device| ports.get(device, context.section()))
-        else {
-            return frame.accept();
-        };
-        let mark = Mark::from_bits(frame.mark(), port.bridge.secret).filter(|mark| mark.is_local());
-        filter(port, mark, frame, context)
+        {
+            Some(port) => filter(port, true, frame, context),
+            None => frame.accept(),
+        }
     }
 }
 
@@ -144,10 +117,49 @@ impl Hook<Bridge> for BridgeEgress {
     const POINT: Point = Point::DeviceEgress;
     const PRIORITY: Priority = Priority::Last;
 
-    fn run(bridge: &Bridge, mut frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
+    fn run(bridge: &Bridge, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
         let vlan = classify(bridge, &bridge.device, &frame, context);
-        frame.set_mark(vlan.map_or(0, |vlan| Mark::local(vlan).to_bits(bridge.secret)));
+        let mark = vlan.map(|vlan| Mark::local(vlan).to_bits(bridge.secret, frame.destination()));
+        frame.set_mark(mark.unwrap_or(0));
         frame.accept()
+    }
+}
+
+/// Marks a frame that enters through `port` and learns its source.
+#[inline(always)]
+fn enter(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
+    let bridge = &*port.bridge;
+    let Some(vlan) = classify(bridge, &port.device, &frame, context) else {
+        frame.set_mark(0);
+        return frame.accept();
+    };
+    let destination = frame.destination();
+    let mut mark = Mark::new(vlan);
+    if !is_multicast(destination) {
+        let key = Key::from_parts(vlan, destination);
+        mark = mark.with_owners(bridge.table.owners(context.section(), key));
+    }
+    frame.set_mark(mark.to_bits(port.secret, destination));
+    if !port.flags().has(Flag::Learning) {
+        return frame.accept();
+    }
+    let source = frame.source();
+    let key = Key::from_parts(vlan, source);
+    if bridge
+        .table
+        .refresh(context.section(), key, port.index, bridge.now() as Stamp)
+    {
+        return frame.accept();
+    }
+    if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
+        // The bridge decides about this source after this hook.
+        let mark = mark.learning_when_admitted();
+        frame.set_mark(mark.to_bits(port.secret, destination));
+        return frame.accept();
+    }
+    match learn(port, key, source, context) {
+        Admission::Admit => frame.accept(),
+        Admission::Drop => frame.drop(),
     }
 }
 
@@ -158,7 +170,7 @@ fn classify(
     bridge: &Bridge,
     device: &NetDevice,
     frame: &Frame<'_>,
-    context: &HookContext<'_>,
+    context: &HookContext,
 ) -> Option<u16> {
     if !kernel_bridge::filters_vlans(&bridge.device) {
         return Some(0);
@@ -170,15 +182,16 @@ fn classify(
 }
 
 /// Learns the source of a frame whose mark asks for that.
-#[inline(always)]
-fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext<'_>) -> Admission {
+#[cold]
+#[inline(never)]
+fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext) -> Admission {
     let Some(port) = context
         .input()
         .and_then(|device| ports.get(device, context.section()))
     else {
         return Admission::Admit;
     };
-    match Mark::from_bits(frame.mark(), port.bridge.secret) {
+    match Mark::from_bits(frame.mark(), port.secret, frame.destination()) {
         Some(mark) if mark.learns_when_admitted() => {
             let source = frame.source();
             learn(port, Key::from_parts(mark.vlan(), source), source, context)
@@ -187,9 +200,28 @@ fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext<'_>) -
     }
 }
 
-/// Passes or suppresses a copy that leaves through `port`.
+/// Does what [`Forward`] does where that takes more than a look: its own path stays short so.
+#[cold]
+#[inline(never)]
+fn forward(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    let Some(port) = context
+        .output()
+        .and_then(|device| ports.get(device, context.section()))
+    else {
+        return frame.accept();
+    };
+    if Mark::may_learn_when_admitted(frame.mark())
+        && learn_admitted(ports, &frame, context) == Admission::Drop
+    {
+        return frame.drop();
+    }
+    filter(port, false, frame, context)
+}
+
+/// Passes or suppresses a copy that leaves through `port`, of a frame that the bridge device sent
+/// (`is_local`) or that it forwards.
 #[inline(always)]
-fn filter(port: &Port, mark: Option<Mark>, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
+fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) -> Verdict {
     let flags = port.flags();
     if !flags.has(Flag::Enabled) {
         return frame.accept();
@@ -198,17 +230,39 @@ fn filter(port: &Port, mark: Option<Mark>, frame: Frame<'_>, context: &HookConte
     if is_multicast(destination) {
         return pass(port, Counter::PassedMulticast, frame, context);
     }
-    let Some(vlan) = mark
-        .map(Mark::vlan)
-        .or_else(|| vlan_of_unmarked(port, &frame, context))
-    else {
-        return pass(port, Counter::PassedUnknown, frame, context);
-    };
-    let key = Key::from_parts(vlan, destination);
-    let ownership = port
-        .bridge
-        .table
-        .ownership(context.section(), key, port.index);
+    match Mark::from_bits(frame.mark(), port.secret, destination)
+        .and_then(|mark| mark.ownership(port.index))
+    {
+        Some(ownership) => conclude(port, flags, ownership, frame, context),
+        None => filter_unmarked(port, flags, is_local, frame, context),
+    }
+}
+
+/// The same for a copy whose mark does not tell who owns the destination.
+#[cold]
+#[inline(never)]
+fn filter_unmarked(
+    port: &Port,
+    flags: Flags,
+    is_local: bool,
+    frame: Frame<'_>,
+    context: &HookContext,
+) -> Verdict {
+    match look_up(port, is_local, &frame, context) {
+        Some(ownership) => conclude(port, flags, ownership, frame, context),
+        None => pass(port, Counter::PassedUnknown, frame, context),
+    }
+}
+
+/// The same, the owners of the destination being known.
+#[inline(always)]
+fn conclude(
+    port: &Port,
+    flags: Flags,
+    ownership: Ownership,
+    frame: Frame<'_>,
+    context: &HookContext,
+) -> Verdict {
     match decide(ownership, flags.policy()) {
         Decision::PassOwned => pass(port, Counter::PassedOwned, frame, context),
         Decision::PassFailingOpen => pass(port, Counter::PassedFailingOpen, frame, context),
@@ -223,15 +277,37 @@ fn filter(port: &Port, mark: Option<Mark>, frame: Frame<'_>, context: &HookConte
 }
 
 #[inline(always)]
-fn pass(port: &Port, counter: Counter, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict {
+fn pass(port: &Port, counter: Counter, frame: Frame<'_>, context: &HookContext) -> Verdict {
     port.counters(context)
         .add(counter as usize, frame.segments());
     frame.accept()
 }
 
+/// Who owns the destination of a copy whose mark does not tell; `None` if its VLAN does not show.
+fn look_up(
+    port: &Port,
+    is_local: bool,
+    frame: &Frame<'_>,
+    context: &HookContext,
+) -> Option<Ownership> {
+    let destination = frame.destination();
+    let mark = Mark::from_bits(frame.mark(), port.secret, destination)
+        .or_else(|| Mark::of_group(frame.mark(), port.secret))
+        .filter(|mark| mark.is_local() == is_local);
+    let vlan = match mark {
+        Some(mark) => mark.vlan(),
+        None => vlan_of_unmarked(port, frame, context)?,
+    };
+    let key = Key::from_parts(vlan, destination);
+    Some(
+        port.bridge
+            .table
+            .ownership(context.section(), key, port.index),
+    )
+}
+
 /// The VLAN of a copy that no hook has marked, if it still shows.
-#[cold]
-fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext<'_>) -> Option<u16> {
+fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Option<u16> {
     let bridge = &port.bridge.device;
     if !kernel_bridge::filters_vlans(bridge) {
         return Some(0);

@@ -132,6 +132,12 @@ bool maclearn_delayed_work_schedule(struct delayed_work *work,
 	return mod_delayed_work(system_dfl_wq, work, delay);
 }
 
+bool maclearn_delayed_work_queue(struct delayed_work *work,
+				 unsigned long delay)
+{
+	return queue_delayed_work(system_dfl_wq, work, delay);
+}
+
 void maclearn_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);
@@ -208,7 +214,8 @@ struct net *maclearn_genl_info_net(const struct genl_info *info)
 u32 maclearn_genl_info_maxattr(const struct genl_info *info)
 {
 	const struct genl_family *family = info->family;
-	bool is_dump = info->nlhdr->nlmsg_flags & NLM_F_DUMP;
+	u16 flags = info->nlhdr->nlmsg_flags;
+	bool is_dump = (flags & NLM_F_DUMP) == NLM_F_DUMP;
 	unsigned int i;
 
 	for (i = 0; i < family->n_split_ops; i++) {

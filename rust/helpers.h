@@ -46,6 +46,8 @@ void maclearn_bh_enable(void);
 void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run);
 bool maclearn_delayed_work_schedule(struct delayed_work *work,
 				    unsigned long delay);
+bool maclearn_delayed_work_queue(struct delayed_work *work,
+				 unsigned long delay);
 
 void maclearn_consume_skb(struct sk_buff *skb);
 

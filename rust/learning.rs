@@ -3,8 +3,9 @@
 //! Learning a new source: the part of a frame's way that takes the table's lock.
 
 use crate::{
-    events::Kind,
+    events::{Kind, Locked},
     kapi::netfilter::HookContext,
+    offload,
     port::{Counter, Flag, Port},
     table::{Key, Learned, Stamp},
 };
@@ -21,22 +22,44 @@ pub(crate) enum Admission {
 /// Makes `port` an owner of `key`, the source of a frame that came in through it at `address`.
 #[cold]
 #[inline(never)]
-pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'_>) -> Admission {
+pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext) -> Admission {
     let bridge = &*port.bridge;
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
-    let now = bridge.now();
     let mut writer = bridge.writer.lock();
+    let (admission, is_open) = learn_locked(port, key, &mut writer, context);
+    let unpublished = writer.take_unpublished();
+    drop(writer);
+    if is_open && offload::shut(bridge) {
+        // All else that the bridge was told is taken back there.
+        port.upkeep.schedule(0);
+    }
+    if let Some(keys) = unpublished {
+        offload::take_back(bridge, &port.device, &keys);
+    }
+    admission
+}
+
+/// The same under the table's lock. Also whether the port gets every copy from now on, since it
+/// could not learn the source.
+fn learn_locked(
+    port: &Port,
+    key: Key,
+    writer: &mut Locked,
+    context: &HookContext,
+) -> (Admission, bool) {
+    let bridge = &*port.bridge;
+    let now = bridge.now();
     let flags = port.flags();
     if !flags.has(Flag::Learning) || flags.has(Flag::Gone) {
-        return Admission::Admit;
+        return (Admission::Admit, false);
     }
     let limits = bridge.limits(port);
     let learned = writer.learn(key, port.index, now as Stamp, limits, bridge.is_exclusive());
     let counters = port.counters(context);
     match learned {
-        Learned::Known => Admission::Admit,
+        Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {
             counters.add(Counter::Learned as usize, 1);
             if moved {
@@ -47,20 +70,24 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
             if writer.wanted().is_some() {
                 port.upkeep.schedule(0);
+            } else if bridge.is_all_published() {
+                bridge.set_all_published(false);
+                port.upkeep.schedule(offload::DELAY);
             }
-            Admission::Admit
+            (Admission::Admit, false)
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
             // The next frame learns it, in a larger table. Until then nothing is kept from this
             // port.
-            port.set(&mut writer, Flag::Unsettled, true);
+            port.set(writer, Flag::Unsettled, true);
+            writer.unpublish(key);
             port.upkeep.schedule(0);
-            Admission::Admit
+            (Admission::Admit, true)
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
             counters.add(Counter::LimitHits as usize, 1);
             if !flags.has(Flag::AtLimit) {
-                port.set(&mut writer, Flag::AtLimit, true);
+                port.set(writer, Flag::AtLimit, true);
                 writer.note(Kind::LimitReached, port, Some(key));
             }
             let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
@@ -69,7 +96,7 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             }
             if flags.has(Flag::FailClosed) {
                 counters.add(Counter::DroppedClosed as usize, 1);
-                return Admission::Drop;
+                return (Admission::Drop, false);
             }
             // What has aged makes room first; it is a failure when the sweep has found none.
             let flag = if may_find_room {
@@ -77,8 +104,9 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext<'
             } else {
                 Flag::FailingOpen
             };
-            port.set(&mut writer, flag, true);
-            Admission::Admit
+            port.set(writer, flag, true);
+            writer.unpublish(key);
+            (Admission::Admit, true)
         }
     }
 }

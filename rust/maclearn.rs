@@ -11,12 +11,14 @@ mod attributes;
 mod bridge;
 mod decision;
 mod events;
+mod fdb;
 mod frame;
 mod kapi;
 mod learning;
 mod mark;
 mod netlink;
 mod network;
+mod offload;
 mod parameters;
 mod platform;
 mod port;
@@ -29,7 +31,7 @@ mod port;
 mod table;
 mod upkeep;
 
-use kapi::{genetlink, notifier, pernet};
+use kapi::{genetlink, notifier};
 
 module! {
     type: Maclearn,
@@ -53,6 +55,10 @@ module! {
         max_macs: u32 {
             default: 1048576,
             description: "Initial max_macs of a bridge, 0 is unlimited (1048576)",
+        },
+        fdb_offload: u32 {
+            default: 1,
+            description: "Initial fdb_offload of a bridge: 1 is auto, 0 off (1)",
         },
         default_learning: u32 {
             default: 1,
@@ -84,8 +90,7 @@ struct Maclearn {
 impl kernel::Module for Maclearn {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         parameters::check()?;
-        let networks = pernet::Registration::new()?;
-        let follower = notifier::Registration::new(network::Follower(networks))?;
+        let follower = notifier::Registration::new(network::Follower::new()?)?;
         Ok(Self {
             _family: genetlink::Registration::new()?,
             _follower: follower,

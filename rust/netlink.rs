@@ -17,7 +17,7 @@ use crate::{
     },
     network::Network,
     port::{Counter, Flag, Port, PortChange},
-    table::{Action, Cursor, Entry, Key, Learned, PortIndex, Stamp, Visit},
+    table::{Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
 };
 
 operations! {
@@ -150,6 +150,14 @@ fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
         uapi::MACLEARN_A_BRIDGE_MEMORY,
         bridge.table.memory_bytes() as u64,
     )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD,
+        bridge.offloads().into(),
+    )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_N_OFFLOADED,
+        bridge.table.published(),
+    )?;
     message.put_u8(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, is(Flag::Learning))?;
     message.put_u32(
         uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
@@ -197,27 +205,27 @@ fn bridge_set(request: &Request<'_>) -> Result {
         ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
         exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
         max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
+        offload: choice(uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD),
     });
     Ok(())
 }
 
 /// Which entries of a bridge are meant.
 struct Filter {
-    port: Option<PortIndex>,
+    port: Option<Arc<Port>>,
     vlan: Option<u16>,
     mac: Option<[u8; 6]>,
     is_static: Option<bool>,
 }
 
 impl Filter {
-    /// Reads the filter of a request, and the port if it names one.
-    fn of(request: &Request<'_>) -> Result<(Self, Option<Arc<Port>>)> {
-        let port = request
-            .attribute(uapi::MACLEARN_A_ENTRY_PORT)
-            .map(|_| port(request, uapi::MACLEARN_A_ENTRY_PORT))
-            .transpose()?;
-        let filter = Self {
-            port: port.as_ref().map(|port| port.index),
+    /// Reads the filter of a request.
+    fn of(request: &Request<'_>) -> Result<Self> {
+        Ok(Self {
+            port: request
+                .attribute(uapi::MACLEARN_A_ENTRY_PORT)
+                .map(|_| port(request, uapi::MACLEARN_A_ENTRY_PORT))
+                .transpose()?,
             vlan: request
                 .attribute(uapi::MACLEARN_A_ENTRY_VLAN)
                 .map(|attribute| attribute.u16()),
@@ -227,17 +235,34 @@ impl Filter {
             is_static: request
                 .attribute(uapi::MACLEARN_A_ENTRY_STATIC)
                 .map(|attribute| attribute.u8() != 0),
-        };
-        Ok((filter, port))
+        })
     }
 
+    /// The bridge that the request, or its port, names.
+    fn bridge(&self, request: &Request<'_>) -> Result<Option<Arc<Bridge>>> {
+        let Some(_) = request.attribute(uapi::MACLEARN_A_ENTRY_BRIDGE) else {
+            return Ok(self.port.as_ref().map(|port| port.bridge.clone()));
+        };
+        let bridge = bridge(request, uapi::MACLEARN_A_ENTRY_BRIDGE)?;
+        match &self.port {
+            Some(port) if !Arc::ptr_eq(&port.bridge, &bridge) => {
+                let about = request.attribute(uapi::MACLEARN_A_ENTRY_PORT);
+                Err(request.refuse(EINVAL, c"not a port of that bridge", about))
+            }
+            _ => Ok(Some(bridge)),
+        }
+    }
+
+    /// Whether `entry` is meant. The caller holds the table's lock.
     fn matches(&self, entry: &Entry) -> bool {
-        self.port.is_none_or(|port| port == entry.port)
+        self.port
+            .as_ref()
+            .is_none_or(|port| port.index == entry.port && port.is_present())
             && self.vlan.is_none_or(|vlan| vlan == entry.key.vlan())
             && self.mac.is_none_or(|mac| mac == entry.key.mac())
             && self
                 .is_static
-                .is_none_or(|is_static| is_static == entry.is_static)
+                .is_none_or(|is_static| is_static == entry.claims.has(Claims::STATIC))
     }
 }
 
@@ -249,52 +274,74 @@ const DUMP_BYTES: usize = DUMP_ENTRIES * 80;
 fn entry_dump(dump: &mut Dump<'_>) -> Result {
     let request = dump.request();
     let network = network(&request)?;
-    let (filter, port) = Filter::of(&request)?;
-    let only = match (request.attribute(uapi::MACLEARN_A_ENTRY_BRIDGE), port) {
-        (Some(_), port) => {
-            let bridge = bridge(&request, uapi::MACLEARN_A_ENTRY_BRIDGE)?;
-            if port.is_some_and(|port| !Arc::ptr_eq(&port.bridge, &bridge)) {
-                let about = request.attribute(uapi::MACLEARN_A_ENTRY_PORT);
-                return Err(request.refuse(EINVAL, c"not a port of that bridge", about));
-            }
-            Some(bridge)
-        }
-        (None, port) => port.map(|port| port.bridge.clone()),
-    };
+    let filter = Filter::of(&request)?;
+    let only = filter.bridge(&request)?;
     let mut entries = KVec::with_capacity(DUMP_ENTRIES, GFP_KERNEL)?;
-    // Interface index of the bridge before the one that is being dumped; then where in that.
-    let [mut last, begun, saved @ ..] = *dump.state();
-    let mut cursor = (begun != 0).then(|| Cursor::from_words(saved));
+    // The bridge that was begun, or the index above that of the last one; then where in it.
+    let [mut index, begun, saved @ ..] = *dump.state();
+    let mut walk = (begun != 0).then(|| Walk::from_words(saved));
     loop {
-        let bridge = match &only {
-            Some(bridge) if last == 0 => bridge.clone(),
-            Some(_) => break,
-            None => match network.next_bridge(last as u32) {
-                Some(bridge) => bridge,
-                None => break,
-            },
+        let next = match &only {
+            Some(bridge) => Some(bridge.clone()),
+            None => network.next_bridge((index as u32).saturating_sub(1)),
         };
-        let finished = dump_bridge(dump, &bridge, &filter, &mut entries, &mut cursor)?;
-        if !finished {
+        let found = next.map(|bridge| (u64::from(bridge.device.ifindex()), bridge));
+        let Some((found, bridge)) = found.filter(|(found, _)| *found >= index) else {
+            break;
+        };
+        if found != index {
+            walk = None;
+        }
+        index = found;
+        if !dump_bridge(dump, &bridge, &filter, &mut entries, &mut walk)? {
             break;
         }
-        last = bridge.device.ifindex().into();
-        cursor = None;
+        index += 1;
+        walk = None;
     }
-    let words = cursor.as_ref().map_or([0; 3], Cursor::to_words);
-    *dump.state() = [last, cursor.is_some().into(), words[0], words[1], words[2]];
+    let words = walk.as_ref().map_or([0; 4], Walk::to_words);
+    *dump.state() = [
+        index,
+        walk.is_some().into(),
+        words[0],
+        words[1],
+        words[2],
+        words[3],
+    ];
     Ok(())
 }
 
-/// Dumps a bridge's entries from `cursor` on. Whether that were the last.
+/// How far the dump of a bridge has got.
+struct Walk {
+    cursor: Cursor,
+    /// [`Writer::generation`](crate::table::Writer::generation) when it got there.
+    generation: u64,
+}
+
+impl Walk {
+    fn to_words(&self) -> [u64; 4] {
+        let [array, bucket, moves] = self.cursor.to_words();
+        [array, bucket, moves, self.generation]
+    }
+
+    fn from_words([array, bucket, moves, generation]: [u64; 4]) -> Self {
+        Self {
+            cursor: Cursor::from_words([array, bucket, moves]),
+            generation,
+        }
+    }
+}
+
+/// Dumps a bridge's entries from where `walk` has got to. Whether that were the last.
 fn dump_bridge(
     dump: &mut Dump<'_>,
     bridge: &Bridge,
     filter: &Filter,
     entries: &mut KVec<Entry>,
-    cursor: &mut Option<Cursor>,
+    walk: &mut Option<Walk>,
 ) -> Result<bool> {
-    let indices = bridge.port_indices()?;
+    let ports = bridge.ports_by_index()?;
+    let port_of = |entry: &Entry| ports.get(usize::from(entry.port))?.as_deref();
     let now = bridge.now();
     let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
     loop {
@@ -304,10 +351,18 @@ fn dump_bridge(
         entries.clear();
         let visit = {
             let mut writer = bridge.writer.lock();
-            dump.set_generation(writer.generation() as u32);
-            let cursor = cursor.get_or_insert_with(|| writer.cursor());
-            writer.visit(cursor, DUMP_BUCKETS, |entry| {
-                if filter.matches(&entry) {
+            let generation = writer.generation();
+            let walk = walk.get_or_insert_with(|| Walk {
+                cursor: writer.cursor(),
+                generation,
+            });
+            if walk.generation != generation {
+                walk.generation = generation;
+                dump.interrupt();
+            }
+            writer.visit(&mut walk.cursor, DUMP_BUCKETS, |entry| {
+                // The number of a port that has left may be another's.
+                if port_of(&entry).is_some_and(Port::is_present) && filter.matches(&entry) {
                     // There is room for all that the buckets can hold.
                     let _ = entries.push_within_capacity(entry);
                 }
@@ -315,17 +370,20 @@ fn dump_bridge(
             })
         };
         for entry in &*entries {
-            let Some(&port) = indices.get(usize::from(entry.port)) else {
+            let Some(port) = port_of(entry) else {
                 continue;
             };
             let age = u64::from((now as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
             let put = dump.message(|message| {
                 message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
-                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port)?;
+                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port.device.ifindex())?;
                 message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
                 message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
-                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, entry.is_static.into())?;
-                if entry.is_static {
+                let has = |claims| u8::from(entry.claims.has(claims));
+                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(Claims::STATIC))?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
+                message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
+                if !entry.claims.has(Claims::LEARNED) {
                     return Ok(());
                 }
                 message.put_u32(
@@ -389,38 +447,44 @@ fn entry_new(request: &Request<'_>) -> Result {
 fn entry_del(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
     let key = key(request, &port.bridge)?;
-    let removed = {
+    let (claims, unpublished) = {
         let mut locked = port.bridge.writer.lock();
-        let removed = locked.remove(key, port.index);
-        if removed {
+        if !port.is_present() {
+            return Err(request.refuse(ENODEV, c"no such port of a bridge", None));
+        }
+        let claims = locked.claims(key, port.index);
+        locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
+        if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
             locked.note(Kind::Deleted, &port, Some(key));
         }
-        removed
+        (claims, locked.take_unpublished())
     };
-    if removed {
-        port.bridge.settle();
-        Ok(())
-    } else {
-        let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
-        Err(request.refuse(ENOENT, c"the port does not own that MAC", mac))
+    if let Some(keys) = unpublished {
+        port.bridge.take_back(&keys);
     }
+    let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
+    if claims == Claims::NONE {
+        return Err(request.refuse(ENOENT, c"the port does not own that MAC", mac));
+    }
+    if claims == Claims::BRIDGE {
+        let message = c"the bridge's own fdb has that MAC: delete it there";
+        return Err(request.refuse(EBUSY, message, mac));
+    }
+    port.bridge.settle();
+    Ok(())
 }
 
 fn entry_flush(request: &Request<'_>) -> Result {
-    let (mut filter, port) = Filter::of(request)?;
-    let bridge = match (request.attribute(uapi::MACLEARN_A_ENTRY_BRIDGE), port) {
-        (None, Some(port)) => port.bridge.clone(),
-        (_, port) => {
-            let bridge = bridge(request, uapi::MACLEARN_A_ENTRY_BRIDGE)?;
-            if port.is_some_and(|port| !Arc::ptr_eq(&port.bridge, &bridge)) {
-                let about = request.attribute(uapi::MACLEARN_A_ENTRY_PORT);
-                return Err(request.refuse(EINVAL, c"not a port of that bridge", about));
-            }
-            bridge
-        }
+    let mut filter = Filter::of(request)?;
+    let bridge = match filter.bridge(request)? {
+        Some(bridge) => bridge,
+        None => bridge(request, uapi::MACLEARN_A_ENTRY_BRIDGE)?,
     };
-    filter.is_static.get_or_insert(false);
-    bridge.flush(|entry| filter.matches(entry));
+    let claims = match filter.is_static.take() {
+        Some(true) => Claims::STATIC,
+        Some(false) | None => Claims::LEARNED,
+    };
+    bridge.flush(claims, |entry| filter.matches(entry));
     Ok(())
 }
 

@@ -10,17 +10,22 @@ use kernel::{
 use crate::{
     attributes,
     bridge::Bridge,
-    events,
+    events, fdb,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
         bridge as kernel_bridge,
+        device_map::DeviceMap,
         netdevice::NetDevice,
         netfilter::{self, HookEntry},
-        notifier::{Event, Listener, Rtnl},
+        notifier::{Event, Listener},
         pernet::{self, NetHandle, PerNetwork, Slot},
+        rtnl::Rtnl,
+        switchdev,
         sysfs::Directory,
     },
+    offload,
     port::{Flag, Port},
+    table::Claims,
 };
 
 static SLOT: Slot = Slot::new();
@@ -35,6 +40,9 @@ pub(crate) struct Network {
     net: NetHandle,
     /// The ports of tracked bridges, for the hooks.
     ports: Arc<Ports>,
+    /// All ports and all bridges, for what must not sleep.
+    pub(crate) every_port: DeviceMap<Port>,
+    pub(crate) every_bridge: DeviceMap<Bridge>,
     #[pin]
     members: Mutex<Members>,
 }
@@ -57,11 +65,14 @@ impl PerNetwork for Network {
     }
 
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::new(Ports::new(), GFP_KERNEL)?;
+        let ports = Arc::new(Ports::new()?, GFP_KERNEL)?;
+        let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 ports,
+                every_port,
+                every_bridge,
                 members <- new_mutex!(
                     Members {
                         bridges: KVec::new(),
@@ -95,6 +106,9 @@ impl Network {
             self.track(members, bridge)?;
         }
         port.set(&mut bridge.writer.lock(), Flag::Enabled, on);
+        if !on {
+            offload::close(bridge);
+        }
         self.untrack_if_idle(members, bridge);
         Ok(())
     }
@@ -147,7 +161,8 @@ impl Network {
             let ports = bridge.ports.lock();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
-        bridge.flush(|entry| !entry.is_static);
+        offload::close(bridge);
+        bridge.flush(Claims::LEARNED, |_| true);
     }
 
     fn untrack_if_idle(&self, members: &mut Members, bridge: &Bridge) {
@@ -197,6 +212,7 @@ impl Network {
         }
         drop(members);
         bridge.update_addresses()?;
+        self.every_bridge.insert(bridge.clone())?;
         let directory = Directory::new(device, c"maclearn", attributes::BRIDGE, bridge.clone())?;
         *bridge.directory.lock() = Some(directory);
         Ok(bridge)
@@ -224,6 +240,7 @@ impl Network {
             .bridges
             .retain(|member| !member.bridge.device.is(device));
         drop(members);
+        self.every_bridge.remove([&*bridge.device]);
         bridge.retire();
         let directory = bridge.directory.lock().take();
         drop(directory);
@@ -239,11 +256,14 @@ impl Network {
         bridge.ports.lock().push(port.clone(), GFP_KERNEL)?;
         let joined = (|| {
             bridge.update_addresses()?;
+            self.every_port.insert(port.clone())?;
             if bridge.is_tracked() {
                 self.ports.insert(port.clone())?;
             }
             if bridge.defaults.flags().has(Flag::Enabled) {
                 self.set_enabled_locked(&mut members, &port, true)?;
+            } else {
+                offload::close(&bridge);
             }
             drop(members);
             let directory = Directory::new(device, c"maclearn", attributes::PORT, port.clone())?;
@@ -262,10 +282,11 @@ impl Network {
         let mut members = self.members.lock();
         {
             let mut locked = bridge.writer.lock();
-            port.set(&mut locked, Flag::Gone, true);
             port.set(&mut locked, Flag::Enabled, false);
+            port.set(&mut locked, Flag::Gone, true);
         }
         self.ports.remove([&*port.device]);
+        self.every_port.remove([&*port.device]);
         bridge.purge(port);
         // While the port's number still tells which it was.
         events::send(bridge);
@@ -373,9 +394,23 @@ impl Members {
 }
 
 /// Follows devices through all namespaces.
-///
-/// Holds the state of the namespaces, which must be there for as long as it does so.
-pub(crate) struct Follower(#[expect(dead_code)] pub(crate) pernet::Registration<Network>);
+pub(crate) struct Follower {
+    /// What follows the bridges' own databases. They are asked for what was there before.
+    databases: switchdev::Registration<fdb::Follower>,
+    /// The state of the namespaces, which is there for as long as anything is followed.
+    _networks: pernet::Registration<Network>,
+}
+
+impl Follower {
+    /// Makes the state of the namespaces. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        let networks = pernet::Registration::new()?;
+        Ok(Self {
+            databases: switchdev::Registration::new(fdb::Follower)?,
+            _networks: networks,
+        })
+    }
+}
 
 impl Listener for Follower {
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
@@ -387,7 +422,9 @@ impl Listener for Follower {
                 network.add_bridge(device).map(|_| ())
             }
             Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
-                Some(bridge) => network.join(device, bridge),
+                Some(bridge) => network
+                    .join(device, bridge)
+                    .and_then(|()| self.databases.replay(device, rtnl)),
                 None => Ok(()),
             },
             Event::UpperChanged {

@@ -16,6 +16,8 @@ pub(crate) struct Initial {
     pub(crate) exclusive: bool,
     /// `max_macs`.
     pub(crate) max_macs: u32,
+    /// `fdb_offload`.
+    pub(crate) offload: bool,
     /// `auto_enable` and what else a port gets that joins; all are there.
     pub(crate) defaults: PortChange,
 }
@@ -26,6 +28,7 @@ pub(crate) fn initial() -> Initial {
         ageing_seconds: given::ageing_time.value(),
         exclusive: given::exclusive.value() != 0,
         max_macs: given::max_macs.value(),
+        offload: given::fdb_offload.value() != 0,
         defaults: PortChange {
             enabled: Some(given::auto_enable.value() != 0),
             learning: Some(given::default_learning.value() != 0),
@@ -51,6 +54,7 @@ pub(crate) fn check() -> Result {
         ),
         ("exclusive", given::exclusive.value(), 1),
         ("max_macs", given::max_macs.value(), bridge::MAX_MACS),
+        ("fdb_offload", given::fdb_offload.value(), 1),
         ("default_learning", given::default_learning.value(), 1),
         (
             "default_unknown_unicast",

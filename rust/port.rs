@@ -15,6 +15,7 @@ use crate::{
         delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Counters,
         sysfs::Directory,
     },
+    mark::Secret,
     network::Network,
     platform::{AtomicU32, AtomicU64},
     table::{PortIndex, Writer},
@@ -113,12 +114,17 @@ impl Flags {
         })
     }
 
+    /// Whether copies to the port are filtered, and it is not failing open.
+    pub(crate) fn filters(self) -> bool {
+        self.has(Flag::Enabled) && !self.has(Flag::Gone) && !self.policy().failing_open
+    }
+
     /// What they say about copies to the port.
     #[inline(always)]
     pub(crate) fn policy(self) -> Policy {
         Policy {
             suppress_unknown: self.has(Flag::SuppressUnknown),
-            failing_open: self.has(Flag::FailingOpen) || self.has(Flag::Unsettled),
+            failing_open: self.0 & (Flag::FailingOpen as u32 | Flag::Unsettled as u32) != 0,
         }
     }
 }
@@ -179,6 +185,8 @@ pub(crate) struct Port {
     flags: AtomicU32,
     /// Its number among the ports of the bridge, by which the table knows it.
     pub(crate) index: PortIndex,
+    /// The bridge's [`Bridge::secret`].
+    pub(crate) secret: Secret,
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
     counters: Counters<COUNTERS>,
@@ -220,6 +228,7 @@ impl Port {
                 device: device.hold(),
                 flags: AtomicU32::new(flags.0),
                 index,
+                secret: bridge.secret,
                 bridge,
                 counters,
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
@@ -237,6 +246,12 @@ impl Port {
     #[inline(always)]
     pub(crate) fn flags(&self) -> Flags {
         Flags(self.flags.load_relaxed())
+    }
+
+    /// Whether it has not left the bridge, so that its number in the table is its own. The caller
+    /// holds the table's lock.
+    pub(crate) fn is_present(&self) -> bool {
+        !self.flags().has(Flag::Gone)
     }
 
     /// Sets or clears a flag under the table's lock, which is an event for some.

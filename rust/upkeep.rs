@@ -8,9 +8,13 @@ use crate::{
     bridge::{new_secret, Bridge, BUCKETS_A_HOLD},
     events::{self, Kind},
     kapi::{clock, delayed_work::Job},
-    port::{Counter, Port},
-    table::{Action, Array, Migration},
+    offload,
+    port::Counter,
+    table::{Action, Array, Claims, Migration},
 };
+
+/// When to go on with what could not be finished, in ticks.
+const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
 
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
@@ -21,7 +25,11 @@ impl Job for Bridge {
         let _ = sweep(self);
         drop(walk);
         self.settle();
+        let is_soon = offload::tend(self);
         events::send(self);
+        if is_soon {
+            return Some(SOON);
+        }
         self.is_tracked()
             .then_some(clock::TICKS_PER_SECOND as usize)
     }
@@ -66,17 +74,11 @@ fn migrate(bridge: &Bridge) -> Migration {
 fn sweep(bridge: &Bridge) -> Result {
     let ageing = bridge.ageing();
     let now = bridge.now();
-    let mut by_index: KVec<Option<kernel::sync::Arc<Port>>> = KVec::new();
+    let by_index = bridge.ports_by_index()?;
     {
         let ports = bridge.ports.lock();
         if ageing.limit.is_none() || ports.iter().all(|port| port.expiry() > now) {
             return Ok(());
-        }
-        for port in &*ports {
-            while by_index.len() <= usize::from(port.index) {
-                by_index.push(None, GFP_KERNEL)?;
-            }
-            by_index[usize::from(port.index)] = Some(port.clone());
         }
         let writer = bridge.writer.lock();
         bridge.set_sweeping(true);
@@ -89,12 +91,12 @@ fn sweep(bridge: &Bridge) -> Result {
         let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
             return Action::Keep;
         };
-        if entry.is_static {
+        if !entry.claims.has(Claims::LEARNED) {
             return Action::Keep;
         }
         if ageing.is_aged(entry.stamp, now) {
             port.counters(softirqs_off).add(Counter::Aged as usize, 1);
-            return Action::Remove;
+            return Action::Withdraw(Claims::LEARNED);
         }
         port.lower_expiry(ageing.expiry(entry.stamp, now));
         Action::Keep

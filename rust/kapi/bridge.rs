@@ -6,7 +6,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::{bindings, netdevice::NetDevice, notifier::Rtnl, rcu::ReadSection, skb::VlanTag};
+use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl, skb::VlanTag};
 
 /// Whether the device is a bridge.
 pub(crate) fn is_bridge(device: &NetDevice) -> bool {
@@ -66,13 +66,36 @@ pub(crate) fn classify(
     }
 }
 
-/// Whether the port admits only authorised sources (`locked on`).
-pub(crate) fn is_locked(port: &NetDevice, _section: &ReadSection) -> bool {
+/// Whether the bridge learns nothing by itself, since its own entries would age at once
+/// (`ageing_time 0`).
+pub(crate) fn is_hub(bridge: &NetDevice) -> bool {
+    // SAFETY: `bridge` is a valid device.
+    unsafe { bindings::br_get_ageing_time(bridge.as_raw()) == 0 }
+}
+
+/// A setting of a port of the bridge.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum PortFlag {
+    /// It admits only authorised sources (`locked on`).
+    Locked = bindings::bridge_flags_bit_BR_PORT_LOCKED_BIT,
+    /// The bridge itself learns there (`learning on`).
+    Learning = bindings::bridge_flags_bit_BR_LEARNING_BIT,
+    /// It gets frames for unknown unicast destinations (`flood on`).
+    Flood = bindings::bridge_flags_bit_BR_FLOOD_BIT,
+    /// The bridge answers ARP for it (`proxy_arp on`).
+    ProxyArp = bindings::bridge_flags_bit_BR_PROXYARP_BIT,
+    /// The same for wireless stations (`proxy_arp_wifi on`).
+    ProxyArpWifi = bindings::bridge_flags_bit_BR_PROXYARP_WIFI_BIT,
+    /// ARP and neighbour discovery that the bridge can answer are kept from it
+    /// (`neigh_suppress on`).
+    NeighbourSuppress = bindings::bridge_flags_bit_BR_NEIGH_SUPPRESS_BIT,
+    /// The same, VLAN by VLAN (`neigh_vlan_suppress on`).
+    NeighbourVlanSuppress = bindings::bridge_flags_bit_BR_NEIGH_VLAN_SUPPRESS_BIT,
+}
+
+/// Whether the port has a setting.
+pub(crate) fn has_flag(port: &NetDevice, flag: PortFlag, _section: &ReadSection) -> bool {
     // SAFETY: The device is valid, and the lookup of its port is inside a read-side section.
-    unsafe {
-        bindings::br_port_flag_is_set(
-            port.as_raw(),
-            1 << bindings::bridge_flags_bit_BR_PORT_LOCKED_BIT,
-        )
-    }
+    unsafe { bindings::br_port_flag_is_set(port.as_raw(), 1 << flag as u32) }
 }

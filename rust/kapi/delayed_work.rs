@@ -78,7 +78,9 @@ impl<J: Job> DelayedWork<J> {
             &*container_of!(Opaque::cast_from(delayed), Self, work)
         };
         if let Some(delay) = this.job.run() {
-            this.schedule(delay);
+            // Not `schedule`: a run that was asked for meanwhile is not put off.
+            // SAFETY: By the type invariants the work is initialised.
+            unsafe { bindings::maclearn_delayed_work_queue(this.work.get(), delay) };
         }
     }
 }

@@ -320,7 +320,7 @@ impl Drop for Notification {
 }
 
 /// Words that a dump keeps from one call to the next; all zero at first.
-pub(crate) type DumpState = [u64; 5];
+pub(crate) type DumpState = [u64; 6];
 
 /// A dump under way: one call fills one buffer.
 pub(crate) struct Dump<'a> {
@@ -352,10 +352,12 @@ impl<'a> Dump<'a> {
         unsafe { bindings::maclearn_skb_tailroom(self.skb) as usize }
     }
 
-    /// Says that what is dumped changed, so that the reader may have missed or seen twice some of
-    /// it (`NLM_F_DUMP_INTR`).
-    pub(crate) fn set_generation(&mut self, generation: u32) {
-        self.callback.seq = generation | 1;
+    /// Says, with the next message or the last, that the reader may have missed or seen twice some
+    /// of what is dumped (`NLM_F_DUMP_INTR`).
+    pub(crate) fn interrupt(&mut self) {
+        // A message is marked when these differ, and makes them equal.
+        self.callback.prev_seq = 1;
+        self.callback.seq = 2;
     }
 
     /// Adds a message; `Full` if it goes to the next buffer.

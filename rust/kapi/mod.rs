@@ -19,5 +19,7 @@ pub(crate) mod percpu;
 pub(crate) mod pernet;
 pub(crate) mod random;
 pub(crate) mod rcu;
+pub(crate) mod rtnl;
 pub(crate) mod skb;
+pub(crate) mod switchdev;
 pub(crate) mod sysfs;

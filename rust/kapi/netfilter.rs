@@ -47,17 +47,33 @@ pub(crate) enum Priority {
 }
 
 /// The surroundings of a call of a hook: an RCU read-side section with softirqs off.
-pub(crate) struct HookContext<'a> {
-    state: &'a bindings::nf_hook_state,
+///
+/// It is the state that netfilter hands over, as it stands there, so that passing it on costs
+/// nothing.
+#[repr(transparent)]
+pub(crate) struct HookContext {
+    state: bindings::nf_hook_state,
     section: ReadSection,
     _cpu: NotThreadSafe,
 }
 
 // SAFETY: The network stack calls the hooks of these points in softirq context or with softirqs
 // disabled, also when a queued frame is reinjected; the value is not `Send`.
-unsafe impl SoftirqsOff for HookContext<'_> {}
+unsafe impl SoftirqsOff for HookContext {}
 
-impl<'a> HookContext<'a> {
+impl HookContext {
+    /// Wraps the state of a hook.
+    ///
+    /// # Safety
+    ///
+    /// It is the one that netfilter called a hook with, which has not returned yet.
+    #[inline(always)]
+    unsafe fn from_raw<'a>(state: *const bindings::nf_hook_state) -> &'a Self {
+        // SAFETY: By the safety requirement the state is valid, and the call is inside a read-side
+        // section; the type is transparent.
+        unsafe { &*state.cast() }
+    }
+
     /// The read-side section that the hook runs in.
     #[inline(always)]
     pub(crate) fn section(&self) -> &ReadSection {
@@ -87,7 +103,7 @@ pub(crate) trait Hook<C> {
     const PRIORITY: Priority;
 
     /// Decides on a frame. Must be quick: it runs for every frame at that point.
-    fn run(shared: &C, frame: Frame<'_>, context: &HookContext<'_>) -> Verdict;
+    fn run(shared: &C, frame: Frame<'_>, context: &HookContext) -> Verdict;
 }
 
 /// One hook, as a value to register.
@@ -139,14 +155,9 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // header before they call these hooks, hand over an skb that is theirs alone, and take it back
     // only through the verdict.
     let frame = unsafe { Frame::from_raw(skb) };
-    let context = HookContext {
-        // SAFETY: The state is valid until the hook returns.
-        state: unsafe { &*state },
-        // SAFETY: Netfilter calls hooks under RCU.
-        section: unsafe { ReadSection::assume() },
-        _cpu: NotThreadSafe,
-    };
-    H::run(shared, frame, &context).into_raw()
+    // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
+    let context = unsafe { HookContext::from_raw(state) };
+    H::run(shared, frame, context).into_raw()
 }
 
 /// Hooks that are registered until the value is dropped, which waits for calls under way.

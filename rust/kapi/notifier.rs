@@ -4,17 +4,9 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use kernel::{
-    container_of,
-    error::to_result,
-    prelude::*,
-    types::{NotThreadSafe, Opaque},
-};
+use kernel::{container_of, error::to_result, prelude::*, types::Opaque};
 
-use super::{bindings, netdevice::NetDevice};
-
-/// Proof that the caller holds RTNL.
-pub(crate) struct Rtnl(NotThreadSafe);
+use super::{bindings, netdevice::NetDevice, rtnl::Rtnl};
 
 /// What happened to a device.
 pub(crate) enum Event<'a> {
@@ -112,8 +104,9 @@ impl<L: Listener> Registration<L> {
             }
             _ => return bindings::NOTIFY_DONE as c_int,
         };
-        // Netdevice notifiers are called with RTNL held.
-        this.listener.event(device, event, &Rtnl(NotThreadSafe));
+        // SAFETY: Netdevice notifiers are called with RTNL held.
+        let rtnl = unsafe { Rtnl::assume() };
+        this.listener.event(device, event, &rtnl);
         bindings::NOTIFY_DONE as c_int
     }
 }

@@ -36,17 +36,6 @@ impl ReadSection {
         // reference.
         f(&ReadSection(NotThreadSafe))
     }
-
-    /// Takes an enclosing read-side section for granted.
-    ///
-    /// # Safety
-    ///
-    /// For as long as the value exists the caller is inside an RCU read-side section.
-    #[inline(always)]
-    pub(super) unsafe fn assume() -> Self {
-        // INVARIANT: By the safety requirement.
-        Self(NotThreadSafe)
-    }
 }
 
 /// A read-side section that lasts as long as the value.
@@ -101,6 +90,15 @@ unsafe impl<T: Send + Sync> Send for RcuBox<T> {}
 unsafe impl<T: Send + Sync> Sync for RcuBox<T> {}
 
 impl<T: Send + Sync> RcuBox<T> {
+    /// Makes one that holds a value.
+    pub(crate) fn new(value: KBox<T>) -> Self {
+        // INVARIANT: As said.
+        Self {
+            pointer: Atomic::new(KBox::into_raw(value)),
+            owns: PhantomData,
+        }
+    }
+
     /// Makes one that holds nothing.
     pub(crate) const fn empty() -> Self {
         // INVARIANT: The pointer is null.

@@ -139,23 +139,28 @@ impl Array {
     /// Returns it and whether an entry was moved. Only the writer calls this.
     pub(super) fn make_room(&self, name: Name) -> Option<(Slot<'_>, bool)> {
         let (first, second) = self.candidates(name);
-        let emptier = if first.room() >= second.room() {
-            first
+        let (first_room, in_first) = first.room();
+        let (second_room, in_second) = second.room();
+        if let Some(slot) = if first_room >= second_room {
+            in_first
         } else {
-            second
-        };
-        if let Some(slot) = emptier.empty_slot() {
+            in_second
+        } {
             return Some((slot, false));
         }
-        let (slot, resident, target) = first
+        let (slot, resident, (_, target)) = first
             .slots()
             .chain(second.slots())
             .filter_map(|slot| {
                 let resident = slot.name()?;
-                Some((slot, resident, self.other_bucket(resident, slot.bucket)))
+                Some((
+                    slot,
+                    resident,
+                    self.other_bucket(resident, slot.bucket).room(),
+                ))
             })
-            .max_by_key(|(_, _, target)| target.room())?;
-        slot.move_to(target.empty_slot()?, resident, slot.owner());
+            .max_by_key(|(_, _, (room, _))| *room)?;
+        slot.move_to(target?, resident, slot.owner());
         Some((slot, true))
     }
 
@@ -192,7 +197,7 @@ impl Array {
     #[inline]
     fn second(&self, choice: Choice) -> &Bucket {
         // One of the others: the first is left out of the count.
-        let second = scale(choice.high, self.len() - 1);
+        let second = scale(choice.high, self.len().wrapping_sub(1));
         &self.buckets[second + usize::from(second >= choice.first)]
     }
 }
@@ -207,7 +212,7 @@ struct Choice {
 /// Spreads a 32-bit hash over `0..len`.
 #[inline]
 fn scale(hash: u32, len: usize) -> usize {
-    ((u64::from(hash) * len as u64) >> 32) as usize
+    (u64::from(hash).wrapping_mul(len as u64) >> 32) as usize
 }
 
 /// An entry that was found.

@@ -6,7 +6,7 @@
 //! reader read belongs together when `seq` was even before and is the same after. The stamps are
 //! outside of that: a reader stores them.
 
-use super::{Key, PortIndex, Stamp};
+use super::{Claims, Key, PortIndex, Stamp};
 use crate::platform::{read_barrier, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable};
 
 /// Entries in a bucket. The model checker is content with fewer.
@@ -57,21 +57,17 @@ impl Name {
     }
 }
 
-/// A port and what kind of owner it is.
+/// A port, why it owns a key, and what else is to be known of the entry.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Owner(u16);
 
 impl Owner {
     const PORT: u16 = 0x3ff;
+    const PUBLISHED: u16 = 1 << 11;
     const SHARED: u16 = 1 << 14;
-    const STATIC: u16 = 1 << 15;
 
-    pub(super) fn learned(port: PortIndex) -> Self {
-        Self(port & Self::PORT)
-    }
-
-    pub(super) fn configured(port: PortIndex) -> Self {
-        Self((port & Self::PORT) | Self::STATIC)
+    pub(super) fn new(port: PortIndex, claims: Claims) -> Self {
+        Self((port & Self::PORT) | claims.to_bits())
     }
 
     #[inline]
@@ -80,8 +76,12 @@ impl Owner {
     }
 
     #[inline]
-    pub(super) fn is_static(self) -> bool {
-        self.0 & Self::STATIC != 0
+    pub(super) fn claims(self) -> Claims {
+        Claims::from_bits(self.0)
+    }
+
+    pub(super) fn with_claims(self, claims: Claims) -> Self {
+        Self((self.0 & !Claims::ALL.to_bits()) | claims.to_bits())
     }
 
     /// Are there extra owners? Set in primary entries only.
@@ -90,15 +90,28 @@ impl Owner {
         self.0 & Self::SHARED != 0
     }
 
-    pub(super) fn made_static(self) -> Self {
-        Self(self.0 | Self::STATIC)
+    pub(super) fn with_shared(self, shared: bool) -> Self {
+        self.with(Self::SHARED, shared)
     }
 
-    pub(super) fn with_shared(self, shared: bool) -> Self {
-        let alone = self.0 & !Self::SHARED;
-        Self(if shared { alone | Self::SHARED } else { alone })
+    /// Do others rely on the port's being the only owner? Set in primary entries only.
+    pub(super) fn is_published(self) -> bool {
+        self.0 & Self::PUBLISHED != 0
+    }
+
+    pub(super) fn with_published(self, published: bool) -> Self {
+        self.with(Self::PUBLISHED, published)
+    }
+
+    fn with(self, flag: u16, on: bool) -> Self {
+        Self(if on { self.0 | flag } else { self.0 & !flag })
     }
 }
+
+const _: () = assert!(
+    Claims::ALL.to_bits() & (Owner::PORT | Owner::SHARED | Owner::PUBLISHED) == 0,
+    "claims have bits of their own in an owner"
+);
 
 /// A bucket; all zero when empty.
 #[repr(C, align(64))]
@@ -147,12 +160,11 @@ impl Bucket {
         })
     }
 
-    pub(super) fn empty_slot(&self) -> Option<Slot<'_>> {
-        self.slots().find(|slot| slot.name().is_none())
-    }
-
-    pub(super) fn room(&self) -> usize {
-        self.slots().filter(|slot| slot.name().is_none()).count()
+    /// The number of empty slots, and one of them.
+    pub(super) fn room(&self) -> (usize, Option<Slot<'_>>) {
+        self.slots()
+            .filter(|slot| slot.bits() == 0)
+            .fold((0, None), |(room, _), slot| (room + 1, Some(slot)))
     }
 
     /// Makes a change that readers see as a whole or not at all. Only the writer calls this.

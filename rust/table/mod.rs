@@ -14,6 +14,7 @@
 
 mod array;
 mod bucket;
+mod claims;
 mod key;
 mod secret;
 #[cfg(any(all(test, not(loom)), CONFIG_KUNIT))]
@@ -21,9 +22,12 @@ mod selftest;
 mod writer;
 
 pub use array::Array;
+pub use claims::Claims;
 pub use key::Key;
 pub use secret::Secret;
-pub use writer::{Action, Cursor, Entry, Learned, Limits, Migration, Retired, Visit, Writer};
+pub use writer::{
+    Action, Cursor, Entry, Learned, Limits, Migration, Retired, Unpublished, Visit, Writer,
+};
 
 use crate::platform::{
     new_arc, Arc, AtomicPtr, AtomicU32, AtomicU64, Boxed, Buckets, OutOfMemory, ReadGuard,
@@ -50,6 +54,17 @@ pub enum Ownership {
     Nobody,
 }
 
+/// Who owns a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owners {
+    /// No port.
+    Nobody,
+    /// This port alone.
+    One(PortIndex),
+    /// More than one.
+    Several,
+}
+
 /// The reading side of a table.
 pub struct Table {
     shared: Arc<Shared>,
@@ -66,6 +81,7 @@ impl Table {
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
             total: AtomicU32::new(0),
+            published: AtomicU32::new(0),
             bytes: AtomicU64::new(bytes as u64),
             counts,
         })?;
@@ -73,20 +89,30 @@ impl Table {
         Ok((Self { shared }, writer))
     }
 
-    /// Does `port` own `key`? If so, and it was not configured, `now` is noted as its last use.
+    /// Has `port` learned `key`? If so, `now` is noted as its last use.
     ///
     /// When the entry is removed at this very moment, the note may go with it although the answer
     /// was yes; the port's next frame is then learned anew.
     #[inline]
     pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> bool {
         match self.look_up(guard, key, port) {
-            Found::Mine(hit) => {
-                if hit.slot.stamp() != now && !hit.owner.is_static() {
+            Found::Mine(hit) if hit.owner.claims().has(Claims::LEARNED) => {
+                if hit.slot.stamp() != now {
                     hit.slot.set_stamp(now);
                 }
                 true
             }
-            Found::Other | Found::Nobody => false,
+            Found::Mine(_) | Found::Other | Found::Nobody => false,
+        }
+    }
+
+    /// Who owns `key`?
+    #[inline]
+    pub fn owners(&self, guard: &ReadGuard, key: Key) -> Owners {
+        match self.first(guard).find_primary(key) {
+            None => Owners::Nobody,
+            Some(primary) if !primary.owner.is_shared() => Owners::One(primary.owner.port()),
+            Some(_) => Owners::Several,
         }
     }
 
@@ -108,6 +134,11 @@ impl Table {
     /// Sum of all ports' counts.
     pub fn total(&self) -> u32 {
         self.shared.total.load_relaxed()
+    }
+
+    /// Keys that are published.
+    pub fn published(&self) -> u32 {
+        self.shared.published.load_relaxed()
     }
 
     /// Memory that the table uses.
@@ -175,6 +206,8 @@ enum Found<'a> {
 struct Shared {
     first: AtomicPtr<Array>,
     total: AtomicU32,
+    /// Keys that are published.
+    published: AtomicU32,
     bytes: AtomicU64,
     /// Keys that each port owns.
     counts: Buckets<AtomicU32>,
@@ -206,6 +239,13 @@ impl Shared {
             count.store_relaxed(count.load_relaxed() + 1);
             self.total.store_relaxed(self.total.load_relaxed() + 1);
         }
+    }
+
+    /// Counts a key that is published from now on, or no longer is. Only the writer calls this.
+    fn count_published(&self, on: bool) {
+        let published = self.published.load_relaxed();
+        self.published
+            .store_relaxed(if on { published + 1 } else { published - 1 });
     }
 
     /// Counts a key that `port` no longer owns. Only the writer calls this.

@@ -38,6 +38,10 @@ mod tests {
         table.refresh(&read_lock(), key, port, now)
     }
 
+    fn remove(writer: &mut Writer, key: Key, port: PortIndex) -> bool {
+        writer.withdraw(key, port, Claims::ALL)
+    }
+
     /// The only entry of `writer`, if there is exactly one.
     fn only_entry(writer: &mut Writer) -> Option<Entry> {
         let mut found = None;
@@ -85,8 +89,8 @@ mod tests {
         assert_eq!(ownership(&table, key(2), 3), Ownership::Nobody);
         assert_eq!(table.port_count(3), 1);
         assert_eq!(table.total(), 1);
-        assert!(writer.remove(key(1), 3));
-        assert!(!writer.remove(key(1), 3));
+        assert!(remove(&mut writer, key(1), 3));
+        assert!(!remove(&mut writer, key(1), 3));
         assert_eq!(ownership(&table, key(1), 3), Ownership::Nobody);
         assert_eq!(table.total(), 0);
         Ok(())
@@ -112,9 +116,12 @@ mod tests {
         assert!(!refresh(&table, key(1), 4, 12));
         assert!(!refresh(&table, key(2), 3, 12));
         assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(11));
-        writer.insert_static(key(1), 3, NO_LIMITS);
+        writer.claim(key(1), 3, Claims::STATIC, NO_LIMITS);
         assert!(refresh(&table, key(1), 3, 13));
-        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(11));
+        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(13));
+        // It is the port's own, but that it sends from it is news.
+        writer.withdraw(key(1), 3, Claims::LEARNED);
+        assert!(!refresh(&table, key(1), 3, 14));
         Ok(())
     }
 
@@ -128,13 +135,13 @@ mod tests {
         assert_eq!(ownership(&table, key(1), 4), Ownership::Other);
         assert!(refresh(&table, key(1), 3, 9));
         // The first owner goes: the others stay.
-        assert!(writer.remove(key(1), 1));
+        assert!(remove(&mut writer, key(1), 1));
         assert_eq!(ownership(&table, key(1), 1), Ownership::Other);
         assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
         assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
-        assert!(writer.remove(key(1), 3));
+        assert!(remove(&mut writer, key(1), 3));
         assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
-        assert!(writer.remove(key(1), 2));
+        assert!(remove(&mut writer, key(1), 2));
         assert_eq!(ownership(&table, key(1), 2), Ownership::Nobody);
         assert_eq!(table.total(), 0);
         Ok(())
@@ -145,7 +152,7 @@ mod tests {
         let (table, mut writer) = table()?;
         learn(&mut writer, key(1), 1);
         learn(&mut writer, key(1), 2);
-        writer.insert_static(key(1), 3, NO_LIMITS);
+        writer.claim(key(1), 3, Claims::STATIC, NO_LIMITS);
         let full = Limits { port: 0, total: 3 };
         assert_eq!(
             writer.learn(key(1), 4, 0, full, true),
@@ -163,7 +170,7 @@ mod tests {
     #[test]
     fn exclusive_next_to_a_configured_first_owner() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
-        writer.insert_static(key(1), 1, NO_LIMITS);
+        writer.claim(key(1), 1, Claims::STATIC, NO_LIMITS);
         let full = Limits { port: 0, total: 2 };
         assert_eq!(
             writer.learn(key(1), 2, 0, full, true),
@@ -203,7 +210,7 @@ mod tests {
         let port = MAX_PORTS as PortIndex;
         assert_eq!(learn(&mut writer, key(1), port), Learned::PortLimit);
         assert_eq!(
-            writer.insert_static(key(1), port, NO_LIMITS),
+            writer.claim(key(1), port, Claims::STATIC, NO_LIMITS),
             Learned::PortLimit
         );
         assert_eq!(ownership(&table, key(1), port), Ownership::Nobody);
@@ -212,15 +219,88 @@ mod tests {
     }
 
     #[test]
-    fn learned_entry_becomes_static() -> Result<(), OutOfMemory> {
-        let (_table, mut writer) = table()?;
-        let is_static = |writer: &mut Writer| only_entry(writer).map(|entry| entry.is_static);
+    fn claims_are_kept_apart() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let port = 1;
+        learn(&mut writer, key(1), port);
+        assert_eq!(writer.claims(key(1), port), Claims::LEARNED);
+        assert_eq!(
+            writer.claim(key(1), port, Claims::STATIC, NO_LIMITS),
+            Learned::Known
+        );
+        assert_eq!(
+            writer.claim(key(1), port, Claims::BRIDGE, NO_LIMITS),
+            Learned::Known
+        );
+        assert_eq!(table.total(), 1);
+        assert!(writer.withdraw(key(1), port, Claims::LEARNED));
+        assert!(!writer.withdraw(key(1), port, Claims::LEARNED));
+        assert!(writer.withdraw(key(1), port, Claims::STATIC));
+        assert_eq!(writer.claims(key(1), port), Claims::BRIDGE);
+        assert_eq!(ownership(&table, key(1), port), Ownership::Mine);
+        assert!(writer.withdraw(key(1), port, Claims::BRIDGE));
+        assert_eq!(ownership(&table, key(1), port), Ownership::Nobody);
+        assert_eq!(table.total(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn bridge_has_one_port_for_a_key() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        writer.claim(key(1), 1, Claims::BRIDGE, NO_LIMITS);
+        learn(&mut writer, key(1), 2);
+        assert!(writer.is_bridges(key(1)));
+        writer.claim(key(1), 3, Claims::BRIDGE, NO_LIMITS);
+        assert!(writer.is_bridges(key(1)));
+        assert_eq!(ownership(&table, key(1), 1), Ownership::Other);
+        assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
+        assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
+        writer.withdraw(key(1), 3, Claims::BRIDGE);
+        assert!(!writer.is_bridges(key(1)));
+        Ok(())
+    }
+
+    fn unpublished(writer: &mut Writer) -> Option<Key> {
+        let taken = writer.take_unpublished()?;
+        let key = taken.keys().next();
+        key
+    }
+
+    #[test]
+    fn key_is_published_while_it_has_that_owner_only() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        assert_eq!(writer.publish(key(1)), None);
         learn(&mut writer, key(1), 1);
-        assert_eq!(is_static(&mut writer), Some(false));
-        assert_eq!(writer.insert_static(key(1), 1, NO_LIMITS), Learned::Known);
-        assert_eq!(is_static(&mut writer), Some(true));
-        assert_eq!(learn(&mut writer, key(1), 1), Learned::Known);
-        assert_eq!(is_static(&mut writer), Some(true));
+        assert_eq!(writer.publish(key(1)), Some(1));
+        assert_eq!(writer.publish(key(1)), None);
+        assert_eq!(table.published(), 1);
+        assert!(unpublished(&mut writer).is_none());
+        // A second owner.
+        learn(&mut writer, key(1), 2);
+        assert!(unpublished(&mut writer) == Some(key(1)));
+        assert_eq!(writer.publish(key(1)), None);
+        // The first one goes.
+        remove(&mut writer, key(1), 1);
+        assert_eq!(writer.publish(key(1)), Some(2));
+        // Another takes it over.
+        writer.learn(key(1), 3, 0, NO_LIMITS, true);
+        assert!(unpublished(&mut writer) == Some(key(1)));
+        assert_eq!(writer.publish(key(1)), Some(3));
+        remove(&mut writer, key(1), 3);
+        assert!(unpublished(&mut writer) == Some(key(1)));
+        assert_eq!(table.published(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn bridge_takes_what_is_published_for_its_own() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        writer.publish(key(1));
+        writer.claim(key(1), 2, Claims::BRIDGE, NO_LIMITS);
+        assert_eq!(table.published(), 0);
+        assert!(unpublished(&mut writer).is_none());
+        assert_eq!(writer.publish(key(1)), None);
         Ok(())
     }
 
@@ -235,7 +315,7 @@ mod tests {
         let mut visit = Visit::More;
         while visit == Visit::More {
             visit = writer.visit(&mut cursor, 1, |entry| match entry.port {
-                1 => Action::Remove,
+                1 => Action::Withdraw(Claims::ALL),
                 _ => Action::Keep,
             });
         }
@@ -257,7 +337,7 @@ mod tests {
         let mut cursor = writer.cursor();
         writer.visit(&mut cursor, 4, |_| Action::Keep);
         // Port 2's entry takes the place of port 1's, which may have been visited.
-        writer.remove(key(1), 1);
+        remove(&mut writer, key(1), 1);
         let mut visit = Visit::More;
         while visit == Visit::More {
             visit = writer.visit(&mut cursor, 1, |_| Action::Keep);
@@ -296,7 +376,7 @@ mod tests {
             assert_eq!(ownership(&table, key(number), 7), Ownership::Other);
         }
         for number in 0..KEYS {
-            assert!(writer.remove(key(number), (number % 7) as PortIndex));
+            assert!(remove(&mut writer, key(number), (number % 7) as PortIndex));
             resize(&mut writer)?;
         }
         assert_eq!(table.total(), 0);

@@ -5,11 +5,11 @@
 //! Every method does a bounded amount of work, so that it can be called under a spin lock.
 
 use core::cell::Cell;
-use core::ptr;
+use core::{mem, ptr};
 
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
-use super::{Key, PortIndex, Shared, Stamp, MAX_PORTS};
+use super::{Claims, Key, PortIndex, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, Boxed};
 
 /// From here on memory matters more than being done with growing soon.
@@ -49,10 +49,12 @@ pub struct Entry {
     pub key: Key,
     /// The port that owns it.
     pub port: PortIndex,
-    /// When it was used last; has no meaning if `is_static`.
+    /// Why it owns it.
+    pub claims: Claims,
+    /// When it was used last; has no meaning if it was not learned.
     pub stamp: Stamp,
-    /// Was it configured?
-    pub is_static: bool,
+    /// Was the key published, with this owner?
+    pub is_published: bool,
 }
 
 /// What [`Writer::visit`] does to an entry.
@@ -60,16 +62,18 @@ pub struct Entry {
 pub enum Action {
     /// Leaves it as it is.
     Keep,
-    /// Removes it.
-    Remove,
+    /// Takes claims from the owner, which owns the key no longer when none is left.
+    Withdraw(Claims),
     /// Sets its stamp.
     Restamp(Stamp),
+    /// Takes the key's being published back.
+    Unpublish,
 }
 
 /// How far a walk through the table got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Visit {
-    /// There are more entries to visit.
+    /// There are more entries to visit, once [`Writer::take_unpublished`] was called.
     More,
     /// Every entry was visited that was there all the time.
     Complete,
@@ -132,6 +136,42 @@ pub struct Writer {
     migrated: usize,
     /// Arrays retired since the table was made.
     retired: usize,
+    /// How often something happened that may let a key be published.
+    changes: Cell<u64>,
+    unpublished: Unpublished,
+}
+
+/// Keys that are no longer published, for those who rely on it to be told.
+#[derive(Default)]
+pub struct Unpublished {
+    keys: [Cell<Option<Key>>; Self::MOST],
+    count: Cell<usize>,
+}
+
+impl Unpublished {
+    /// As many as a walk may find in four buckets.
+    const MOST: usize = array::slots(4);
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.keys.iter().filter_map(Cell::get)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count.get() == 0
+    }
+
+    /// Is there room for what may be found in a bucket?
+    fn has_room(&self) -> bool {
+        self.count.get() + array::slots(1) <= Self::MOST
+    }
+
+    fn push(&self, key: Key) {
+        if let Some(place) = self.keys.get(self.count.get()) {
+            place.set(Some(key));
+            self.count.set(self.count.get() + 1);
+        }
+    }
 }
 
 impl Writer {
@@ -143,11 +183,13 @@ impl Writer {
             crowded: Cell::new(false),
             migrated: 0,
             retired: 0,
+            changes: Cell::new(0),
+            unpublished: Unpublished::default(),
         }
     }
 
-    /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that were
-    /// learned lose it; those that were configured stay.
+    /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that learned it
+    /// lose that claim.
     pub fn learn(
         &mut self,
         key: Key,
@@ -159,38 +201,109 @@ impl Writer {
         if usize::from(port) >= MAX_PORTS {
             return Learned::PortLimit;
         }
-        if let Some(own) = self.find_owner(key, port) {
-            if !own.owner.is_static() {
-                own.slot.set_stamp(now);
-            }
-            if exclusive {
-                self.evict_others(key, port);
-            }
-            return Learned::Known;
+        let primary = self.find_primary(key);
+        let Some(own) = primary.and_then(|primary| self.owner_of(key, port, primary)) else {
+            let owner = Owner::new(port, Claims::LEARNED);
+            return self.add(key, primary, owner, now, limits, exclusive);
+        };
+        own.slot.set_stamp(now);
+        self.add_claims(own, Claims::LEARNED);
+        if exclusive {
+            self.take_from_others(key, port, Claims::LEARNED);
         }
-        self.add(key, Owner::learned(port), now, limits, exclusive)
+        Learned::Known
     }
 
-    /// Makes `port` an owner of `key` that does not age. If it had learned the key, that becomes
-    /// such an entry, and `Known` is returned.
-    pub fn insert_static(&mut self, key: Key, port: PortIndex, limits: Limits) -> Learned {
+    /// Gives `port` a claim on `key` that does not age, [`Claims::STATIC`] or [`Claims::BRIDGE`].
+    ///
+    /// The bridge's database has one port for a key, so [`Claims::BRIDGE`] is taken from any other;
+    /// and what is published of that key is the database's own from now on.
+    pub fn claim(&mut self, key: Key, port: PortIndex, claims: Claims, limits: Limits) -> Learned {
         if usize::from(port) >= MAX_PORTS {
             return Learned::PortLimit;
         }
-        if let Some(own) = self.find_owner(key, port) {
-            own.slot.set_owner(own.owner.made_static());
-            return Learned::Known;
+        if claims.has(Claims::BRIDGE) {
+            self.disown_published(key);
+            self.take_from_others(key, port, Claims::BRIDGE);
         }
-        self.add(key, Owner::configured(port), 0, limits, false)
+        let primary = self.find_primary(key);
+        match primary.and_then(|primary| self.owner_of(key, port, primary)) {
+            Some(own) => {
+                self.add_claims(own, claims);
+                Learned::Known
+            }
+            None => self.add(key, primary, Owner::new(port, claims), 0, limits, false),
+        }
     }
 
-    /// Takes `key` from `port`, learned or configured. Returns whether `port` owned it.
-    pub fn remove(&mut self, key: Key, port: PortIndex) -> bool {
-        let Some(own) = self.find_owner(key, port) else {
-            return false;
-        };
-        self.remove_entry(own.slot);
-        true
+    /// Takes claims on `key` from `port`. Returns whether it had one of them.
+    pub fn withdraw(&mut self, key: Key, port: PortIndex, claims: Claims) -> bool {
+        match self.find_owner(key, port) {
+            Some(own) if own.owner.claims().has(claims) => {
+                self.withdraw_at(own.slot, claims);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Why `port` owns `key`.
+    pub fn claims(&self, key: Key, port: PortIndex) -> Claims {
+        self.find_owner(key, port)
+            .map_or(Claims::NONE, |own| own.owner.claims())
+    }
+
+    /// Whether the bridge's own database has `key`, for whichever port.
+    pub fn is_bridges(&self, key: Key) -> bool {
+        let has = |hit: Hit<'_>| hit.owner.claims().has(Claims::BRIDGE);
+        self.find_primary(key).is_some_and(|primary| {
+            has(primary) || (primary.owner.is_shared() && self.extras(key).any(has))
+        })
+    }
+
+    /// If `key` has exactly one owner, which the bridge's database does not know, and is not
+    /// published yet, it is published from now on, and its owner returned. It is in
+    /// [`Writer::take_unpublished`] when it ceases to have that owner only.
+    pub fn publish(&mut self, key: Key) -> Option<PortIndex> {
+        let primary = self.find_primary(key)?;
+        let owner = primary.owner;
+        if owner.is_shared() || owner.is_published() || owner.claims().has(Claims::BRIDGE) {
+            return None;
+        }
+        primary.slot.set_owner(owner.with_published(true));
+        self.shared.count_published(true);
+        Some(owner.port())
+    }
+
+    /// If `key` is published, it is so no longer.
+    pub fn unpublish(&mut self, key: Key) {
+        if let Some(primary) = self.find_primary(key) {
+            primary
+                .slot
+                .set_owner(self.no_longer_published(key, primary.owner));
+        }
+    }
+
+    /// Forgets that `key` is published, and tells nobody.
+    pub fn disown_published(&mut self, key: Key) {
+        if let Some(primary) = self.find_primary(key) {
+            if primary.owner.is_published() {
+                self.count_change();
+                self.shared.count_published(false);
+                primary.slot.set_owner(primary.owner.with_published(false));
+            }
+        }
+    }
+
+    /// The keys that ceased to be published since the last call, if there are any.
+    #[inline]
+    pub fn take_unpublished(&mut self) -> Option<Unpublished> {
+        (!self.unpublished.is_empty()).then(|| mem::take(&mut self.unpublished))
+    }
+
+    /// A number that changes whenever there may be another key to publish.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
     }
 
     /// A number that changes whenever entries were moved to another place.
@@ -216,6 +329,9 @@ impl Writer {
         mut action: impl FnMut(Entry) -> Action,
     ) -> Visit {
         for _ in 0..buckets {
+            if !self.unpublished.has_room() {
+                break;
+            }
             let Some(bucket) = self.bucket_at(cursor) else {
                 return if cursor.moves == self.moves.get() {
                     Visit::Complete
@@ -229,8 +345,9 @@ impl Writer {
                     let entry = Entry {
                         key: name.key(),
                         port: owner.port(),
+                        claims: owner.claims(),
                         stamp: slot.stamp(),
-                        is_static: owner.is_static(),
+                        is_published: owner.is_published(),
                     };
                     match action(entry) {
                         Action::Keep => break,
@@ -238,12 +355,19 @@ impl Writer {
                             slot.set_stamp(stamp);
                             break;
                         }
-                        Action::Remove => {
+                        Action::Unpublish => {
+                            slot.set_owner(self.no_longer_published(name.key(), owner));
+                            break;
+                        }
+                        Action::Withdraw(claims) => {
                             // An extra owner may take this slot over: it is shown next, so this
                             // move hides nothing from this walk.
                             let moves = self.moves.get();
-                            self.remove_entry(slot);
+                            self.withdraw_at(slot, claims);
                             cursor.moves += self.moves.get() - moves;
+                            if owner.claims().without(claims) != Claims::NONE {
+                                break;
+                            }
                         }
                     }
                 }
@@ -363,7 +487,11 @@ impl Writer {
     }
 
     fn find_owner(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
-        let primary = self.find_primary(key)?;
+        self.owner_of(key, port, self.find_primary(key)?)
+    }
+
+    /// The entry by which `port` owns `key`, whose primary entry is known.
+    fn owner_of<'a>(&'a self, key: Key, port: PortIndex, primary: Hit<'a>) -> Option<Hit<'a>> {
         if primary.owner.port() == port {
             Some(primary)
         } else if primary.owner.is_shared() {
@@ -384,6 +512,7 @@ impl Writer {
     fn add(
         &self,
         key: Key,
+        primary: Option<Hit<'_>>,
         owner: Owner,
         stamp: Stamp,
         limits: Limits,
@@ -396,7 +525,7 @@ impl Writer {
             return Learned::PortLimit;
         }
 
-        let Some(primary) = self.find_primary(key) else {
+        let Some(primary) = primary else {
             if total_reached {
                 return Learned::TotalLimit;
             }
@@ -407,17 +536,19 @@ impl Writer {
             };
         };
 
-        if exclusive && !primary.owner.is_static() {
+        if exclusive && primary.owner.claims() == Claims::LEARNED {
             // In place, so that there is no moment without an owner, and no room is needed.
-            self.shared.uncount(primary.owner.port());
-            self.shared.count(port);
-            let shared = primary.owner.is_shared();
+            self.uncount(primary.owner.port());
+            self.count(port);
+            let shared = self.no_longer_published(key, primary.owner).is_shared();
             let name = Name::primary(key);
             primary.slot.set(name, owner.with_shared(shared), stamp);
         } else {
             let makes_room = exclusive
                 && primary.owner.is_shared()
-                && self.extras(key).any(|extra| !extra.owner.is_static());
+                && self
+                    .extras(key)
+                    .any(|extra| extra.owner.claims() == Claims::LEARNED);
             if total_reached && !makes_room {
                 return Learned::TotalLimit;
             }
@@ -427,7 +558,7 @@ impl Writer {
             self.set_shared(key, true);
         }
         if exclusive {
-            self.evict_others(key, port);
+            self.take_from_others(key, port, Claims::LEARNED);
         }
         Learned::New { moved: true }
     }
@@ -437,7 +568,7 @@ impl Writer {
             return false;
         };
         slot.set(name, owner, stamp);
-        self.shared.count(owner.port());
+        self.count(owner.port());
         true
     }
 
@@ -456,35 +587,87 @@ impl Writer {
         }
     }
 
+    /// Counts a key that `port` owns from now on.
+    fn count(&self, port: PortIndex) {
+        self.shared.count(port);
+        self.count_change();
+    }
+
+    /// Counts a key that `port` no longer owns.
+    fn uncount(&self, port: PortIndex) {
+        self.shared.uncount(port);
+        self.count_change();
+    }
+
+    fn count_change(&self) {
+        self.changes.set(self.changes.get() + 1);
+    }
+
     fn count_move(&self) {
         self.moves.set(self.moves.get() + 1);
     }
 
     fn set_shared(&self, key: Key, shared: bool) {
         if let Some(primary) = self.find_primary(key) {
-            primary.slot.set_owner(primary.owner.with_shared(shared));
+            let owner = if shared {
+                self.no_longer_published(key, primary.owner)
+            } else {
+                primary.owner
+            };
+            primary.slot.set_owner(owner.with_shared(shared));
         }
     }
 
-    /// Takes `key` from every port that learned it, except `port`, which owns it.
-    fn evict_others(&self, key: Key, port: PortIndex) {
+    /// `owner` of `key` as it is to be stored, published no longer.
+    fn no_longer_published(&self, key: Key, owner: Owner) -> Owner {
+        if owner.is_published() {
+            self.shared.count_published(false);
+            self.unpublished.push(key);
+        }
+        owner.with_published(false)
+    }
+
+    fn add_claims(&self, own: Hit<'_>, claims: Claims) {
+        let all = own.owner.claims().and(claims);
+        if all != own.owner.claims() {
+            own.slot.set_owner(own.slot.owner().with_claims(all));
+        }
+    }
+
+    fn withdraw_at(&self, slot: Slot<'_>, claims: Claims) {
+        let owner = slot.owner();
+        let left = owner.claims().without(claims);
+        if left == Claims::NONE {
+            self.remove_entry(slot);
+        } else if left != owner.claims() {
+            slot.set_owner(owner.with_claims(left));
+            self.count_change();
+        }
+    }
+
+    /// Takes claims on `key` from every port but `port`.
+    fn take_from_others(&self, key: Key, port: PortIndex, claims: Claims) {
         let Some(primary) = self.find_primary(key) else {
             return;
         };
         if primary.owner.is_shared() {
             let mut shared = false;
             for extra in self.extras(key) {
-                if extra.owner.port() == port || extra.owner.is_static() {
+                let left = extra.owner.claims().without(claims);
+                if extra.owner.port() == port {
+                    shared = true;
+                } else if left != Claims::NONE {
+                    extra.slot.set_owner(extra.owner.with_claims(left));
                     shared = true;
                 } else {
-                    self.shared.uncount(extra.owner.port());
+                    self.uncount(extra.owner.port());
                     extra.slot.clear();
                 }
             }
             self.set_shared(key, shared);
         }
-        if primary.owner.port() != port && !primary.owner.is_static() {
-            self.remove_primary(key, primary.slot);
+        if primary.owner.port() != port {
+            self.withdraw_at(primary.slot, claims);
         }
     }
 
@@ -492,7 +675,7 @@ impl Writer {
         let Some(name) = slot.name() else { return };
         let key = name.key();
         if name.is_extra() {
-            self.shared.uncount(slot.owner().port());
+            self.uncount(slot.owner().port());
             slot.clear();
             self.set_shared(key, self.extras(key).next().is_some());
         } else {
@@ -502,8 +685,8 @@ impl Writer {
 
     /// Removes a primary entry. If there are extra owners, one of them takes its place.
     fn remove_primary(&self, key: Key, primary: Slot<'_>) {
-        let owner = primary.owner();
-        self.shared.uncount(owner.port());
+        let owner = self.no_longer_published(key, primary.owner());
+        self.uncount(owner.port());
         if owner.is_shared() {
             let mut extras = self.extras(key);
             if let Some(heir) = extras.next() {

@@ -19,6 +19,8 @@ auto_enable 644 0
 ageing_time 644 300
 exclusive 644 0
 max_macs 644 1048576
+fdb_offload 644 auto
+n_offloaded 444 0
 default_learning 644 1
 default_unknown_unicast 644 flood
 default_on_failure 644 open

@@ -43,6 +43,11 @@ SETTINGS = {
         "ageing_time": number(10**6),
         "exclusive": SWITCH,
         "max_macs": number(2**24),
+        "fdb_offload": words(b"off", b"auto"),
+        "default_learning": SWITCH,
+        "default_unknown_unicast": words(b"flood", b"suppress"),
+        "default_on_failure": words(b"open", b"closed"),
+        "default_max_macs": number(2**20),
         "flush": TRIGGER,
     },
 }

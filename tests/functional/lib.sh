@@ -272,6 +272,11 @@ disable() {
     done
 }
 
+# netlink_client ARGUMENT...: a client of the generic netlink family ("netlink --help")
+netlink_client() {
+    "${NETLINK:-netlink}" --spec "${BASH_SOURCE[0]%/*}/../../Documentation/netlink/specs/maclearn.yaml" "$@"
+}
+
 # ---- statistics ----------------------------------------------------------------------------------------------------
 
 # remember_statistics PORT...

@@ -32,6 +32,18 @@ enum maclearn_on_failure {
 };
 
 /**
+ * enum maclearn_fdb_offload - Whether the bridge's own fdb is given MACs that
+ *   have one owner.
+ * @MACLEARN_FDB_OFFLOAD_OFF: It is not.
+ * @MACLEARN_FDB_OFFLOAD_AUTO: It is while every port of the bridge is
+ *   filtered, so that the bridge makes no copies.
+ */
+enum maclearn_fdb_offload {
+	MACLEARN_FDB_OFFLOAD_OFF,
+	MACLEARN_FDB_OFFLOAD_AUTO,
+};
+
+/**
  * enum maclearn_event - What happened.
  * @MACLEARN_EVENT_LEARNED: The port owns a MAC that it sent a frame from.
  * @MACLEARN_EVENT_MOVED_IN: The same, and another port owned the MAC before.
@@ -96,6 +108,8 @@ enum {
 	MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
 	MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE,
 	MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS,
+	MACLEARN_A_BRIDGE_FDB_OFFLOAD,
+	MACLEARN_A_BRIDGE_N_OFFLOADED,
 
 	__MACLEARN_A_BRIDGE_MAX,
 	MACLEARN_A_BRIDGE_MAX = (__MACLEARN_A_BRIDGE_MAX - 1)
@@ -108,6 +122,8 @@ enum {
 	MACLEARN_A_ENTRY_MAC,
 	MACLEARN_A_ENTRY_STATIC,
 	MACLEARN_A_ENTRY_AGE,
+	MACLEARN_A_ENTRY_FDB,
+	MACLEARN_A_ENTRY_OFFLOADED,
 
 	__MACLEARN_A_ENTRY_MAX,
 	MACLEARN_A_ENTRY_MAX = (__MACLEARN_A_ENTRY_MAX - 1)

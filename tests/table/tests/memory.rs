@@ -36,7 +36,7 @@ fn memory_is_given_back() {
         resize(&mut writer, &mut seed);
     }
     for number in 0..100_000 {
-        assert!(writer.remove(key(number), 1));
+        assert!(writer.withdraw(key(number), 1, Claims::ALL));
         resize(&mut writer, &mut seed);
         let left = 99_999 - number as usize;
         let bytes = table.memory_bytes() - empty;

@@ -193,7 +193,7 @@ fn extra_owner_stays_while_the_first_is_removed() {
             learn(writer, key(1), 1);
             learn(writer, key(1), 2);
         },
-        |writer| assert!(writer.remove(key(1), 1)),
+        |writer| assert!(writer.withdraw(key(1), 1, Claims::ALL)),
         &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
     );
 }
@@ -207,7 +207,7 @@ fn extra_owner_of_another_array_stays_while_the_first_is_removed() {
             writer.begin_resize(Array::allocate(2, secret()).unwrap());
             learn(writer, key(1), 2);
         },
-        |writer| assert!(writer.remove(key(1), 1)),
+        |writer| assert!(writer.withdraw(key(1), 1, Claims::ALL)),
         &[(key(1), 2, &[Mine]), (key(1), 3, &[Other])],
     );
 }
@@ -262,7 +262,7 @@ fn slot_is_used_again_for_another_key() {
         let mut place = |key| {
             learn(&mut writer, key, 1);
             let place = places(&mut writer)[&key];
-            writer.remove(key, 1);
+            writer.withdraw(key, 1, Claims::ALL);
             place
         };
         let wanted = place(key(1));
@@ -272,7 +272,7 @@ fn slot_is_used_again_for_another_key() {
         3,
         |writer| learn(writer, key(1), 1),
         move |writer| {
-            assert!(writer.remove(key(1), 1));
+            assert!(writer.withdraw(key(1), 1, Claims::ALL));
             learn(writer, other, 2);
         },
         &[(key(1), 2, &[Other, Nobody]), (other, 1, &[Other, Nobody])],

@@ -4,7 +4,7 @@
 
 #![cfg(not(loom))]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maclearn_table_tests::platform::read_lock;
 use maclearn_table_tests::table::*;
@@ -22,23 +22,32 @@ enum Operation {
         port: PortIndex,
         exclusive: bool,
     },
-    InsertStatic {
+    Claim {
         key: u64,
+        port: PortIndex,
+        claims: Claims,
+    },
+    Withdraw {
+        key: u64,
+        port: PortIndex,
+        claims: Claims,
+    },
+    Publish {
+        key: u64,
+    },
+    /// Takes a port's being published back.
+    Unpublish {
         port: PortIndex,
     },
     Refresh {
         key: u64,
         port: PortIndex,
     },
-    Remove {
-        key: u64,
-        port: PortIndex,
-    },
-    /// Removes what a port learned.
+    /// Forgets what a port learned.
     Flush {
         port: PortIndex,
     },
-    /// Removes what was learned and not used for so long.
+    /// Forgets what was learned and not used for so long.
     Age {
         time: Stamp,
     },
@@ -61,6 +70,15 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
     let owner = || (0..KEYS, 0..PORTS);
+    let pin = || prop_oneof![Just(Claims::STATIC), Just(Claims::BRIDGE)];
+    let claims = || {
+        prop_oneof![
+            3 => Just(Claims::ALL),
+            1 => Just(Claims::LEARNED),
+            1 => Just(Claims::STATIC),
+            1 => Just(Claims::BRIDGE),
+        ]
+    };
     prop_oneof![
         12 => (owner(), any::<bool>()).prop_map(|((key, port), exclusive)| Learn {
             key,
@@ -68,9 +86,15 @@ fn operation() -> impl Strategy<Value = Operation> {
             exclusive,
         }),
         14 => owner().prop_map(|(key, port)| Learn { key, port, exclusive: false }),
-        3 => owner().prop_map(|(key, port)| InsertStatic { key, port }),
+        4 => (owner(), pin()).prop_map(|((key, port), claims)| Claim { key, port, claims }),
+        6 => (owner(), claims()).prop_map(|((key, port), claims)| Withdraw {
+            key,
+            port,
+            claims,
+        }),
+        8 => (0..KEYS).prop_map(|key| Publish { key }),
+        1 => (0..PORTS).prop_map(|port| Unpublish { port }),
         4 => owner().prop_map(|(key, port)| Refresh { key, port }),
-        5 => owner().prop_map(|(key, port)| Remove { key, port }),
         1 => (0..PORTS).prop_map(|port| Flush { port }),
         1 => (1..20u16).prop_map(|time| Age { time }),
         1 => (0..PORTS).prop_map(|port| Restamp { port }),
@@ -84,14 +108,16 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Owner {
-    is_static: bool,
+    claims: Claims,
     stamp: Stamp,
 }
 
-/// The naive twin: every key's owners.
+/// The naive twin: every key's owners, and the keys that are published with the owner that they
+/// had then.
 #[derive(Default)]
 struct Twin {
     owners: BTreeMap<Key, BTreeMap<PortIndex, Owner>>,
+    published: BTreeMap<Key, PortIndex>,
 }
 
 impl Twin {
@@ -104,6 +130,14 @@ impl Twin {
         self.owners.values().filter(owns).count()
     }
 
+    fn owners(&self, key: Key) -> Owners {
+        match self.only_owner(key) {
+            Some((port, _)) => Owners::One(port),
+            None if self.owners.get(&key).is_none_or(BTreeMap::is_empty) => Owners::Nobody,
+            None => Owners::Several,
+        }
+    }
+
     fn ownership(&self, key: Key, port: PortIndex) -> Ownership {
         match self.owners.get(&key) {
             Some(owners) if owners.contains_key(&port) => Ownership::Mine,
@@ -112,7 +146,7 @@ impl Twin {
         }
     }
 
-    fn learn(
+    fn add(
         &mut self,
         key: Key,
         port: PortIndex,
@@ -120,65 +154,114 @@ impl Twin {
         limits: Limits,
         exclusive: bool,
     ) -> Learned {
+        if new.claims == Claims::BRIDGE {
+            self.take_from_others(key, port, Claims::BRIDGE);
+        }
         let reached = |limit: u32, count: usize| limit != 0 && count >= limit as usize;
         let port_reached = reached(limits.port, self.port_count(port));
         let total_reached = reached(limits.total, self.total());
         let owners = self.owners.entry(key).or_default();
         let moved = !owners.is_empty();
         let learned = if let Some(own) = owners.get_mut(&port) {
-            if new.is_static {
-                own.is_static = true;
-            } else if !own.is_static {
+            own.claims = own.claims.and(new.claims);
+            if new.claims == Claims::LEARNED {
                 own.stamp = new.stamp;
             }
             Learned::Known
         } else if port_reached {
             return Learned::PortLimit;
-        } else if total_reached && !(exclusive && owners.values().any(|owner| !owner.is_static)) {
+        } else if total_reached
+            && !(exclusive && owners.values().any(|owner| owner.claims == Claims::LEARNED))
+        {
             return Learned::TotalLimit;
         } else {
             owners.insert(port, new);
             Learned::New { moved }
         };
         if exclusive {
-            owners.retain(|owner, is| *owner == port || is.is_static);
+            self.take_from_others(key, port, Claims::LEARNED);
         }
         learned
     }
 
-    fn retain(&mut self, keep: impl Fn(PortIndex, Owner) -> bool) {
-        for owners in self.owners.values_mut() {
-            owners.retain(|port, owner| keep(*port, *owner));
+    fn take_from_others(&mut self, key: Key, port: PortIndex, claims: Claims) {
+        self.withdraw(claims, |other, owner, _| other == key && owner != port);
+    }
+
+    /// Takes claims from the owners that are meant.
+    fn withdraw(&mut self, claims: Claims, is_meant: impl Fn(Key, PortIndex, Owner) -> bool) {
+        for (key, owners) in &mut self.owners {
+            owners.retain(|port, owner| {
+                if is_meant(*key, *port, *owner) {
+                    owner.claims = owner.claims.without(claims);
+                }
+                owner.claims != Claims::NONE
+            });
         }
+    }
+
+    fn only_owner(&self, key: Key) -> Option<(PortIndex, Owner)> {
+        let owners = self.owners.get(&key)?;
+        let (port, owner) = owners.first_key_value()?;
+        (owners.len() == 1).then_some((*port, *owner))
+    }
+
+    /// The keys that must be found not to be published any more: they have another owner.
+    fn unpublish_changed(&mut self) -> BTreeSet<Key> {
+        let changed: BTreeSet<_> = self
+            .published
+            .iter()
+            .filter(|(key, port)| {
+                self.only_owner(**key)
+                    .is_none_or(|(only, _)| only != **port)
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        self.published.retain(|key, _| !changed.contains(key));
+        changed
     }
 }
 
-/// Walks until a walk has surely shown every entry.
-fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) {
+/// Walks until a walk has surely shown every entry. Returns the keys that were unpublished.
+fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) -> BTreeSet<Key> {
+    let mut unpublished = BTreeSet::new();
     loop {
         let mut cursor = writer.cursor();
         let mut visit = Visit::More;
         while visit == Visit::More {
             visit = writer.visit(&mut cursor, 3, &mut action);
+            collect_unpublished(writer, &mut unpublished);
         }
         if visit == Visit::Complete {
-            break;
+            return unpublished;
         }
     }
 }
 
-fn entries(writer: &mut Writer) -> BTreeMap<Key, BTreeMap<PortIndex, Owner>> {
-    let mut entries = BTreeMap::<_, BTreeMap<_, _>>::new();
+fn collect_unpublished(writer: &mut Writer, into: &mut BTreeSet<Key>) {
+    for key in writer.take_unpublished().iter().flat_map(Unpublished::keys) {
+        assert!(into.insert(key), "said twice");
+    }
+}
+
+type Entries = BTreeMap<Key, BTreeMap<PortIndex, Owner>>;
+
+/// What there is, and what of it is published.
+fn entries(writer: &mut Writer) -> (Entries, BTreeMap<Key, PortIndex>) {
+    let (mut entries, mut published) = (Entries::new(), BTreeMap::new());
     visit_all(writer, |entry| {
         let owner = Owner {
-            is_static: entry.is_static,
+            claims: entry.claims,
             stamp: entry.stamp,
         };
         let owners = entries.entry(entry.key).or_default();
         assert_eq!(owners.insert(entry.port, owner), None, "shown twice");
+        if entry.is_published {
+            published.insert(entry.key, entry.port);
+        }
         Action::Keep
     });
-    entries
+    (entries, published)
 }
 
 fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> {
@@ -190,12 +273,13 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             // Allowed, when it asks for a new array.
             return Ok(false);
         }
-        let expected = twin.learn(key, port, new, limits, exclusive);
+        let expected = twin.add(key, port, new, limits, exclusive);
         prop_assert_eq!(learned, expected);
         Ok(true)
     };
 
     for (step, operation) in operations.into_iter().enumerate() {
+        let mut unpublished = BTreeSet::new();
         match operation {
             Operation::Learn {
                 key: number,
@@ -204,22 +288,74 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             } => {
                 let learned = writer.learn(key(number), port, now, limits, exclusive);
                 let new = Owner {
-                    is_static: false,
+                    claims: Claims::LEARNED,
                     stamp: now,
                 };
                 if !learned_at(&mut twin, key(number), port, new, exclusive, learned)? {
                     prop_assert!(writer.wanted().is_some());
                 }
             }
-            Operation::InsertStatic { key: number, port } => {
-                let learned = writer.insert_static(key(number), port, limits);
-                let new = Owner {
-                    is_static: true,
-                    stamp: 0,
-                };
-                if !learned_at(&mut twin, key(number), port, new, false, learned)? {
-                    prop_assert!(writer.wanted().is_some());
+            Operation::Claim {
+                key: number,
+                port,
+                claims,
+            } => {
+                let key = key(number);
+                let learned = writer.claim(key, port, claims, limits);
+                if claims == Claims::BRIDGE {
+                    // What was published is the bridge's own now, and nobody is told.
+                    twin.published.remove(&key);
                 }
+                let new = Owner { claims, stamp: 0 };
+                if !learned_at(&mut twin, key, port, new, false, learned)? {
+                    prop_assert!(writer.wanted().is_some());
+                    if claims == Claims::BRIDGE {
+                        twin.take_from_others(key, port, claims);
+                    }
+                }
+            }
+            Operation::Withdraw {
+                key: number,
+                port,
+                claims,
+            } => {
+                let key = key(number);
+                let had = twin.owners.get(&key).and_then(|owners| owners.get(&port));
+                let had = had.map_or(Claims::NONE, |own| own.claims);
+                prop_assert_eq!(writer.claims(key, port), had);
+                prop_assert_eq!(writer.withdraw(key, port, claims), had.has(claims));
+                twin.withdraw(claims, |other, owner, _| other == key && owner == port);
+            }
+            Operation::Publish { key: number } => {
+                let key = key(number);
+                let expected = twin
+                    .only_owner(key)
+                    .filter(|(_, owner)| !owner.claims.has(Claims::BRIDGE))
+                    .filter(|_| !twin.published.contains_key(&key))
+                    .map(|(port, _)| port);
+                prop_assert_eq!(writer.publish(key), expected);
+                if let Some(port) = expected {
+                    twin.published.insert(key, port);
+                }
+            }
+            Operation::Unpublish { port } => {
+                unpublished = visit_all(&mut writer, |entry| {
+                    if entry.port == port {
+                        Action::Unpublish
+                    } else {
+                        Action::Keep
+                    }
+                });
+                let is_meant = |owner: &PortIndex| *owner == port;
+                let expected: BTreeSet<_> = twin
+                    .published
+                    .iter()
+                    .filter(|(_, owner)| is_meant(owner))
+                    .map(|(key, _)| *key)
+                    .collect();
+                prop_assert_eq!(&unpublished, &expected);
+                twin.published.retain(|_, owner| !is_meant(owner));
+                unpublished.clear();
             }
             Operation::Refresh { key: number, port } => {
                 let known = table.refresh(&read_lock(), key(number), port, now);
@@ -227,36 +363,32 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                     .owners
                     .get_mut(&key(number))
                     .and_then(|owners| owners.get_mut(&port));
+                let own = own.filter(|own| own.claims.has(Claims::LEARNED));
                 prop_assert_eq!(known, own.is_some());
-                if let Some(own) = own.filter(|own| !own.is_static) {
+                if let Some(own) = own {
                     own.stamp = now;
                 }
             }
-            Operation::Remove { key: number, port } => {
-                let removed = writer.remove(key(number), port);
-                let owners = twin.owners.entry(key(number)).or_default();
-                prop_assert_eq!(removed, owners.remove(&port).is_some());
-            }
             Operation::Flush { port } => {
-                visit_all(&mut writer, |entry| {
-                    if entry.port == port && !entry.is_static {
-                        Action::Remove
+                unpublished = visit_all(&mut writer, |entry| {
+                    if entry.port == port {
+                        Action::Withdraw(Claims::LEARNED)
                     } else {
                         Action::Keep
                     }
                 });
-                twin.retain(|owner, is| owner != port || is.is_static);
+                twin.withdraw(Claims::LEARNED, |_, owner, _| owner == port);
             }
             Operation::Age { time } => {
                 let is_old = |stamp: Stamp| now.wrapping_sub(stamp) >= time;
-                visit_all(&mut writer, |entry| {
-                    if !entry.is_static && is_old(entry.stamp) {
-                        Action::Remove
+                unpublished = visit_all(&mut writer, |entry| {
+                    if is_old(entry.stamp) {
+                        Action::Withdraw(Claims::LEARNED)
                     } else {
                         Action::Keep
                     }
                 });
-                twin.retain(|_, is| is.is_static || !is_old(is.stamp));
+                twin.withdraw(Claims::LEARNED, |_, _, owner| is_old(owner.stamp));
             }
             Operation::Restamp { port } => {
                 visit_all(&mut writer, |entry| {
@@ -290,6 +422,10 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         }
 
         for number in 0..KEYS {
+            prop_assert_eq!(
+                table.owners(&read_lock(), key(number)),
+                twin.owners(key(number))
+            );
             for port in 0..PORTS {
                 prop_assert_eq!(
                     table.ownership(&read_lock(), key(number), port),
@@ -306,7 +442,12 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         }
         prop_assert_eq!(table.total() as usize, twin.total());
         twin.owners.retain(|_, owners| !owners.is_empty());
-        prop_assert_eq!(&entries(&mut writer), &twin.owners);
+        collect_unpublished(&mut writer, &mut unpublished);
+        prop_assert_eq!(unpublished, twin.unpublish_changed(), "step {}", step);
+        prop_assert_eq!(table.published() as usize, twin.published.len());
+        let (entries, published) = entries(&mut writer);
+        prop_assert_eq!(entries, twin.owners.clone());
+        prop_assert_eq!(published, twin.published.clone());
     }
     Ok(())
 }

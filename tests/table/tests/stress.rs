@@ -67,14 +67,14 @@ fn write(writer: &mut Writer, seed: &mut u64) {
         let steady = number % STEADY;
         if steady % 3 == 0 {
             // Another owner goes, and comes again as an extra one.
-            writer.remove(key(steady), 6);
+            writer.withdraw(key(steady), 6, Claims::ALL);
             writer.learn(key(steady), 6, 1, NO_LIMITS, false);
         }
         resize(writer, seed);
     }
     for number in CHURNING {
-        writer.remove(key(number), 5);
-        writer.remove(key(number % STEADY), 6);
+        writer.withdraw(key(number), 5, Claims::ALL);
+        writer.withdraw(key(number % STEADY), 6, Claims::ALL);
         resize(writer, seed);
     }
 }

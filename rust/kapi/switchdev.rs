@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The forwarding database (FDB) of the bridge itself, as drivers of switches see it: what is
+//! configured there, and entries that they give it.
+//!
+//! C header: [`include/net/switchdev.h`](srctree/include/net/switchdev.h)
+
+use core::{mem, ptr};
+
+use kernel::{container_of, error::to_result, prelude::*, types::Opaque};
+
+use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl};
+
+/// What happened to an entry of a bridge's database, or to a port.
+pub(crate) enum Event {
+    /// The entry is there, perhaps changed, or it was there when [`Registration::replay`] asked.
+    Added(Entry),
+    /// It is gone.
+    Removed(Entry),
+    /// A setting of the port is about to change.
+    PortChanging,
+}
+
+/// An entry of a bridge's database.
+pub(crate) struct Entry {
+    /// The MAC address, a little-endian word like that of a frame's.
+    pub(crate) address: u64,
+    /// VLAN identifier; 0 on a bridge that does not filter VLANs.
+    pub(crate) vid: u16,
+    /// Whether it was configured, rather than learned, or given by a driver.
+    pub(crate) is_configured: bool,
+}
+
+/// Who is told.
+pub(crate) trait Listener: Send + Sync {
+    /// Called with the port that frames for the entry's address are sent to, or the bridge for
+    /// an address of its own. The bridge may hold locks: must not sleep, nor change the database.
+    fn event(&self, device: &NetDevice, event: Event);
+}
+
+/// A listener that is registered until the value is dropped.
+pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<L>>>);
+
+#[pin_data]
+struct Block<L> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    listener: L,
+}
+
+// SAFETY: Registering and unregistering may be done by different threads, and `L` is `Send`.
+unsafe impl<L: Listener> Send for Block<L> {}
+// SAFETY: Nothing but the listener, which is `Sync`, can be reached through a shared reference.
+unsafe impl<L: Listener> Sync for Block<L> {}
+
+impl<L: Listener> Registration<L> {
+    /// Registers `listener`. May sleep.
+    pub(crate) fn new(listener: L) -> Result<Self> {
+        let block = KBox::pin_init(
+            pin_init!(Block {
+                block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
+                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other
+                    // fields.
+                    unsafe {
+                        slot.write_bytes(0, 1);
+                        (*slot).notifier_call = Some(Self::call);
+                    }
+                }),
+                listener,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The block is pinned and stays until `drop`.
+        to_result(unsafe { bindings::register_switchdev_notifier(block.block.get()) })?;
+        Ok(Self(block))
+    }
+
+    /// Tells the listener of all entries of the bridge that `port` belongs to. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// What `switchdev_bridge_port_replay()` returns.
+    pub(crate) fn replay(&self, port: &NetDevice, _rtnl: &Rtnl) -> Result {
+        // SAFETY: The device is valid, RTNL is held, and the block is used for the duration of the
+        // call only; null stands for no interest in other objects, and in an explanation.
+        to_result(unsafe {
+            bindings::switchdev_bridge_port_replay(
+                port.as_raw(),
+                port.as_raw(),
+                ptr::null(),
+                self.0.block.get(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the switchdev notifier chain, or by a replay, on the block of a `Block<L>`.
+    unsafe extern "C" fn call(
+        block: *mut bindings::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        // SAFETY: Only the block of a `Block<L>` was given to the kernel with this function, and it
+        // stays while it is known there.
+        let this = unsafe { &*container_of!(Opaque::cast_from(block), Block<L>, block) };
+        // SAFETY: Every notification begins with a `switchdev_notifier_info` with a valid device.
+        let device =
+            unsafe { NetDevice::from_raw((*info.cast::<bindings::switchdev_notifier_info>()).dev) };
+        let event = match event as u32 {
+            bindings::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_DEVICE => {
+                // SAFETY: This notification carries the larger struct.
+                Event::Added(unsafe { Entry::from_raw(info.cast()) })
+            }
+            bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_DEVICE => {
+                // SAFETY: As above.
+                Event::Removed(unsafe { Entry::from_raw(info.cast()) })
+            }
+            bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
+            _ => return bindings::NOTIFY_DONE as c_int,
+        };
+        this.listener.event(device, event);
+        bindings::NOTIFY_DONE as c_int
+    }
+}
+
+impl<L: Listener> Drop for Registration<L> {
+    fn drop(&mut self) {
+        // SAFETY: It was registered by `new`. This waits for calls under way.
+        unsafe { bindings::unregister_switchdev_notifier(self.0.block.get()) };
+    }
+}
+
+impl Entry {
+    /// # Safety
+    ///
+    /// `info` is valid, with the address of a station.
+    unsafe fn from_raw(info: *const bindings::switchdev_notifier_fdb_info) -> Self {
+        // SAFETY: By the safety requirement; an address has six bytes.
+        let (info, address) = unsafe { (&*info, (*info).addr.cast::<[u8; 6]>().read()) };
+        let [a, b, c, d, e, f] = address;
+        Self {
+            address: u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
+            vid: info.vid,
+            is_configured: info.added_by_user() != 0,
+        }
+    }
+}
+
+/// Has the bridge send frames for an address to `port`, as if a switch had learned it there
+/// (`extern_learn`). An entry for the address that is there is changed. Does not sleep.
+///
+/// RTNL keeps the port in its bridge meanwhile.
+pub(crate) fn give_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
+    notify(
+        bindings::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_BRIDGE,
+        port,
+        mac,
+        vid,
+    )
+}
+
+/// Takes such an entry from the bridge that `port` belongs to, whichever port it sends frames to.
+/// Any context.
+///
+/// # Errors
+///
+/// `ENOENT` if there is none.
+pub(crate) fn take_from_bridge(
+    port: &NetDevice,
+    mac: [u8; 6],
+    vid: u16,
+    _section: &ReadSection,
+) -> Result {
+    notify(
+        bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_BRIDGE,
+        port,
+        mac,
+        vid,
+    )
+}
+
+fn notify(
+    kind: bindings::switchdev_notifier_type,
+    port: &NetDevice,
+    mac: [u8; 6],
+    vid: u16,
+) -> Result {
+    // SAFETY: All-zero is a valid value.
+    let mut info: bindings::switchdev_notifier_fdb_info = unsafe { mem::zeroed() };
+    info.addr = mac.as_ptr();
+    info.vid = vid;
+    // SAFETY: The device, and what the struct points to, are valid for the duration of the call.
+    let answer = unsafe {
+        bindings::call_switchdev_notifiers(
+            kind as c_ulong,
+            port.as_raw(),
+            &raw mut info.info,
+            ptr::null_mut(),
+        )
+    };
+    // As `notifier_to_errno()` does it.
+    let stop = bindings::NOTIFY_STOP_MASK as c_int;
+    let answer = answer & !stop;
+    if answer > bindings::NOTIFY_OK as c_int {
+        to_result(bindings::NOTIFY_OK as c_int - answer)
+    } else {
+        Ok(())
+    }
+}

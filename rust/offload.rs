@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Offload: telling the bridge itself where a MAC is, so that it makes no copies.
+//!
+//! Where every port of a bridge is filtered, all copies but the owner's would be suppressed. Then
+//! the bridge's own forwarding database (FDB) is given each MAC that has exactly one owner; the
+//! table calls it *published*.
+//!
+//! # Why no frame is lost
+//!
+//! - A key that gets a second owner, or another one, is taken back by whoever changes the table,
+//!   before the frame goes on that showed it: [`take_back`].
+//! - Before a port may count on every copy (it is disabled, or joins without being enabled), all
+//!   keys are taken back: [`close`]. A port that fails open while frames flow gets all copies as soon
+//!   as the upkeep has done so, but those for MACs that it has sent from at once.
+//! - A key that is published and one that is taken back are never mixed up: both happen under
+//!   [`Bridge::gate`], publishing only while the key has one owner and the gate is open. Whoever
+//!   closes the gate has said before why it must be closed, and only who has looked for such
+//!   reasons under the gate's lock opens it.
+
+use kernel::{prelude::*, sync::Arc};
+
+use crate::{
+    bridge::{Bridge, BRIDGE_ITSELF, BUCKETS_A_HOLD},
+    events::Kind,
+    kapi::{
+        bridge::{self as kernel_bridge, PortFlag},
+        clock,
+        netdevice::NetDevice,
+        rcu::ReadSection,
+        rtnl::Rtnl,
+        switchdev,
+    },
+    port::Port,
+    table::{Action, Claims, Entry, Unpublished, Visit},
+};
+
+/// Most keys that are published at a time: the bridge needs more memory for each than the table.
+const MOST: u32 = 1 << 16;
+
+/// Most keys that are published under one hold of RTNL, some milliseconds.
+const MOST_A_HOLD: usize = 1024;
+
+/// Time from the first change that may let a key be published until it is, in ticks.
+pub(crate) const DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
+
+/// Whether keys may be published.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: bool,
+    /// The table's [`changes`](crate::table::Writer::changes) up to which all is published.
+    done: Option<u64>,
+}
+
+impl Gate {
+    /// Closes it. Whether it was open.
+    fn close(&mut self) -> bool {
+        self.done = None;
+        core::mem::replace(&mut self.is_open, false)
+    }
+}
+
+/// Takes keys back from the bridge that are no longer published. `via` is a port of it. Any
+/// context, without the table's lock.
+pub(crate) fn take_back(bridge: &Bridge, via: &NetDevice, keys: &Unpublished) {
+    let _gate = bridge.gate.lock();
+    for key in keys.keys() {
+        {
+            let mut locked = bridge.writer.lock();
+            if locked.is_bridges(key) {
+                // What was configured there since stays.
+                continue;
+            }
+            // If it was published once more it can be so again.
+            locked.disown_published(key);
+        }
+        // There may be none any more, which is as good.
+        let _ = ReadSection::enter(|section| {
+            switchdev::take_from_bridge(via, key.mac(), key.vlan(), section)
+        });
+    }
+}
+
+/// Lets no more keys be published, from the packet path. The upkeep takes back those that are.
+/// Whether there may be any.
+pub(crate) fn shut(bridge: &Bridge) -> bool {
+    bridge.gate.lock().close()
+}
+
+/// Takes all keys back, and lets no more be published. May sleep.
+pub(crate) fn close(bridge: &Bridge) {
+    bridge.gate.lock().close();
+    if bridge.table.published() == 0 {
+        return;
+    }
+    let _walk = bridge.walk.lock();
+    while bridge.table.published() != 0 {
+        bridge.visit_all(Kind::Deleted, |_, entry| {
+            if entry.is_published {
+                Action::Unpublish
+            } else {
+                Action::Keep
+            }
+        });
+    }
+}
+
+/// Publishes what can be, or takes all back if the bridge must make copies. Process context.
+/// Whether there is more to do soon.
+pub(crate) fn tend(bridge: &Bridge) -> bool {
+    if !bridge.offloads() || !bridge.is_tracked() {
+        close(bridge);
+        return false;
+    }
+    // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
+    let Some(rtnl) = Rtnl::try_lock() else {
+        return true;
+    };
+    let ports = bridge.ports.lock();
+    let is_open = {
+        let mut gate = bridge.gate.lock();
+        let may = may_publish(bridge, &ports);
+        if !may {
+            gate.close();
+        }
+        gate.is_open = may;
+        may
+    };
+    drop(ports);
+    if is_open {
+        // Without memory it is tried again in a second.
+        publish(bridge, &rtnl).unwrap_or(false)
+    } else {
+        drop(rtnl);
+        close(bridge);
+        false
+    }
+}
+
+/// Whether the bridge may direct frames: it would deliver what is published to nobody else, and
+/// learns nothing by itself.
+fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+    let device = &bridge.device;
+    let is_hub = kernel_bridge::is_hub(device);
+    let hides_states = kernel_bridge::filters_vlans(device) && kernel_bridge::runs_mst(device);
+    ReadSection::enter(|section| {
+        let is_plain = |port: &Port| {
+            let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
+            // A frame that the bridge directs to a port gets there where a copy would not.
+            has(PortFlag::Flood)
+                && !has(PortFlag::ProxyArp)
+                && !has(PortFlag::ProxyArpWifi)
+                && !has(PortFlag::NeighbourSuppress)
+                && !has(PortFlag::NeighbourVlanSuppress)
+                // An entry would authorise a source.
+                && !has(PortFlag::Locked)
+                && (is_hub || !has(PortFlag::Learning))
+        };
+        !hides_states
+            && bridge.writer.lock().unplaced.is_empty()
+            && ports
+                .iter()
+                .all(|port| port.flags().filters() && is_plain(port))
+    })
+}
+
+/// Gives the bridge what is not published yet. Whether there is more.
+fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
+    let ports = bridge.ports_by_index()?;
+    let mut keys = KVec::with_capacity(BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET, GFP_KERNEL)?;
+    let (changes, mut cursor) = {
+        let locked = bridge.writer.lock();
+        (locked.changes(), locked.cursor())
+    };
+    if bridge.gate.lock().done == Some(changes) {
+        return Ok(false);
+    }
+    let mut published = 0;
+    loop {
+        keys.clear();
+        let visit = bridge
+            .writer
+            .lock()
+            .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                let is_candidate = !entry.is_published
+                    && !entry.claims.has(Claims::BRIDGE)
+                    && entry.port != BRIDGE_ITSELF;
+                if is_candidate {
+                    // There is room for all that the buckets can hold.
+                    let _ = keys.push_within_capacity(entry.key);
+                }
+                Action::Keep
+            });
+        for &key in &*keys {
+            let gate = bridge.gate.lock();
+            if !gate.is_open || bridge.table.published() >= MOST {
+                return Ok(false);
+            }
+            let index = bridge.writer.lock().publish(key);
+            let Some(index) = index else { continue };
+            let given = match ports.get(usize::from(index)) {
+                Some(Some(port)) => {
+                    switchdev::give_to_bridge(&port.device, key.mac(), key.vlan(), rtnl)
+                }
+                _ => Err(ENODEV),
+            };
+            if given.is_err() {
+                bridge.writer.lock().disown_published(key);
+            }
+            given?;
+            published += 1;
+        }
+        match visit {
+            Visit::More if published < MOST_A_HOLD => {}
+            Visit::More | Visit::Incomplete => return Ok(true),
+            Visit::Complete => break,
+        }
+    }
+    let mut gate = bridge.gate.lock();
+    if gate.is_open {
+        gate.done = Some(changes);
+        bridge.set_all_published(true);
+    }
+    Ok(false)
+}

@@ -1,0 +1,298 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The documents: their examples are run as they stand there and have to print what is shown, and they name the
+# attributes, parameters and operations that there are, and no others.
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+readonly SOURCE=$PWD/../..
+readonly RST=$SOURCE/Documentation/networking/maclearn.rst
+readonly ABI=$SOURCE/Documentation/ABI/testing/sysfs-class-net-maclearn
+readonly SPEC=$SOURCE/Documentation/netlink/specs/maclearn.yaml
+readonly ROUTER=02:00:00:00:08:01
+
+# ---- examples: blocks of a document that are marked as "console"
+
+# open_document FILE
+open_document() {
+    exec {DOCUMENT}<"$1"
+    LINE='' HEADING=''
+}
+
+# next_block: the lines of the document's next example are in BLOCK then, the heading above it is in HEADING
+next_block() {
+    local previous indent=
+    BLOCK=()
+    until [[ $LINE == *console ]]; do
+        previous=$LINE
+        IFS= read -r -u "$DOCUMENT" LINE || return
+        if [[ $LINE =~ ^(=+|-+)$ && $previous ]]; then
+            HEADING=$previous
+        elif [[ $LINE == '#'* ]]; then
+            HEADING=${LINE##*# }
+        fi
+    done
+    if [[ $LINE == ..* ]]; then indent='    '; fi
+    while IFS= read -r -u "$DOCUMENT" LINE; do
+        [[ $LINE ]] || continue
+        if [[ $LINE != "$indent"* || $LINE == '```' ]]; then break; fi
+        BLOCK+=("${LINE#"$indent"}")
+    done
+}
+
+# run_command COMMAND OUTPUT: in this shell. "..." stands for anything, and what fails has to say why.
+run_command() {
+    local status=0 said wanted
+    eval "$1" >"$LAB/said" 2>&1 </dev/null || status=$?
+    said=$(sed 's/^.*: line [0-9]*: /bash: /' "$LAB/said")
+    wanted=$(sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g' <<<"$2")
+    # shellcheck disable=SC2053 # a pattern
+    [[ $said == $wanted ]] || fail "'$1' (status $status) prints"$'\n'"$said"$'\n'"and not"$'\n'"$2"
+    ((status == 0)) || [[ $2 ]] || fail "'$1' fails, status $status"
+}
+
+# example HEADING: runs the document's next one, which has to be under this heading
+example() {
+    local line command='' output=''
+    next_block || fail "there is no example under '$1'"
+    [[ $HEADING == "$1" ]] || fail "the next example is under '$HEADING', not under '$1'"
+    for line in "${BLOCK[@]}" '# '; do
+        case $line in
+        '# '*)
+            [[ ! $command ]] || run_command "$command" "${output%$'\n'}"
+            command=${line:2} output=
+            ;;
+        '> '*) command+=$'\n'${line:2} ;;
+        *) output+=$line$'\n' ;;
+        esac
+    done
+}
+
+no_more_examples() {
+    ! next_block || fail "the example under '$HEADING' was not run: ${BLOCK[0]}"
+}
+
+# ---- the lab of the documents
+
+# Where they say that the kernel's source and this repository are
+mkdir "$LAB/linux" "$LAB/maclearn"
+mount --bind /usr/src/linux-source-*/ "$LAB/linux"
+mount --bind "$SOURCE" "$LAB/maclearn"
+mount -t tmpfs tmpfs /usr/src
+ln -s "$LAB/linux" "$LAB/maclearn" /usr/src
+export PYTHONDONTWRITEBYTECODE=1 COLUMNS=80
+
+make_hub host1 host2 host3 uplink sniffer
+ip link set dev br name br0
+cd /sys/class/net
+
+# As modprobe, but the lab unloads it in the end.
+modprobe() {
+    unset -f modprobe
+    load_module
+}
+
+# rejoin PORT
+rejoin() {
+    ip link set dev "$1" nomaster
+    ip link set dev "$1" master br0
+    wait_for_ports "$1"
+}
+
+# ---- Documentation/networking/maclearn.rst
+open_document "$RST"
+example "Examples"
+
+example "Nested hosts and a sniffer"
+exchange <<PLAN
+hello host1 $G12
+hello host2 $G21
+send host1 $G11 $G21 count 20
+expect host2 $G11 $G21 count 20
+expect uplink $G11 $G21 count 20
+expect sniffer $G11 $G21 count 20
+PLAN
+example "Nested hosts and a sniffer"
+
+exchange <<PLAN
+hello uplink $ROUTER
+send host1 $G11 $ROUTER count 5
+expect uplink $G11 $ROUTER count 5
+expect sniffer $G11 $ROUTER count 5
+PLAN
+example "An uplink"
+example "An uplink"
+
+example "Ports that come and go"
+udev_answers() {
+    udevadm control --ping 2>/dev/null
+}
+mkdir -p /run/udev/rules.d
+grep '^ *ACTION==' "$RST" >/run/udev/rules.d/80-maclearn.rules
+/usr/lib/systemd/systemd-udevd 2>/dev/null &
+wait_until 20 udev_answers
+ip link add name br1 type bridge
+wait_until 20 attribute_is br1 auto_enable 1
+kill $!
+ip link del dev br1
+example "Ports that come and go"
+wait_for_ports sniffer
+
+example "Unknown destinations"
+exchange <<PLAN
+send host1 $G11 $NOBODY count 10
+expect host2 $G11 $NOBODY count 10
+expect uplink $G11 $NOBODY count 10
+expect sniffer $G11 $NOBODY count 10
+PLAN
+example "Unknown destinations"
+exchange <<PLAN
+hello uplink $ROUTER
+send host1 $G11 $ROUTER count 5
+expect host2 $G11 $ROUTER count 5
+expect host3 $G11 $ROUTER count 5
+expect uplink $G11 $ROUTER count 5
+expect sniffer $G11 $ROUTER count 5
+PLAN
+
+exchange <<PLAN
+hello host3 $G21
+send host1 $G11 $G21 count 5
+expect host2 $G11 $G21 count 5
+expect host3 $G11 $G21 count 5
+expect uplink $G11 $G21 count 5
+expect sniffer $G11 $G21 count 5
+PLAN
+example "An address behind two ports"
+example "An address behind two ports"
+exchange <<PLAN
+hello host3 $G21
+hello host2 $G21
+PLAN
+example "An address behind two ports"
+
+example "Limits"
+exchange <<PLAN
+hello host3 $G31
+hello host3 $G32
+hello host3 $G33
+PLAN
+example "Limits"
+exchange <<PLAN
+send host1 $G11 $G21 count 5
+expect host2 $G11 $G21 count 5
+expect host3 $G11 $G21 count 5
+expect uplink $G11 $G21 count 5
+expect sniffer $G11 $G21 count 5
+PLAN
+example "Limits"
+uncounted_exchange <<<"send host3 $G33 $G11"
+example "Limits"
+
+example "VLANs"
+uncounted_exchange <<PLAN
+hello host2 $G21 vlan 10
+hello host3 $G31
+PLAN
+example "VLANs"
+
+example "Static entries"
+
+# An entry of each kind, and they arrive as they were.
+entries() {
+    # shellcheck disable=SC2154 # set by an example
+    $ynl --dump entry-get --json '{"port": '"$(<host1/ifindex)"'}' --output-json |
+        jq -c 'map({mac, vlan, static, old: (.age > 80000)}) | sort'
+}
+exchange <<<"hello host1 $G11"
+host1=$(<host1/ifindex)
+$ynl --multi entry-new '{"port": '"$host1"', "mac": "'$G12'", "age": 90000}' \
+    --multi entry-new '{"port": '"$host1"', "mac": "'$G13'", "static": 1}' >/dev/null
+left=$(entries)
+example "Live migration"
+rejoin host1
+example "Live migration"
+[[ $(entries) == "$left" ]] || fail "$(entries) has arrived, $left had left"
+
+example "Listening to events"
+example "Why a port still gets copies"
+example "Why a port still gets copies"
+example "Why a port still gets copies"
+
+for static in 0 1; do
+    $ynl --do entry-flush --json '{"bridge": '"$(<br0/ifindex)"', "static": '"$static"'}' >/dev/null
+done
+example "No copies at all"
+uncounted_exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+PLAN
+example "No copies at all"
+example "No copies at all"
+ip link set dev uplink master br0
+disable uplink
+wait_for_ports uplink sniffer
+no_more_examples
+
+# ---- README.md
+open_document "$SOURCE/README.md"
+set_attribute host1 flush 1
+exchange <<PLAN
+hello host1 $G11
+hello host1 $G12
+hello host1 $G13
+hello host3 $G31
+send host2 $G21 $G31 count 774
+expect host3 $G21 $G31 count 774
+expect uplink $G21 $G31 count 774
+expect sniffer $G21 $G31 count 774
+PLAN
+example "Using it on a lab host"
+example "From programs"
+no_more_examples
+
+# ---- names
+
+# terms HEADING: what is explained under it
+terms() {
+    awk -v heading="$1" '
+        /^(-+|=+)$/ { inside = previous == heading }
+        { previous = $0 }
+        inside && match($0, /^``[^`]*``(, ``[^`]*``)*/) { print substr($0, 1, RLENGTH) }' "$RST" | tr -d '`,' | tr ' ' '\n'
+}
+
+# same WHAT DOCUMENTED REAL
+same() {
+    sort <<<"$2" >"$LAB/documented"
+    sort <<<"$3" >"$LAB/real"
+    diff -u "$LAB/documented" "$LAB/real" || fail "$1: see above"
+}
+
+# files DIRECTORY [OPTION...]: the files there
+files() {
+    find "$1" "${@:2}" -type f -printf '%P\n'
+}
+
+for directory in host1/maclearn/statistics br0/maclearn/statistics; do
+    same "$directory" "$(terms "Statistics")" "$(ls "$directory")"
+done
+same "port attributes" "$(terms "Port attributes")" "$(files host1/maclearn -maxdepth 1)"
+same "bridge attributes" "$(terms "Bridge attributes")" "$(files br0/maclearn -maxdepth 1)"
+same "module parameters" "$(terms "Module parameters")" "$(modinfo -F parm "${MACLEARN_KO:-maclearn}" | cut -d: -f1)"
+same "operations" "$(terms "Operations")" "$($ynl --list-msgs | cut -d ' ' -f 1)"
+same "events" "$(terms "Events")" "$(
+    sed -n '/name: event$/,/type: const/ { s/^        name: //p; /type: const/q }' "$SPEC"
+)"
+
+# The settings that netlink has are those in sysfs.
+for name in $(terms "Port attributes") $(terms "Bridge attributes"); do
+    [[ $name == flush ]] || grep -q "name: ${name//_/-}$" "$SPEC" || fail "netlink has no ${name//_/-}"
+done
+
+# abi DEVICE: what the ABI description names of it
+abi() {
+    sed -n "s|^What:.*/sys/class/net/<$1>/maclearn/||p" "$ABI"
+}
+same "ABI of ports" "$(abi port)" "$(files host1/maclearn)"
+same "ABI of bridges" "$(abi bridge)" "$(files br0/maclearn)"

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Clients of the maclearn family for tests: a fuzzer, and what fills, dumps and measures large tables.
+
+mod fuzz;
+mod generate;
+mod message;
+mod scale;
+mod socket;
+mod spec;
+mod twin;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Clients of the maclearn family for tests")]
+struct Cli {
+    /// The specification of the family
+    #[arg(long)]
+    spec: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Send random messages, and check that only those that were taken have changed anything
+    Fuzz {
+        #[arg(long)]
+        messages: u64,
+        /// Repeats a run
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Make entries 02:01:00:00:00:00 and so on at a port
+    Fill { port: String, entries: u32 },
+    /// Dump all entries, which have to be so many, each once, and print how long it took
+    Dump { entries: usize },
+    /// Dump again and again while entries come and go, and print how long these had to wait
+    Disturb {
+        port: String,
+        /// Entries that `fill` made, all of which a dump must have unless it says that it was interrupted
+        entries: u32,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+}
+
+fn main() -> Result<()> {
+    let Cli { spec, command } = Cli::parse();
+    match command {
+        Command::Fuzz { messages, seed } => {
+            fuzz::fuzz(&spec, messages, seed.unwrap_or_else(rand::random))
+        }
+        Command::Fill { port, entries } => scale::fill(&spec, &port, entries),
+        Command::Dump { entries } => scale::dump(&spec, entries),
+        Command::Disturb {
+            port,
+            entries,
+            seconds,
+        } => scale::disturb(&spec, &port, entries, seconds),
+    }
+}

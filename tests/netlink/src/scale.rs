@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Large tables: filled, dumped, and dumped while they change.
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{ensure, Result};
+use nix::net::if_::if_nametoindex;
+
+use crate::{
+    message::{attributes, messages, put, request, NLM_F_ACK, NLM_F_REQUEST},
+    socket::{status, Connection, Family},
+    spec::{number, Spec},
+};
+
+/// Entries made with one datagram.
+const BATCH: u32 = 256;
+
+/// Attributes and commands for entries.
+struct Entries {
+    family: Family,
+    new: u8,
+    delete: u8,
+    get: u8,
+    port: u16,
+    mac: u16,
+}
+
+impl Entries {
+    fn open(specification: &Path) -> Result<(Self, Connection)> {
+        let spec = Spec::read(specification)?;
+        let mut connection = Connection::open()?;
+        let get = spec.named("entry-get", true)?;
+        let entries = Self {
+            family: connection.family(&spec.family)?,
+            new: spec.named("entry-new", false)?.command,
+            delete: spec.named("entry-del", false)?.command,
+            get: get.command,
+            port: spec.attribute(get, "port")?.number,
+            mac: spec.attribute(get, "mac")?.number,
+        };
+        Ok((entries, connection))
+    }
+
+    /// The attributes that name entry `n` of a port; those from `fill` begin at 0.
+    fn name(&self, port: u32, n: u32) -> Vec<u8> {
+        let mut name = Vec::new();
+        let [a, b, c, d] = n.to_be_bytes();
+        put(&mut name, self.port, &port.to_le_bytes());
+        put(&mut name, self.mac, &[2, 1, a, b, c, d]);
+        name
+    }
+
+    /// All entries' MACs and ports, and whether entries moved while they were dumped.
+    fn dump(&self, connection: &mut Connection) -> Result<(Vec<(u64, u64)>, bool)> {
+        let mut found = Vec::new();
+        let interrupted = connection.dump(self.family.id, self.get, &[], |part| {
+            let (mut mac, mut port) = (0, 0);
+            for (attribute, payload) in attributes(part) {
+                if attribute == self.mac {
+                    mac = number(payload);
+                } else if attribute == self.port {
+                    port = number(payload);
+                }
+            }
+            found.push((mac, port));
+        })?;
+        Ok((found, interrupted))
+    }
+}
+
+/// Has `port` own entries 0 to `count`, as if they were seen now.
+pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
+    let (entries, mut connection) = Entries::open(specification)?;
+    let port = if_nametoindex(port)?;
+    let begun = Instant::now();
+    for first in (0..count).step_by(BATCH as usize) {
+        let mut datagram = Vec::new();
+        let last = count.min(first + BATCH) - 1;
+        for n in first..=last {
+            // Only the last one is answered, and those that are refused.
+            let flags = if n == last {
+                NLM_F_REQUEST | NLM_F_ACK
+            } else {
+                NLM_F_REQUEST
+            };
+            let name = entries.name(port, n);
+            let sequence = connection.next_sequence();
+            datagram.extend(request(
+                entries.family.id,
+                flags,
+                sequence,
+                entries.new,
+                &name,
+            ));
+        }
+        connection.send(&datagram)?;
+        for (_, body) in messages(connection.receive()?) {
+            ensure!(status(body) == 0, "an entry was refused: {}", status(body));
+        }
+    }
+    println!("{count} entries made in {} ms", begun.elapsed().as_millis());
+    Ok(())
+}
+
+/// Dumps everything, which has to be `count` entries.
+pub fn dump(specification: &Path, count: usize) -> Result<()> {
+    let (entries, mut connection) = Entries::open(specification)?;
+    let begun = Instant::now();
+    let (found, interrupted) = entries.dump(&mut connection)?;
+    let milliseconds = begun.elapsed().as_millis();
+    ensure!(
+        !interrupted,
+        "nothing changes, and the dump says that something did"
+    );
+    ensure!(
+        found.len() == count,
+        "{} entries came, not {count}",
+        found.len()
+    );
+    let unique: HashSet<_> = found.iter().collect();
+    ensure!(
+        unique.len() == count,
+        "only {} entries differ",
+        unique.len()
+    );
+    println!("{milliseconds}");
+    Ok(())
+}
+
+/// Dumps while entries are made and deleted. Those that `fill` made have to be in every dump that does
+/// not say that it was interrupted. Prints how many dumps were whole and how many interrupted, and the
+/// times in microseconds that a change took at most, and 99 in 100 of them.
+pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Result<()> {
+    let (entries, mut connection) = Entries::open(specification)?;
+    let (_, mut changes) = Entries::open(specification)?;
+    let port = if_nametoindex(port)?;
+    let end = AtomicBool::new(false);
+    let end = &end;
+    let entries = &entries;
+    thread::scope(|scope| {
+        let changer = scope.spawn(move || -> Result<Vec<Duration>> {
+            let mut times = Vec::new();
+            let mut n = count;
+            while !end.load(Ordering::Relaxed) {
+                for command in [entries.new, entries.delete] {
+                    let begun = Instant::now();
+                    changes.request(entries.family.id, command, &entries.name(port, n))?;
+                    times.push(begun.elapsed());
+                }
+                n += 1;
+            }
+            times.sort_unstable();
+            Ok(times)
+        });
+        let dumps = (|| {
+            let deadline = Instant::now() + Duration::from_secs(seconds);
+            let (mut whole, mut interrupted) = (0, 0);
+            while Instant::now() < deadline {
+                let (found, was_interrupted) = entries.dump(&mut connection)?;
+                if was_interrupted {
+                    interrupted += 1;
+                    continue;
+                }
+                whole += 1;
+                let lasting = |mac: u64| (mac.swap_bytes() >> 16) & 0xffff_ffff < count.into();
+                let found: HashSet<_> = found.iter().filter(|(mac, _)| lasting(*mac)).collect();
+                ensure!(
+                    found.len() == count as usize,
+                    "{} of {count} came",
+                    found.len()
+                );
+            }
+            Ok((whole, interrupted))
+        })();
+        end.store(true, Ordering::Relaxed);
+        let times = changer.join().expect("it does not panic")?;
+        let (whole, interrupted) = dumps?;
+        let most = times.last().copied().unwrap_or_default();
+        let usual = times
+            .get(times.len() * 99 / 100)
+            .copied()
+            .unwrap_or_default();
+        println!(
+            "{whole} {interrupted} {} {}",
+            most.as_micros(),
+            usual.as_micros()
+        );
+        Ok(())
+    })
+}
