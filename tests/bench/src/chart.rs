@@ -41,6 +41,7 @@ pub fn draw(results: &Results, directory: &Path) -> Result<()> {
     bars(results, &directory.join("copy.svg"))?;
     lines(
         &directory.join("ports.svg"),
+        SeriesLabelPosition::UpperLeft,
         "Instructions a frame of known unicast, by the number of ports",
         "ports",
         &collect(|peer| {
@@ -55,6 +56,7 @@ pub fn draw(results: &Results, directory: &Path) -> Result<()> {
     )?;
     lines(
         &directory.join("macs.svg"),
+        SeriesLabelPosition::Coordinate(30, 210),
         "Instructions a frame to one of many MACs at 16 ports, by the number of MACs learned",
         "MACs",
         &collect(|peer| {
@@ -82,7 +84,13 @@ fn collect(points: impl Fn(&str) -> Vec<(f64, f64)>) -> Vec<Line> {
 }
 
 /// Both axes are logarithmic.
-fn lines(path: &Path, title: &str, unit: &str, lines: &[Line]) -> Result<()> {
+fn lines(
+    path: &Path,
+    legend: SeriesLabelPosition,
+    title: &str,
+    unit: &str,
+    lines: &[Line],
+) -> Result<()> {
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
     let Some(x) = range(all().map(|point| point.0)) else {
         return Ok(());
@@ -95,6 +103,7 @@ fn lines(path: &Path, title: &str, unit: &str, lines: &[Line]) -> Result<()> {
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 18))
         .margin(15)
+        .margin_right(40)
         .x_label_area_size(45)
         .y_label_area_size(75)
         .build_cartesian_2d((x.0..x.1).log_scale(), (y.0 / 1.3..y.1 * 1.3).log_scale())
@@ -120,7 +129,7 @@ fn lines(path: &Path, title: &str, unit: &str, lines: &[Line]) -> Result<()> {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(legend)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .draw()
@@ -137,6 +146,8 @@ fn bars(results: &Results, path: &Path) -> Result<()> {
             let copy = results.usual_copy(name, Work::Unicast)?;
             Some((name, colour, copy.max(0.0)))
         })
+        // From the bottom to the top
+        .rev()
         .collect();
     let Some((_, most)) = range(bars.iter().map(|bar| bar.2)) else {
         return Ok(());

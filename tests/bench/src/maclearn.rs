@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{bail, Result};
+use anyhow::{ensure, Result};
 
 use crate::{
     hub::{get, path, set, BRIDGE},
@@ -82,21 +82,31 @@ pub fn memory() -> Result<u64> {
     get(BRIDGE, "maclearn/memory")
 }
 
-/// Waits until its table has room for what comes, and everything is offloaded that is to be.
-pub fn settle(mode: Mode) -> Result<()> {
+/// Waits until its table has room for what comes.
+pub fn settle() -> Result<()> {
+    let mut before = 0;
+    wait_until("the table is as large as it gets", || {
+        let now = memory()?;
+        let settled = now == before;
+        before = now;
+        Ok(settled)
+    })
+}
+
+/// Waits until the bridge has been told of all MACs.
+pub fn wait_until_offloaded() -> Result<()> {
+    wait_until("all MACs are offloaded", || {
+        Ok(get(BRIDGE, "maclearn/n_offloaded")? == learned()?)
+    })
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    let mut memory_before = 0;
     loop {
         sleep(POLL);
-        let memory = memory()?;
-        let offloaded = mode != Mode::Offloaded
-            || get(BRIDGE, "maclearn/n_offloaded")? == get(BRIDGE, "maclearn/n_macs")?;
-        if memory == memory_before && offloaded {
+        if is_so()? {
             return Ok(());
         }
-        if Instant::now() > deadline {
-            bail!("maclearn does not settle");
-        }
-        memory_before = memory;
+        ensure!(Instant::now() < deadline, "waited in vain until {what}");
     }
 }

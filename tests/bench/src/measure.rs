@@ -97,7 +97,9 @@ fn measure(extent: Extent, name: &str, peer: Peer) -> Result<()> {
                 },
             }))?;
         }
-        bench.cell(Work::Sources)?;
+        if !bench.offloads() {
+            bench.cell(Work::Sources)?;
+        }
         bench.hub.set_copies(true)?;
         if peer.learns() {
             bench.check_sources()?;
@@ -162,7 +164,7 @@ impl Bench<'_> {
         if self.peer.learns() {
             self.learn(OWNER, Way::Received, Mac::destination, self.learned..half)?;
             let batch = MOST_NEW_SOURCES.min(half / 2 / BATCHES);
-            let measured = if batch < FEWEST_NEW_SOURCES {
+            let measured = if batch < FEWEST_NEW_SOURCES || self.offloads() {
                 0
             } else {
                 batch * BATCHES
@@ -235,6 +237,11 @@ impl Bench<'_> {
         bail!("of {count} new MACs some were not learned");
     }
 
+    /// Nothing is offloaded while no copies are made.
+    fn offloads(&self) -> bool {
+        self.peer == Peer::Maclearn(Mode::Offloaded)
+    }
+
     fn known(&self) -> Result<Option<u64>> {
         match self.peer {
             Peer::Maclearn(_) if self.peer.learns() => maclearn::learned().map(Some),
@@ -244,7 +251,7 @@ impl Bench<'_> {
 
     fn settle(&self) -> Result<()> {
         match self.peer {
-            Peer::Maclearn(mode) if self.peer.learns() => maclearn::settle(mode),
+            Peer::Maclearn(_) if self.peer.learns() => maclearn::settle(),
             _ => Ok(()),
         }
     }
@@ -283,6 +290,9 @@ impl Bench<'_> {
     fn cell(&self, work: Work) -> Result<()> {
         self.send(work, FEWEST_FRAMES)?;
         self.settle()?;
+        if self.offloads() {
+            maclearn::wait_until_offloaded()?;
+        }
         let estimate = self.send(work, FEWEST_FRAMES)?;
         let batch = match work {
             Work::Gso => GSO_BUFFERS,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{bail, Result};
 
-use crate::peer::Peer;
+use crate::{maclearn::Mode, peer::Peer};
 
 /// The fewest ports: what is compared has copies to suppress at two of them.
 pub const FEW_PORTS: usize = 4;
@@ -63,8 +63,16 @@ pub fn levels(extent: Extent, peer: Peer) -> &'static [Level] {
         level(262_144, &[FEW_PORTS, PORTS]),
         level(MANY_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
     ];
+    // It offloads 65,536 MACs at most.
+    const OFFLOADED: &[Level] = &[
+        level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
+        level(4096, &[FEW_PORTS, PORTS]),
+    ];
+    let offloads = peer == Peer::Maclearn(Mode::Offloaded);
     match (extent, peer.is_variant(), peer.learns()) {
         (_, true, _) | (Extent::Quick, _, false) => BRIEF,
+        (Extent::Quick, ..) if offloads => BRIEF,
+        (Extent::Full, ..) if offloads => OFFLOADED,
         (Extent::Quick, ..) => QUICK,
         (Extent::Full, _, false) => PORTS_ONLY,
         (Extent::Full, ..) => ALL,
