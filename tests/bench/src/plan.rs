@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How much is measured of a peer.
+
+use std::str::FromStr;
+
+use anyhow::{bail, Result};
+
+use crate::{maclearn::Mode, peer::Peer};
+
+/// The fewest ports: what is compared has copies to suppress at two of them.
+pub const FEW_PORTS: usize = 4;
+/// The number of ports that single figures are for.
+pub const PORTS: usize = 16;
+pub const MANY_PORTS: usize = 256;
+/// The table that most is measured with.
+pub const FEW_MACS: u32 = 64;
+pub const MANY_MACS: u32 = 1_000_000;
+
+/// How much time a run may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What the guard needs.
+    Quick,
+    Full,
+}
+
+impl FromStr for Extent {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "quick" => Self::Quick,
+            "full" => Self::Full,
+            _ => bail!("{text}: neither quick nor full"),
+        })
+    }
+}
+
+/// What is measured with a table of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// MACs learned before.
+    pub macs: u32,
+    /// Numbers of ports, ascending, beginning with [`FEW_PORTS`].
+    pub ports: &'static [usize],
+}
+
+/// The levels of a peer, ascending.
+pub fn levels(extent: Extent, peer: Peer) -> &'static [Level] {
+    const fn level(macs: u32, ports: &'static [usize]) -> Level {
+        Level { macs, ports }
+    }
+    const BRIEF: &[Level] = &[level(FEW_MACS, &[FEW_PORTS, PORTS])];
+    const QUICK: &[Level] = &[
+        level(FEW_MACS, &[FEW_PORTS, PORTS]),
+        level(16_384, &[FEW_PORTS]),
+    ];
+    const PORTS_ONLY: &[Level] = &[level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS])];
+    const ALL: &[Level] = &[
+        level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
+        level(4096, &[FEW_PORTS, PORTS]),
+        level(262_144, &[FEW_PORTS, PORTS]),
+        level(MANY_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
+    ];
+    // It offloads 65,536 MACs at most.
+    const OFFLOADED: &[Level] = &[
+        level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
+        level(4096, &[FEW_PORTS, PORTS]),
+    ];
+    let offloads = peer == Peer::Maclearn(Mode::Offloaded);
+    match (extent, peer.is_variant(), peer.learns()) {
+        (_, true, _) | (Extent::Quick, _, false) => BRIEF,
+        (Extent::Quick, ..) if offloads => BRIEF,
+        (Extent::Full, ..) if offloads => OFFLOADED,
+        (Extent::Quick, ..) => QUICK,
+        (Extent::Full, _, false) => PORTS_ONLY,
+        (Extent::Full, ..) => ALL,
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What maclearn is meant to reach, and whether it does.
+
+use crate::{
+    cost::NFTABLES,
+    plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS},
+    results::{Results, Work},
+};
+
+const MACLEARN: &str = "maclearn";
+const OFFLOADED: &str = "maclearn-offloaded";
+
+/// A target that was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub text: String,
+    pub value: f64,
+    pub limit: f64,
+}
+
+impl Verdict {
+    pub fn reached(&self) -> bool {
+        self.value <= self.limit
+    }
+}
+
+/// All targets for which `results` has what they compare.
+pub fn verdicts(results: &Results) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    let mut add = |text: String, value: Option<f64>, limit: f64| {
+        if let Some(value) = value {
+            verdicts.push(Verdict { text, value, limit });
+        }
+    };
+    let copy = |peer: &str| results.usual_copy(peer, Work::Unicast);
+    let frame = |peer: &str, ports| results.cost(peer, Work::Unicast, ports, FEW_MACS);
+
+    add(
+        "suppressed copy : hook with no look-up".into(),
+        ratio(copy(MACLEARN), copy("floor")),
+        1.10,
+    );
+    add(
+        "suppressed copy : tcx eBPF".into(),
+        ratio(copy(MACLEARN), copy("tcx")),
+        0.80,
+    );
+    if let Some((name, best)) = results.cheapest(&NFTABLES, copy) {
+        add(
+            format!("suppressed copy : best nftables ({name})"),
+            ratio(copy(MACLEARN), Some(best)),
+            0.50,
+        );
+    }
+    add(
+        "known source, instructions over the hub".into(),
+        results.known_source(MACLEARN, FEW_MACS),
+        200.0,
+    );
+    add(
+        "new MAC, instructions over the hub".into(),
+        results.new_source(MACLEARN),
+        500.0,
+    );
+    add(
+        "copy of a broadcast, instructions over empty hooks".into(),
+        results
+            .usual_copy(MACLEARN, Work::Broadcast)
+            .zip(results.usual_copy("empty-hooks", Work::Broadcast))
+            .map(|(maclearn, empty)| maclearn - empty),
+        25.0,
+    );
+    add(
+        "frame with no enabled port : without the module, difference".into(),
+        ratio(frame("maclearn-idle", PORTS), frame("hub", PORTS)).map(|ratio| (ratio - 1.0).abs()),
+        0.005,
+    );
+    add(
+        format!("suppressed copy at most over least, {FEW_PORTS} to {MANY_PORTS} ports"),
+        spread(
+            &[(FEW_PORTS, PORTS), (PORTS, 64), (64, MANY_PORTS)]
+                .map(|ports| results.copy(MACLEARN, Work::Unicast, ports, FEW_MACS)),
+        ),
+        1.10,
+    );
+    for (work, text) in [
+        (Work::Unicast, "frame"),
+        (Work::Destinations, "frame to one of many MACs"),
+        (Work::Sources, "frame from one of many MACs"),
+    ] {
+        let ports = if work == Work::Sources {
+            FEW_PORTS
+        } else {
+            PORTS
+        };
+        add(
+            format!("{text}, most over least, {FEW_MACS} to {MANY_MACS} MACs"),
+            spread(
+                &[FEW_MACS, 4096, 262_144, MANY_MACS]
+                    .map(|macs| results.cost(MACLEARN, work, ports, macs)),
+            ),
+            1.10,
+        );
+    }
+    add("bytes a MAC".into(), results.bytes_a_mac(MACLEARN), 32.0);
+    for ports in [FEW_PORTS, MANY_PORTS] {
+        add(
+            format!("frame, offloaded : the bridge's own learning, {ports} ports"),
+            ratio(frame(OFFLOADED, ports), frame("learning", ports)),
+            1.10,
+        );
+    }
+    add(
+        "frame, offloaded : tcx eBPF, 64 ports".into(),
+        ratio(frame(OFFLOADED, 64), frame("tcx", 64)),
+        1.0 / 12.0,
+    );
+    if let Some((name, best)) = results.cheapest(&NFTABLES, |peer| frame(peer, 64)) {
+        add(
+            format!("frame, offloaded : best nftables ({name}), 64 ports"),
+            ratio(frame(OFFLOADED, 64), Some(best)),
+            1.0 / 20.0,
+        );
+    }
+    verdicts
+}
+
+fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    Some(a? / b?)
+}
+
+/// The largest over the smallest of values that must all be there.
+fn spread(values: &[Option<f64>]) -> Option<f64> {
+    let mut least = f64::INFINITY;
+    let mut most: f64 = 0.0;
+    for value in values {
+        let value = (*value)?;
+        least = least.min(value);
+        most = most.max(value);
+    }
+    Some(most / least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::tests::cell;
+
+    #[test]
+    fn only_what_was_measured_is_judged() {
+        assert_eq!(verdicts(&Results::default()), []);
+    }
+
+    #[test]
+    fn a_copy_that_is_too_dear_is_seen() {
+        let mut cells = Vec::new();
+        for (peer, copy) in [("floor", 800.0), ("tcx", 1100.0), (MACLEARN, 900.0)] {
+            cells.push(cell(peer, Work::Unicast, 4, 64, 6000.0));
+            cells.push(cell(peer, Work::Unicast, 16, 64, 6000.0 + 12.0 * copy));
+        }
+        let verdicts = verdicts(&Results {
+            cells,
+            ..Results::default()
+        });
+        let reached: Vec<bool> = verdicts.iter().map(Verdict::reached).collect();
+        assert_eq!(reached, [false, false]);
+        assert_eq!(verdicts[0].value, 1.125);
+    }
+
+    #[test]
+    fn spread_is_of_all_values() {
+        assert_eq!(spread(&[Some(2.0), Some(3.0), Some(2.5)]), Some(1.5));
+        assert_eq!(spread(&[Some(2.0), None]), None);
+    }
+}

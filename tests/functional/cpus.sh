@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Known unicast that two CPUs forward at the same time scales as it does on a plain hub: the packet path has no
+# lock and no cache line that every frame writes to.
+#
+# Clocks of virtual machines are unsteady, and their CPUs are shared: of several rounds the best one
+# counts, and only a plain loss is a failure.
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+readonly ROUNDS=5 PORTS=(in0 in1 out2 out3 out4 out5)
+# Of the hub's scaling
+readonly LEAST_PERCENT=65
+
+(($(nproc) > 1)) || skip "one CPU"
+[[ ! -e /proc/lockdep ]] || skip "a debug kernel's own locks decide"
+modprobe -q pktgen || [[ -e /proc/net/pktgen ]]
+
+pktgen() {
+    echo "$2" >"/proc/net/pktgen/$1"
+}
+
+# feed CPU PORT FRAMES SOURCE DESTINATION: this CPU will, as if the port had received them
+feed() {
+    local setting
+    pktgen "kpktgend_$1" "add_device $2"
+    for setting in "xmit_mode netif_receive" "count $3" "src_mac $4" "dst_mac $5" \
+        "dst 10.0.0.2" "pkt_size 60" "clone_skb 0" "delay 0"; do
+        pktgen "$2" "$setting"
+    done
+}
+
+# has_result PORT: it is in RESULT then
+has_result() {
+    RESULT=$(<"/proc/net/pktgen/$1")
+    [[ $RESULT == *" usec, "*pps* ]]
+}
+
+# start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY then
+start() {
+    local port rate=0
+    pktgen pgctrl start
+    for port; do
+        # On a busy machine pktgen may not have begun yet when it says that it has ended.
+        wait_until 60 has_result "$port"
+        [[ $RESULT =~ \ ([0-9]+)pps ]]
+        rate=$((rate + BASH_REMATCH[1]))
+    done
+    pktgen kpktgend_0 rem_device_all
+    pktgen kpktgend_1 rem_device_all
+    REPLY=$rate
+}
+
+# measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT-1] and BEST[WHAT-2]
+declare -A BEST=()
+measure() {
+    feed 0 in0 "$frames" $G11 $G31
+    start in0
+    ((REPLY <= ${BEST[$1-1]:-0})) || BEST[$1-1]=$REPLY
+    feed 0 in0 "$frames" $G11 $G31
+    feed 1 in1 "$frames" $G21 $G31
+    start in0 in1
+    ((REPLY <= ${BEST[$1-2]:-0})) || BEST[$1-2]=$REPLY
+}
+
+# sent: frames that were given to the owner's port and to another are in OWNER and OTHER then
+sent() {
+    read -r OWNER </sys/class/net/out2/statistics/tx_packets
+    read -r OTHER </sys/class/net/out3/statistics/tx_packets
+}
+
+ip link add name br up type bridge ageing_time 0 mcast_snooping 0
+for port in "${PORTS[@]}"; do
+    echo "link add name $port up master br type dummy"
+done | links -
+wait_for_ports "${PORTS[@]}"
+load_module
+
+# A fifth of a second
+feed 0 in0 1000 $G11 $G31
+start in0
+frames=$((REPLY / 5))
+
+for ((round = 0; round < ROUNDS; round++)); do
+    sent
+    before=$OTHER
+    measure hub
+    sent
+    ((OTHER - before == 3 * frames)) || fail "the hub gave $((OTHER - before)) frames to out3"
+
+    enable "${PORTS[@]}"
+    feed 0 out2 1 $G31 $G11
+    start out2
+    sent
+    owner=$OWNER other=$OTHER
+    measure maclearn
+    sent
+    ((OTHER == other)) || fail "$((OTHER - other)) frames were not suppressed"
+    ((OWNER - owner == 3 * frames)) || fail "$((OWNER - owner)) frames reached the owner"
+    disable "${PORTS[@]}"
+done
+
+for what in hub maclearn; do
+    echo "$what: ${BEST[$what-1]} frames/s with one CPU, ${BEST[$what-2]} with two"
+done
+# More than twice is luck.
+hub=$((100 * ${BEST[hub-2]} / ${BEST[hub-1]}))
+((hub <= 200)) || hub=200
+maclearn=$((100 * ${BEST[maclearn-2]} / ${BEST[maclearn-1]}))
+echo "scaling: hub $hub %, maclearn $maclearn %"
+((maclearn * 100 >= hub * LEAST_PERCENT)) || fail "maclearn scales worse than a hub"
+((${BEST[maclearn-1]} >= ${BEST[hub-1]})) || fail "maclearn is slower than a hub"
