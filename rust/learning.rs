@@ -7,7 +7,7 @@ use crate::{
     kapi::netfilter::HookContext,
     offload,
     port::{Counter, Flag, Port},
-    table::{Key, Learned, Stamp},
+    table::{Key, Learned, Stamp, Unpublished},
 };
 
 /// Whether a frame may enter the bridge.
@@ -29,16 +29,26 @@ pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext) 
     }
     let mut writer = bridge.writer.lock_in_softirq(context);
     let (admission, is_open) = learn_locked(port, key, &mut writer, context);
-    let unpublished = writer.take_unpublished();
-    drop(writer);
-    if is_open && offload::shut(bridge) {
+    if is_open || writer.has_unpublished() {
+        let unpublished = writer.take_unpublished();
+        drop(writer);
+        undirect(port, is_open, unpublished);
+    }
+    admission
+}
+
+/// Sees to it that the bridge directs no frame that others get from now on: those for keys that are
+/// no longer published, and all of them if `port` gets every copy (`is_open`).
+#[cold]
+#[inline(never)]
+fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
+    if is_open && offload::shut(&port.bridge) {
         // All else that the bridge was told is taken back there.
         port.upkeep.schedule(0);
     }
     if let Some(keys) = unpublished {
-        offload::take_back(bridge, &port.device, &keys);
+        offload::take_back(&port.bridge, &port.device, &keys);
     }
-    admission
 }
 
 /// The same under the table's lock. Also whether the port gets every copy from now on, since it

@@ -135,21 +135,20 @@ impl Array {
         }
     }
 
-    /// Looks an entry up in this array only, and if there is none a place for it that needs no other
-    /// entry to be moved. Only the writer calls this.
-    pub(super) fn find_or_room(&self, name: Name) -> (Option<Hit<'_>>, Option<Slot<'_>>) {
-        let choice = self.choose(name);
-        let mut best = (0, None);
-        for bucket in [self.first(choice), self.second(choice)] {
-            if let Some(hit) = Hit::read(bucket, bucket.begin_read(), name) {
-                return (Some(hit), None);
-            }
-            let (room, slot) = bucket.room();
-            if room > best.0 {
-                best = (room, slot);
-            }
+    /// The slot of a key's primary entry in this array, or else one for it that needs no other entry
+    /// to be moved, if there is one. Only the writer calls this.
+    #[inline]
+    pub(super) fn find_or_room(&self, key: Key) -> Result<Slot<'_>, Option<Slot<'_>>> {
+        let choice = self.choose(Name::primary(key));
+        let (room, slot) = match self.first(choice).find_or_room(key) {
+            Ok(found) => return Ok(found),
+            Err(room) => room,
+        };
+        match self.second(choice).find_or_room(key) {
+            Ok(found) => Ok(found),
+            Err((more, other)) if more > room => Err(Some(other)),
+            Err(_) => Err((room > 0).then_some(slot)),
         }
-        (None, best.1)
     }
 
     /// Makes a place for a new entry, by moving another one to its other bucket if need be.
@@ -245,6 +244,15 @@ pub(super) struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
+    /// The entry in a slot. Only the writer calls this.
+    pub(super) fn at(slot: Slot<'a>) -> Self {
+        Self {
+            slot,
+            owner: slot.owner(),
+            seq: slot.bucket.begin_read(),
+        }
+    }
+
     #[inline]
     fn read(bucket: &'a Bucket, seq: u32, name: Name) -> Option<Self> {
         let slot = bucket.find(name)?;

@@ -169,6 +169,31 @@ impl Bucket {
             })
     }
 
+    /// The slot of a key's primary entry, or else the number of empty slots and the first of them.
+    /// Only the writer calls this.
+    #[inline]
+    pub(super) fn find_or_room(&self, key: Key) -> Result<Slot<'_>, (usize, Slot<'_>)> {
+        let (mut room, mut first) = (0, 0);
+        for index in (0..SLOTS).rev() {
+            let bits = self.keys[index].load_relaxed();
+            if bits == key.to_bits() {
+                return Ok(Slot {
+                    bucket: self,
+                    index,
+                });
+            }
+            if bits == 0 {
+                room += 1;
+                first = index;
+            }
+        }
+        let first = Slot {
+            bucket: self,
+            index: first,
+        };
+        Err((room, first))
+    }
+
     /// Makes a change that readers see as a whole or not at all. Only the writer calls this.
     fn change(&self, change: impl FnOnce()) {
         let seq = self.seq.load_relaxed();

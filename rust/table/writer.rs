@@ -123,6 +123,12 @@ impl Entry {
     pub const MOST_IN_A_BUCKET: usize = array::slots(1);
 }
 
+/// Where a key's primary entry is, or else a place for it if one was found at once.
+enum Place<'a> {
+    Taken(Hit<'a>),
+    Free(Option<Slot<'a>>),
+}
+
 /// Owners with which so many buckets are three quarters full.
 fn full_at(buckets: usize) -> u32 {
     (array::slots(buckets) * 3).div_ceil(4) as u32
@@ -209,10 +215,13 @@ impl Writer {
         if usize::from(port) >= MAX_PORTS {
             return Learned::PortLimit;
         }
-        let (primary, room) = self.find_or_room(key);
-        let Some(own) = primary.and_then(|primary| self.owner_of(key, port, primary)) else {
-            let owner = Owner::new(port, Claims::LEARNED);
-            return self.add(key, primary, room, owner, now, limits, exclusive);
+        let owner = Owner::new(port, Claims::LEARNED);
+        let primary = match self.find_or_room(key) {
+            Place::Taken(primary) => primary,
+            Place::Free(room) => return self.add_first(key, room, owner, now, limits),
+        };
+        let Some(own) = self.owner_of(key, port, primary) else {
+            return self.add_further(key, primary, owner, now, limits, exclusive);
         };
         own.slot.set_stamp(now);
         self.add_claims(own, Claims::LEARNED);
@@ -234,22 +243,16 @@ impl Writer {
             self.disown_published(key);
             self.take_from_others(key, port, Claims::BRIDGE);
         }
-        let (primary, room) = self.find_or_room(key);
-        match primary.and_then(|primary| self.owner_of(key, port, primary)) {
-            Some(own) => {
-                self.add_claims(own, claims);
-                Learned::Known
-            }
-            None => self.add(
-                key,
-                primary,
-                room,
-                Owner::new(port, claims),
-                0,
-                limits,
-                false,
-            ),
-        }
+        let owner = Owner::new(port, claims);
+        let primary = match self.find_or_room(key) {
+            Place::Taken(primary) => primary,
+            Place::Free(room) => return self.add_first(key, room, owner, 0, limits),
+        };
+        let Some(own) = self.owner_of(key, port, primary) else {
+            return self.add_further(key, primary, owner, 0, limits, false);
+        };
+        self.add_claims(own, claims);
+        Learned::Known
     }
 
     /// Takes claims on `key` from `port`. Returns whether it had one of them.
@@ -311,10 +314,16 @@ impl Writer {
         }
     }
 
-    /// The keys that ceased to be published since the last call, if there are any.
+    /// Whether [`Writer::take_unpublished`] has any.
     #[inline]
+    pub fn has_unpublished(&self) -> bool {
+        !self.unpublished.is_empty()
+    }
+
+    /// The keys that ceased to be published since the last call, if there are any.
     pub fn take_unpublished(&mut self) -> Option<Unpublished> {
-        (!self.unpublished.is_empty()).then(|| mem::take(&mut self.unpublished))
+        self.has_unpublished()
+            .then(|| mem::take(&mut self.unpublished))
     }
 
     /// A number that changes whenever there may be another key to publish.
@@ -509,13 +518,17 @@ impl Writer {
         self.first().find_extra(key, port)
     }
 
-    /// A key's primary entry, or else a place for it if one is found at once.
-    fn find_or_room(&self, key: Key) -> (Option<Hit<'_>>, Option<Slot<'_>>) {
+    #[inline]
+    fn find_or_room(&self, key: Key) -> Place<'_> {
         let first = self.first();
-        if first.next().is_none() {
-            first.find_or_room(Name::primary(key))
-        } else {
-            (first.find_primary(key), None)
+        if first.next().is_some() {
+            return first
+                .find_primary(key)
+                .map_or(Place::Free(None), Place::Taken);
+        }
+        match first.find_or_room(key) {
+            Ok(slot) => Place::Taken(Hit::at(slot)),
+            Err(room) => Place::Free(room),
         }
     }
 
@@ -541,37 +554,53 @@ impl Writer {
             .filter_map(move |port| self.find_extra(key, port))
     }
 
-    /// Adds an owner that does not own the key yet. Where the key's primary entry is, or else there
-    /// is room for it, may be known.
-    #[allow(clippy::too_many_arguments, reason = "all of what is known by then")]
-    fn add(
+    /// The limit that keeps a port from owning one more key, the port's or that of all.
+    #[inline]
+    fn reached(&self, port: PortIndex, limits: Limits) -> Option<Learned> {
+        if limits.port != 0 && self.shared.port_count(port) >= limits.port {
+            Some(Learned::PortLimit)
+        } else if limits.total != 0 && self.shared.total.load_relaxed() >= limits.total {
+            Some(Learned::TotalLimit)
+        } else {
+            None
+        }
+    }
+
+    /// Adds the first owner of a key.
+    #[inline]
+    fn add_first(
         &self,
         key: Key,
-        primary: Option<Hit<'_>>,
         room: Option<Slot<'_>>,
+        owner: Owner,
+        stamp: Stamp,
+        limits: Limits,
+    ) -> Learned {
+        if let Some(limit) = self.reached(owner.port(), limits) {
+            return limit;
+        }
+        if self.insert(Name::primary(key), room, owner, stamp) {
+            Learned::New { moved: false }
+        } else {
+            Learned::NoRoom
+        }
+    }
+
+    /// Adds an owner of a key that others own.
+    fn add_further(
+        &self,
+        key: Key,
+        primary: Hit<'_>,
         owner: Owner,
         stamp: Stamp,
         limits: Limits,
         exclusive: bool,
     ) -> Learned {
         let port = owner.port();
-        let total = self.shared.total.load_relaxed();
-        let total_reached = limits.total != 0 && total >= limits.total;
-        if limits.port != 0 && self.shared.port_count(port) >= limits.port {
+        let reached = self.reached(port, limits);
+        if reached == Some(Learned::PortLimit) {
             return Learned::PortLimit;
         }
-
-        let Some(primary) = primary else {
-            if total_reached {
-                return Learned::TotalLimit;
-            }
-            return if self.insert(Name::primary(key), room, owner, stamp) {
-                Learned::New { moved: false }
-            } else {
-                Learned::NoRoom
-            };
-        };
-
         if exclusive && primary.owner.claims() == Claims::LEARNED {
             // In place, so that there is no moment without an owner, and no room is needed.
             self.uncount(primary.owner.port());
@@ -585,7 +614,7 @@ impl Writer {
                 && self
                     .extras(key)
                     .any(|extra| extra.owner.claims() == Claims::LEARNED);
-            if total_reached && !makes_room {
+            if reached.is_some() && !makes_room {
                 return Learned::TotalLimit;
             }
             if !self.insert(Name::extra(key, port), None, owner, stamp) {
@@ -599,6 +628,7 @@ impl Writer {
         Learned::New { moved: true }
     }
 
+    #[inline]
     fn insert(&self, name: Name, room: Option<Slot<'_>>, owner: Owner, stamp: Stamp) -> bool {
         let Some(slot) = room.or_else(|| self.make_room(name)) else {
             return false;
