@@ -47,7 +47,8 @@ pub fn run(results: &str, directory: Option<&str>) -> Result<bool> {
 
 /// A number without a fraction.
 pub fn number(value: f64) -> Cell {
-    right(format!("{value:.0}"))
+    // Without the sign of what is rounded to 0
+    right(format!("{:.0}", value.round() + 0.0))
 }
 
 fn optional(value: Option<f64>) -> Cell {
@@ -226,7 +227,7 @@ fn significant(value: f64) -> String {
 /// The same as a page of the documentation.
 fn page(results: &Results, tables: Vec<(String, Table)>, verdicts: &[Verdict]) -> String {
     let mut page = format!(
-        "# Results\n\nMade by `{}` on Linux {}. [README.md](README.md) says what the words mean.\n",
+        "# Results\n\nMade by `{}` on Linux {}. [README.md](README.md) says what the words mean.\n\n",
         results.command, results.kernel
     );
     for version in &results.versions {
