@@ -126,6 +126,7 @@ fn overview(results: &Results) -> Table {
         "a copy".into(),
         "known source,\nover the hub".into(),
         "new source,\nover the hub".into(),
+        "once a frame,\nover the hub".into(),
         format!("frame at\n{PORTS} ports"),
         "bytes\na MAC".into(),
     ]);
@@ -135,6 +136,7 @@ fn overview(results: &Results) -> Table {
             &|peer| results.usual_copy(peer, Work::Unicast),
             &|peer| results.known_source(peer, FEW_MACS),
             &|peer| results.new_source(peer),
+            &|peer| results.once_a_frame(peer),
             &|peer| results.cost(peer, Work::Unicast, PORTS, FEW_MACS),
             &|peer| results.bytes_a_mac(peer),
         ],
