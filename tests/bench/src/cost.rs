@@ -126,7 +126,6 @@ impl Results {
         }
         add("known source", self.known_source(maclearn, FEW_MACS));
         add("new source", self.new_source(maclearn));
-        add("once a frame", self.once_a_frame(maclearn));
         for (mode, text) in [
             (maclearn, "frame"),
             ("maclearn-offloaded", "frame, offloaded"),
