@@ -37,18 +37,24 @@ has_result() {
     [[ $RESULT == *" usec, "*pps* ]]
 }
 
+is_released() {
+    [[ ! -e /proc/net/pktgen/$1 ]]
+}
+
 # start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY then
 start() {
     local port rate=0
     pktgen pgctrl start
     for port; do
-        # On a busy machine pktgen may not have begun yet when it says that it has ended.
+        # On a busy machine pktgen may not have begun yet when it says that it has ended, nor let go of a
+        # port when it says so.
         wait_until 60 has_result "$port"
         [[ $RESULT =~ \ ([0-9]+)pps ]]
         rate=$((rate + BASH_REMATCH[1]))
     done
     pktgen kpktgend_0 rem_device_all
     pktgen kpktgend_1 rem_device_all
+    for port; do wait_until 60 is_released "$port"; done
     REPLY=$rate
 }
 

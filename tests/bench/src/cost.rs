@@ -47,6 +47,17 @@ impl Results {
         self.entering(peer, Work::Sources, macs)
     }
 
+    /// What a frame of known unicast costs more than on the plain hub, apart from its suppressed copies: what is
+    /// done once a frame, for the source, the destination and the copy that is delivered.
+    pub fn once_a_frame(&self, peer: &str) -> Option<f64> {
+        const SUPPRESSED: f64 = (FEW_PORTS - 2) as f64;
+        let frame = |peer| {
+            let copies = SUPPRESSED * self.usual_copy(peer, Work::Unicast)?;
+            Some(self.cost(peer, Work::Unicast, FEW_PORTS, FEW_MACS)? - copies)
+        };
+        Some(frame(peer)? - frame("hub")?)
+    }
+
     /// The cost of a new MAC, with the largest table that it was measured with.
     pub fn new_source(&self, peer: &str) -> Option<f64> {
         self.entering(
@@ -169,6 +180,24 @@ pub mod tests {
         };
         assert_eq!(results.known_source("tcx", 64), Some(340.0));
         assert_eq!(results.new_source("tcx"), Some(700.0));
+    }
+
+    #[test]
+    fn once_a_frame_is_what_copies_do_not_explain() {
+        let mut cells = Vec::new();
+        // The hub delivers three copies at four ports, the other one and suppresses two.
+        for (peer, once, copy) in [("hub", 3500.0, 1200.0), ("tcx", 3900.0, 1100.0)] {
+            for ports in [4, 16] {
+                let copies = 1200.0 + (ports - 2) as f64 * copy;
+                cells.push(cell(peer, Work::Unicast, ports, 64, once + copies));
+            }
+        }
+        let results = Results {
+            cells,
+            ..Results::default()
+        };
+        let once = results.once_a_frame("tcx").unwrap();
+        assert!((once - 400.0).abs() < 1e-6, "{once}");
     }
 
     #[test]

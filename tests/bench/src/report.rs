@@ -47,7 +47,8 @@ pub fn run(results: &str, directory: Option<&str>) -> Result<bool> {
 
 /// A number without a fraction.
 pub fn number(value: f64) -> Cell {
-    right(format!("{value:.0}"))
+    // Without the sign of what is rounded to 0
+    right(format!("{:.0}", value.round() + 0.0))
 }
 
 fn optional(value: Option<f64>) -> Cell {
@@ -125,6 +126,7 @@ fn overview(results: &Results) -> Table {
         "a copy".into(),
         "known source,\nover the hub".into(),
         "new source,\nover the hub".into(),
+        "once a frame,\nover the hub".into(),
         format!("frame at\n{PORTS} ports"),
         "bytes\na MAC".into(),
     ]);
@@ -134,6 +136,7 @@ fn overview(results: &Results) -> Table {
             &|peer| results.usual_copy(peer, Work::Unicast),
             &|peer| results.known_source(peer, FEW_MACS),
             &|peer| results.new_source(peer),
+            &|peer| results.once_a_frame(peer),
             &|peer| results.cost(peer, Work::Unicast, PORTS, FEW_MACS),
             &|peer| results.bytes_a_mac(peer),
         ],
@@ -226,7 +229,7 @@ fn significant(value: f64) -> String {
 /// The same as a page of the documentation.
 fn page(results: &Results, tables: Vec<(String, Table)>, verdicts: &[Verdict]) -> String {
     let mut page = format!(
-        "# Results\n\nMade by `{}` on Linux {}. [README.md](README.md) says what the words mean.\n",
+        "# Results\n\nMade by `{}` on Linux {}. [README.md](README.md) says what the words mean.\n\n",
         results.command, results.kernel
     );
     for version in &results.versions {
