@@ -4,12 +4,16 @@ it listens, and it ends with its standard input. Devices are named as they are w
 
 import os
 import select
+import socket
 import sys
 
 from family import connect, indices
 
 names = {index: name for name, index in indices().items()}
 ynl = connect()
+# A storm of events may come faster than an emulated CPU reads them.
+SO_RCVBUFFORCE = 33
+ynl.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
 ynl.ntf_subscribe("events")
 with open(sys.argv[1], "w", encoding="ascii") as ready:
     ready.write("ready\n")
