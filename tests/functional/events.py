@@ -14,7 +14,7 @@ SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>; not in Python
 names = {index: name for name, index in indices().items()}
 ynl = connect()
 # A storm has to fit in while something else runs.
-ynl.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+ynl.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
 ynl.ntf_subscribe("events")
 with open(sys.argv[1], "w", encoding="ascii") as ready:
     ready.write("ready\n")

@@ -7,7 +7,11 @@
 source "${BASH_SOURCE%/*}/lib.sh"
 
 make_hub host1 host2 host3
-links - <<<"link add name other up type bridge"
+links - <<EOF
+link add name other up type bridge
+link add name vlans up type bridge vlan_filtering 1
+link add name trunk up master vlans type dummy
+EOF
 # What is offloaded changes by itself.
 PARAMETERS=(fdb_offload=0)
 load_module
@@ -68,7 +72,8 @@ EINVAL, ENODEV, ENOENT, EPERM, ENOSPC, ERANGE = 22, 19, 2, 1, 28, 34
 br, host1, host2, host3 = (index[name] for name in ("br", "host1", "host2", "host3"))
 
 # Ports.
-check("all ports", [port["ifindex"] for port in ynl.dump("port-get", {})], sorted([host1, host2, host3]))
+check("all ports", [port["ifindex"] for port in ynl.dump("port-get", {})],
+      sorted([host1, host2, host3, index["trunk"]]))
 check("a bridge's ports", len(ynl.dump("port-get", {"bridge": br})), 3)
 check("a bridge without ports", ynl.dump("port-get", {"bridge": index["other"]}), [])
 check("a port", ynl.do("port-get", {"ifindex": host3}), {
@@ -92,7 +97,7 @@ refused("too many MACs", "port-set", {"ifindex": host1, "max-macs": 2**20 + 1}, 
 refused("a read-only attribute", "port-set", {"ifindex": host1, "n-macs": 1}, EINVAL)
 
 # Bridges.
-check("bridges", [bridge["ifindex"] for bridge in ynl.dump("bridge-get", {})], sorted([br, index["other"]]))
+check("bridges", [bridge["ifindex"] for bridge in ynl.dump("bridge-get", {})], sorted([br, index["other"], index["vlans"]]))
 ynl.do("bridge-set", {"ifindex": br, "ageing-time": 1000, "exclusive": 1, "auto-enable": 1, "max-macs": 1000})
 bridge = ynl.do("bridge-get", {"ifindex": br})
 check("its memory", bridge.pop("memory") > 64, True)
@@ -147,9 +152,32 @@ ynl.do("entry-new", {"port": host3, "mac": "02:00:00:00:03:01", "static": 1})
 refused("more than the port may", "entry-new", {"port": host3, "mac": "02:00:00:00:03:02"}, ENOSPC,
         "the port owns as many MACs as it may")
 
+ynl.do("bridge-set", {"ifindex": br, "max-macs": 1})
+refused("more than the bridge may", "entry-new", {"port": host1, "mac": "02:00:00:00:03:02"}, ENOSPC,
+        "the bridge owns as many MACs as it may")
+ynl.do("bridge-set", {"ifindex": br, "max-macs": 0})
+trunk = index["trunk"]
+refused("no VLAN on a bridge that filters them", "entry-new", {"port": trunk, "mac": G11, "static": 1}, EINVAL,
+        "the bridge filters VLANs, so the entry needs one")
+refused("a learned entry on a bridge without enabled port", "entry-new", {"port": trunk, "mac": G11, "vlan": 5},
+        EINVAL, "no port of the bridge is enabled")
+ynl.do("entry-new", {"port": trunk, "mac": G11, "vlan": 5, "static": 1})
+check("entries of all bridges", {entry["bridge"] for entry in ynl.dump("entry-get", {})}, {br, index["vlans"]})
+for what, operation, request, error, message, attribute in (
+        ("of another bridge", "entry-get", {"bridge": index["other"], "port": host1}, EINVAL,
+         "not a port of that bridge", ".port"),
+        ("of no port", "entry-get", {"port": index["lo"]}, ENODEV, "no such port of a bridge", ".port"),
+        ("of no bridge", "port-get", {"bridge": host1}, ENODEV, "no such bridge", ".bridge")):
+    try:
+        ynl.dump(operation, request)
+        failures.append(f"a dump {what}: accepted")
+    except NlError as refusal:
+        extack = refusal.nl_msg.extack or {}
+        check(f"a dump {what}", (-refusal.nl_msg.error, extack.get("msg")), (error, message))
+
 # Statistics.
 check("statistics", ynl.do("stats-get", {"ifindex": host2})["passed-owned"], 3)
-check("statistics of all ports", len(ynl.dump("stats-get", {})), 3)
+check("statistics of all ports", len(ynl.dump("stats-get", {})), 4)
 check("sums", ynl.do("stats-get", {"ifindex": br})["learned"], 101)
 ynl.do("stats-reset", {"ifindex": host2})
 check("after a reset", ynl.do("stats-get", {"ifindex": host2})["passed-owned"], 0)

@@ -58,6 +58,14 @@ echo "microseconds that an entry took, 50/90/99/100 in 100 of them at most: $alo
 within 1000 "$dumping_90" "microseconds that an entry took during a dump"
 get_attribute br n_macs
 netlink_client dump "$REPLY" >"$LAB/milliseconds"
+# Two bridges with different pasts are no change.
+links - <<EOF
+link add name second up type bridge
+link add name far up master second type dummy
+EOF
+enable far
+netlink_client fill far 100
+netlink_client dump $((REPLY + 100)) >"$LAB/milliseconds"
 
 # ---- settings of many ports
 set_attribute br flush 1
