@@ -22,6 +22,9 @@ use crate::{
 /// Entries made with one datagram.
 const BATCH: u32 = 256;
 
+/// Until entries have moved under a dump.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Attributes and commands for entries.
 struct Entries {
     family: Family,
@@ -148,7 +151,10 @@ pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Re
     let ((whole, interrupted), dumping) = entries.make_during(port, &mut next, || {
         let deadline = Instant::now() + duration;
         let (mut whole, mut interrupted) = (0, 0);
-        while Instant::now() < deadline {
+        // A slow machine takes longer to make so many that the table grows.
+        while Instant::now() < deadline
+            || (interrupted == 0 && Instant::now() < deadline + PATIENCE)
+        {
             let (found, was_interrupted) = entries.dump(&mut connection)?;
             if was_interrupted {
                 interrupted += 1;
