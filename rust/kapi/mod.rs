@@ -16,6 +16,7 @@ pub(crate) mod memcg;
 pub(crate) mod netdevice;
 pub(crate) mod netfilter;
 pub(crate) mod notifier;
+mod notifier_block;
 pub(crate) mod percpu;
 pub(crate) mod pernet;
 pub(crate) mod random;

@@ -4,9 +4,14 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use kernel::{container_of, error::to_result, prelude::*, types::Opaque};
+use kernel::{error::to_result, prelude::*};
 
-use super::{bindings, netdevice::NetDevice, rtnl::Rtnl};
+use super::{
+    bindings,
+    netdevice::NetDevice,
+    notifier_block::{Block, Notified},
+    rtnl::Rtnl,
+};
 
 /// What happened to a device.
 pub(crate) enum Event<'a> {
@@ -37,53 +42,22 @@ pub(crate) trait Listener: Send + Sync {
 ///
 /// Registering replays [`Event::Registered`] for every device that exists, dropping replays
 /// [`Event::Unregistering`].
-pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<L>>>);
+pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
-#[pin_data]
-struct Block<L> {
-    #[pin]
-    block: Opaque<bindings::notifier_block>,
-    listener: L,
-}
-
-// SAFETY: Registering and unregistering may be done by different threads, and `L` is `Send`.
-unsafe impl<L: Listener> Send for Block<L> {}
-// SAFETY: Nothing but the listener, which is `Sync`, can be reached through a shared reference.
-unsafe impl<L: Listener> Sync for Block<L> {}
+struct Chain<L>(L);
 
 impl<L: Listener> Registration<L> {
     /// Registers `listener`. Takes RTNL; may sleep.
     pub(crate) fn new(listener: L) -> Result<Self> {
-        let block = KBox::pin_init(
-            pin_init!(Block {
-                block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
-                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other
-                    // fields.
-                    unsafe {
-                        slot.write_bytes(0, 1);
-                        (*slot).notifier_call = Some(Self::call);
-                    }
-                }),
-                listener,
-            }),
-            GFP_KERNEL,
-        )?;
+        let block = Block::new(Chain(listener))?;
         // SAFETY: The block is pinned and stays until `drop`.
-        to_result(unsafe { bindings::register_netdevice_notifier(block.block.get()) })?;
+        to_result(unsafe { bindings::register_netdevice_notifier(block.as_raw()) })?;
         Ok(Self(block))
     }
+}
 
-    /// # Safety
-    ///
-    /// Called by the netdevice notifier chain, on the block of a `Block<L>`.
-    unsafe extern "C" fn call(
-        block: *mut bindings::notifier_block,
-        event: c_ulong,
-        info: *mut c_void,
-    ) -> c_int {
-        // SAFETY: Only the block of a `Block<L>` was registered with this function, and it stays
-        // while it is.
-        let this = unsafe { &*container_of!(Opaque::cast_from(block), Block<L>, block) };
+impl<L: Listener> Notified for Chain<L> {
+    unsafe fn notify(&self, event: c_ulong, info: *mut c_void) {
         // SAFETY: Every netdevice notification carries a `netdev_notifier_info` with a valid
         // device.
         let device =
@@ -102,18 +76,17 @@ impl<L: Listener> Registration<L> {
                     linked: info.linking,
                 }
             }
-            _ => return bindings::NOTIFY_DONE as c_int,
+            _ => return,
         };
         // SAFETY: Netdevice notifiers are called with RTNL held.
         let rtnl = unsafe { Rtnl::assume() };
-        this.listener.event(device, event, &rtnl);
-        bindings::NOTIFY_DONE as c_int
+        self.0.event(device, event, &rtnl);
     }
 }
 
 impl<L: Listener> Drop for Registration<L> {
     fn drop(&mut self) {
         // SAFETY: It was registered by `new`.
-        unsafe { bindings::unregister_netdevice_notifier(self.0.block.get()) };
+        unsafe { bindings::unregister_netdevice_notifier(self.0.as_raw()) };
     }
 }

@@ -7,9 +7,15 @@
 
 use core::{mem, ptr};
 
-use kernel::{container_of, error::to_result, prelude::*, types::Opaque};
+use kernel::{error::to_result, prelude::*};
 
-use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl};
+use super::{
+    bindings,
+    netdevice::NetDevice,
+    notifier_block::{Block, Notified},
+    rcu::ReadSection,
+    rtnl::Rtnl,
+};
 
 /// What happened to an entry of a bridge's database, or to a port.
 pub(crate) enum Event {
@@ -39,39 +45,16 @@ pub(crate) trait Listener: Send + Sync {
 }
 
 /// A listener that is registered until the value is dropped.
-pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<L>>>);
+pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
-#[pin_data]
-struct Block<L> {
-    #[pin]
-    block: Opaque<bindings::notifier_block>,
-    listener: L,
-}
-
-// SAFETY: Registering and unregistering may be done by different threads, and `L` is `Send`.
-unsafe impl<L: Listener> Send for Block<L> {}
-// SAFETY: Nothing but the listener, which is `Sync`, can be reached through a shared reference.
-unsafe impl<L: Listener> Sync for Block<L> {}
+struct Chain<L>(L);
 
 impl<L: Listener> Registration<L> {
     /// Registers `listener`. May sleep.
     pub(crate) fn new(listener: L) -> Result<Self> {
-        let block = KBox::pin_init(
-            pin_init!(Block {
-                block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
-                    // SAFETY: `slot` is valid for writes, and all-zero is valid for the other
-                    // fields.
-                    unsafe {
-                        slot.write_bytes(0, 1);
-                        (*slot).notifier_call = Some(Self::call);
-                    }
-                }),
-                listener,
-            }),
-            GFP_KERNEL,
-        )?;
+        let block = Block::new(Chain(listener))?;
         // SAFETY: The block is pinned and stays until `drop`.
-        to_result(unsafe { bindings::register_switchdev_notifier(block.block.get()) })?;
+        to_result(unsafe { bindings::register_switchdev_notifier(block.as_raw()) })?;
         Ok(Self(block))
     }
 
@@ -88,24 +71,16 @@ impl<L: Listener> Registration<L> {
                 port.as_raw(),
                 port.as_raw(),
                 ptr::null(),
-                self.0.block.get(),
+                self.0.as_raw(),
                 ptr::null_mut(),
                 ptr::null_mut(),
             )
         })
     }
+}
 
-    /// # Safety
-    ///
-    /// Called by the switchdev notifier chain, or by a replay, on the block of a `Block<L>`.
-    unsafe extern "C" fn call(
-        block: *mut bindings::notifier_block,
-        event: c_ulong,
-        info: *mut c_void,
-    ) -> c_int {
-        // SAFETY: Only the block of a `Block<L>` was given to the kernel with this function, and it
-        // stays while it is known there.
-        let this = unsafe { &*container_of!(Opaque::cast_from(block), Block<L>, block) };
+impl<L: Listener> Notified for Chain<L> {
+    unsafe fn notify(&self, event: c_ulong, info: *mut c_void) {
         // SAFETY: Every notification begins with a `switchdev_notifier_info` with a valid device.
         let device =
             unsafe { NetDevice::from_raw((*info.cast::<bindings::switchdev_notifier_info>()).dev) };
@@ -119,17 +94,16 @@ impl<L: Listener> Registration<L> {
                 Event::Removed(unsafe { Entry::from_raw(info.cast()) })
             }
             bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
-            _ => return bindings::NOTIFY_DONE as c_int,
+            _ => return,
         };
-        this.listener.event(device, event);
-        bindings::NOTIFY_DONE as c_int
+        self.0.event(device, event);
     }
 }
 
 impl<L: Listener> Drop for Registration<L> {
     fn drop(&mut self) {
         // SAFETY: It was registered by `new`. This waits for calls under way.
-        unsafe { bindings::unregister_switchdev_notifier(self.0.block.get()) };
+        unsafe { bindings::unregister_switchdev_notifier(self.0.as_raw()) };
     }
 }
 
