@@ -319,8 +319,15 @@ hub_exchange() {
     run_plan --hub
 }
 
+# makes_copies NUMBER: so many ports being enabled, the bridge makes all copies that a hub does, since it is not told
+# where MACs are
+makes_copies() {
+    (($1 < ${#HUB_PORTS[@]})) || [[ $(<"/sys/class/net/${HUB_PORTS[0]}/master/maclearn/fdb_offload") == off ]]
+}
+
 # The plan, and its expectations met exactly. What the module says of each enabled port has to agree with what
-# was counted at the other end of the wire: suppressed is what a hub would have delivered less what arrived.
+# was counted at the other end of the wire: suppressed is what a hub would have delivered less what arrived, or at
+# most that where the bridge need not make all copies.
 exchange() {
     local port name unicast unicast_bytes multicast hub hub_bytes passed enabled=()
     for port in "${HUB_PORTS[@]}"; do
@@ -330,8 +337,13 @@ exchange() {
     run_plan
     while read -r port unicast unicast_bytes hub hub_bytes multicast; do
         [[ " ${enabled[*]} " == *" $port "* ]] || continue
-        expect_since "$port" suppressed $((hub - unicast))
-        expect_since "$port" suppressed_bytes $((hub_bytes - unicast_bytes))
+        if makes_copies "${#enabled[@]}"; then
+            expect_since "$port" suppressed $((hub - unicast))
+            expect_since "$port" suppressed_bytes $((hub_bytes - unicast_bytes))
+        else
+            since "$port" suppressed
+            ((REPLY <= hub - unicast)) || fail "$port says that $REPLY copies were suppressed, of $((hub - unicast))"
+        fi
         expect_since "$port" passed_multicast "$multicast"
         passed=0
         for name in passed_owned passed_unknown passed_failing_open; do
