@@ -166,8 +166,6 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
 
 /// Gives the bridge what is not published yet. Whether there is more.
 fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
-    let ports = bridge.ports_by_index()?;
-    let mut keys = KVec::with_capacity(BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET, GFP_KERNEL)?;
     let (changes, mut cursor) = {
         let locked = bridge.writer.lock();
         (locked.changes(), locked.cursor())
@@ -175,6 +173,8 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     if bridge.gate.lock().done == Some(changes) {
         return Ok(false);
     }
+    let ports = bridge.ports_by_index()?;
+    let mut keys = KVec::with_capacity(BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET, GFP_KERNEL)?;
     let mut published = 0;
     loop {
         keys.clear();
