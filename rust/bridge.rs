@@ -303,7 +303,7 @@ impl Bridge {
             }
             self.ask_for_upkeep();
         }
-        if has_listeners(self.device.net()) {
+        if has_listeners(&self.device) {
             self.writer.lock().note_bridge_changed();
             self.ask_for_upkeep();
         }
@@ -372,7 +372,7 @@ impl Bridge {
         removal: Kind,
         mut action: impl FnMut(&BhDisabled, Entry) -> Action,
     ) {
-        let listening = has_listeners(self.device.net());
+        let listening = has_listeners(&self.device);
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
             let result = loop {

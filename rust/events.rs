@@ -115,7 +115,7 @@ impl Locked {
     /// Notes what happened at `port`, if somebody listens, and sees to its being sent. Of a port
     /// that has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&mut self, kind: Kind, port: &Port, key: Option<Key>) {
-        if !port.is_present() || !has_listeners(port.bridge.device.net()) {
+        if !port.is_present() || !has_listeners(&port.bridge.device) {
             return;
         }
         let is_first = self.waiting.events.is_empty();
@@ -212,7 +212,7 @@ fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
     };
     let net = bridge.device.net();
     // Who listened has gone, or the family has.
-    if !has_listeners(net) {
+    if !has_listeners(&bridge.device) {
         return 0;
     }
     let bridge_index = bridge.device.ifindex();

@@ -16,11 +16,27 @@ use core::{
 
 use kernel::{error::to_result, prelude::*, str::CStr};
 
-use super::{bindings, netdevice::Net};
+use super::{
+    bindings,
+    netdevice::{Net, NetDevice},
+};
 use crate::platform::AtomicU32;
 
 /// Whether the family is registered: the number of its multicast group is another's otherwise.
 static REGISTERED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether anybody, in any namespace, ever joined that group, so that it is worth asking who listens
+/// now. That cannot be counted here: who leaves a group without having joined it is told of as well.
+static JOINED: AtomicU32 = AtomicU32::new(0);
+
+/// # Safety
+///
+/// May be called any time. Generic netlink does when somebody joins the group, before it counts as a
+/// listener.
+unsafe extern "C" fn join(_group: c_int) -> c_int {
+    JOINED.store_relaxed(1);
+    0
+}
 
 /// The family of this module while it is registered.
 pub(crate) struct Registration(());
@@ -28,8 +44,10 @@ pub(crate) struct Registration(());
 impl Registration {
     /// Registers the family. May sleep.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: The family is a static of this module, and is registered once.
+        // SAFETY: The family is a static of this module that is written only while the module is being
+        // loaded, as now, and is registered once.
         to_result(unsafe {
+            bindings::maclearn_nl_family.bind = Some(join);
             bindings::genl_register_family(&raw mut bindings::maclearn_nl_family)
         })?;
         REGISTERED.store_relaxed(1);
@@ -261,8 +279,14 @@ pub(crate) fn reply(
     to_result(unsafe { bindings::maclearn_genlmsg_reply(raw, request.info) })
 }
 
-/// Whether somebody in the namespace listens to the family's multicast group. Any context.
-pub(crate) fn has_listeners(net: &Net) -> bool {
+/// Whether somebody in the device's namespace listens to the family's multicast group. Any context.
+#[inline]
+pub(crate) fn has_listeners(device: &NetDevice) -> bool {
+    JOINED.load_relaxed() != 0 && has_listeners_now(device.net())
+}
+
+#[cold]
+fn has_listeners_now(net: &Net) -> bool {
     // SAFETY: The namespace is valid; its sockets' groups are read under RCU.
     REGISTERED.load_relaxed() != 0 && unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
 }
