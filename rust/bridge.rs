@@ -8,6 +8,7 @@ use kernel::{
 };
 
 use crate::{
+    addresses::Addresses,
     ageing::Ageing,
     events::{Kind, Locked, Outgoing},
     fdb,
@@ -108,8 +109,8 @@ pub(crate) struct Bridge {
     /// Serialises sending events.
     #[pin]
     pub(crate) outgoing: Mutex<Outgoing>,
-    /// Hardware addresses of the bridge and its ports, in order: never learned.
-    own_addresses: RcuBox<KVec<u64>>,
+    /// Hardware addresses of the bridge and its ports: never learned.
+    own_addresses: RcuBox<Addresses>,
     /// Serialises walks and resizing.
     #[pin]
     pub(crate) walk: Mutex<()>,
@@ -325,10 +326,11 @@ impl Bridge {
     }
 
     /// Whether `address` is one of the bridge's own, which it admits from no port.
+    #[inline]
     pub(crate) fn has_address(&self, address: u64, section: &ReadSection) -> bool {
         self.own_addresses
             .read(section)
-            .is_some_and(|addresses| addresses.binary_search(&address).is_ok())
+            .is_some_and(|addresses| addresses.contains(address))
     }
 
     /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of
@@ -336,10 +338,10 @@ impl Bridge {
     pub(crate) fn update_addresses(&self) -> Result {
         let addresses = {
             let ports = self.ports.lock();
-            let mut addresses = KVec::with_capacity(ports.len() + 1, GFP_KERNEL_ACCOUNT)?;
-            insert_in_order(&mut addresses, self.device.address())?;
+            let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
+            addresses.insert(self.device.address())?;
             for port in &*ports {
-                insert_in_order(&mut addresses, port.device.address())?;
+                addresses.insert(port.device.address())?;
             }
             addresses
         };
@@ -565,14 +567,6 @@ impl Bridge {
         let ports = self.ports.lock();
         (0..BRIDGE_ITSELF).find(|&index| ports.iter().all(|port| port.index != index))
     }
-}
-
-/// Adds a number to a list that is in order.
-fn insert_in_order(list: &mut KVec<u64>, number: u64) -> Result {
-    let place = list.partition_point(|&other| other <= number);
-    list.push(number, GFP_KERNEL_ACCOUNT)?;
-    list[place..].rotate_right(1);
-    Ok(())
 }
 
 /// The address of a key, as the word that a frame or a device gives.

@@ -6,6 +6,7 @@
 
 use kernel::prelude::*;
 
+mod addresses;
 mod ageing;
 mod attributes;
 mod bridge;
