@@ -16,7 +16,7 @@ use crate::{
         bh_lock::{new_bh_lock, BhDisabled, BhLock},
         clock,
         delayed_work::DelayedWork,
-        device_map::OnDevice,
+        device_map::{Anchor, OnDevice},
         genetlink::has_listeners,
         memcg::MemoryCgroup,
         netdevice::NetDevice,
@@ -76,7 +76,9 @@ const WALKS: usize = 3;
 /// The table's lock orders all changes to the table, to ports' flags and to the settings.
 /// [`Bridge::walk`] is taken outside it by whoever goes through the whole table or resizes it.
 #[pin_data]
+#[repr(C)]
 pub(crate) struct Bridge {
+    anchor: Anchor,
     /// Who owns which (VLAN, MAC).
     pub(crate) table: Table,
     /// Tells marks that frames got on this bridge.
@@ -127,7 +129,8 @@ pub(crate) struct Bridge {
     pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
 }
 
-impl OnDevice for Bridge {
+// SAFETY: As said at its fields.
+unsafe impl OnDevice for Bridge {
     fn device(&self) -> &NetDevice {
         &self.device
     }
@@ -149,6 +152,7 @@ impl Bridge {
         let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {
+                anchor: Anchor::of(device),
                 table,
                 secret: mark::Secret(random::word() as u32),
                 memo,

@@ -12,7 +12,10 @@ use crate::{
     decision::Policy,
     events::{Kind, Locked},
     kapi::{
-        delayed_work::DelayedWork, device_map::OnDevice, netdevice::NetDevice, percpu::Words,
+        delayed_work::DelayedWork,
+        device_map::{Anchor, OnDevice},
+        netdevice::NetDevice,
+        percpu::Words,
         sysfs::Directory,
     },
     mark::Secret,
@@ -179,17 +182,20 @@ impl Defaults {
 
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
 #[pin_data]
+#[repr(C)]
 pub(crate) struct Port {
-    /// What hooks read for every frame comes first, to share a cache line.
-    pub(crate) device: ARef<NetDevice>,
+    // What hooks read for every frame comes first, to share a cache line.
+    anchor: Anchor,
     flags: AtomicU32,
     /// Its number among the ports of the bridge, by which the table knows it.
     pub(crate) index: PortIndex,
     /// The bridge's [`Bridge::secret`].
     pub(crate) secret: Secret,
+    counters: Words<COUNTERS>,
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
-    counters: Words<COUNTERS>,
+    /// The device that is the port.
+    pub(crate) device: ARef<NetDevice>,
     /// What the counters were when they were last reset.
     reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
@@ -204,7 +210,8 @@ pub(crate) struct Port {
     pub(crate) directory: Mutex<Option<Directory<Port>>>,
 }
 
-impl OnDevice for Port {
+// SAFETY: As said at its fields.
+unsafe impl OnDevice for Port {
     #[inline(always)]
     fn device(&self) -> &NetDevice {
         &self.device
@@ -225,12 +232,13 @@ impl Port {
         let max_macs = bridge.defaults.max_macs();
         Arc::pin_init(
             pin_init!(Self {
-                device: device.hold(),
+                anchor: Anchor::of(device),
                 flags: AtomicU32::new(flags.0),
                 index,
                 secret: bridge.secret,
-                bridge,
                 counters,
+                bridge,
+                device: device.hold(),
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(max_macs),
                 expiry: AtomicU64::new(u64::MAX),

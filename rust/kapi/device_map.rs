@@ -2,12 +2,12 @@
 
 //! A map from network device to a value, read for every frame.
 
-use core::{hint, marker::PhantomData, ptr};
+use core::{marker::PhantomData, ptr};
 
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed, Release},
+        atomic::{Atomic, Release},
         Arc,
     },
 };
@@ -21,9 +21,43 @@ use super::{
 /// Slots of a new map, a power of two.
 const LENGTH: usize = 16;
 
+/// What a value in a map begins with: the device that it belongs to, to be compared only.
+pub(crate) struct Anchor {
+    device: *const bindings::net_device,
+}
+
+// SAFETY: The device is only compared.
+unsafe impl Send for Anchor {}
+// SAFETY: As above.
+unsafe impl Sync for Anchor {}
+
+impl Anchor {
+    /// For a value that belongs to `device`, which is to be held by the value too.
+    pub(crate) fn of(device: &NetDevice) -> Self {
+        Self {
+            device: device.as_raw(),
+        }
+    }
+}
+
+/// Stands in slots where no value ever was.
+static NOBODY: Anchor = Anchor {
+    device: ptr::null(),
+};
+
+/// Stands in slots whose value was removed, which a probe must pass over.
+static REMOVED: Anchor = Anchor {
+    device: ptr::null(),
+};
+
 /// A value that belongs to a device.
-pub(crate) trait OnDevice: Send + Sync {
-    /// The device, always the same.
+///
+/// # Safety
+///
+/// The type is `repr(C)`, and its first field is the [`Anchor`] of the device that `device` returns,
+/// always the same.
+pub(crate) unsafe trait OnDevice: Send + Sync {
+    /// The device.
     fn device(&self) -> &NetDevice;
 }
 
@@ -40,69 +74,40 @@ pub(crate) struct DeviceMap<T: OnDevice> {
 
 /// # Invariants
 ///
-/// The number of slots is `mask` and one, a power of two, of which at most half hold a value.
+/// The number of slots is `mask` and one, a power of two, of which at most half hold a value. Each slot
+/// points to [`NOBODY`], to [`REMOVED`] or to the anchor that a `T` begins with, which came from
+/// [`Arc::into_raw`] and which is dropped a grace period after the slot points to something else.
 struct Slots<T> {
-    slots: KVec<Slot<T>>,
+    slots: KVec<Atomic<*mut Anchor>>,
     mask: usize,
     _values: PhantomData<Arc<T>>,
 }
 
-/// A place for a value.
-///
-/// # Invariants
-///
-/// `device` is null where none ever was, [`removed`], or that of `value`, which came from
-/// [`Arc::into_raw`] then and is not taken back. `value` is written before `device`, and not again
-/// before a grace period has passed since `device` was that of another one: who has found a device
-/// reads its value.
-struct Slot<T> {
-    device: Atomic<*mut bindings::net_device>,
-    value: Atomic<*mut T>,
-}
-
 // SAFETY: Gives shared references to the values and takes part in their ownership, which `Arc<T>`
-// may do; devices are only compared.
+// may do.
 unsafe impl<T: Send + Sync> Send for Slots<T> {}
 // SAFETY: As above.
 unsafe impl<T: Send + Sync> Sync for Slots<T> {}
 
-/// Marks a slot whose value was removed and which a probe must pass over.
-fn removed() -> *mut bindings::net_device {
-    ptr::without_provenance_mut(1)
+fn nobody() -> *mut Anchor {
+    (&raw const NOBODY).cast_mut()
 }
 
-impl<T> Slot<T> {
-    /// The value, if it belongs to `device`.
-    #[inline(always)]
-    fn value_of<'a>(&'a self, device: &NetDevice, _section: &'a ReadSection) -> Option<&'a T> {
-        if rcu::load(&self.device) != device.as_raw() {
-            return None;
-        }
-        let value = rcu::load(&self.value);
-        // SAFETY: By the type invariants this came from an `Arc`, which is dropped a grace period
-        // after `device` was that of this value.
-        unsafe {
-            hint::assert_unchecked(!value.is_null());
-            Some(&*value)
-        }
-    }
+fn removed() -> *mut Anchor {
+    (&raw const REMOVED).cast_mut()
+}
 
-    fn is_free(&self) -> bool {
-        let device = rcu::load(&self.device);
-        device.is_null() || device == removed()
-    }
+fn is_free(anchor: *mut Anchor) -> bool {
+    anchor == nobody() || anchor == removed()
 }
 
 impl<T: OnDevice> Slots<T> {
     fn new(length: usize) -> Result<Self> {
         let mut slots = KVec::with_capacity(length, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..length {
-            let slot = Slot {
-                device: Atomic::new(ptr::null_mut()),
-                value: Atomic::new(ptr::null_mut()),
-            };
-            slots.push(slot, GFP_KERNEL_ACCOUNT)?;
+            slots.push(Atomic::new(nobody()), GFP_KERNEL_ACCOUNT)?;
         }
+        // INVARIANT: As said.
         Ok(Self {
             slots,
             mask: length - 1,
@@ -114,24 +119,39 @@ impl<T: OnDevice> Slots<T> {
     fn values(&self) -> impl Iterator<Item = *mut T> + '_ {
         self.slots
             .iter()
-            .filter(|slot| !slot.is_free())
-            .map(|slot| rcu::load(&slot.value))
+            .map(rcu::load)
+            .filter(|&anchor| !is_free(anchor))
+            .map(|anchor| anchor.cast())
     }
 
     /// Puts a value, from [`Arc::into_raw`], in the first free slot for its device.
     fn put(&self, value: *mut T) {
         // SAFETY: The value is valid, since the slot is about to own it.
         let device = unsafe { &*value }.device();
-        if let Some(slot) = self.probe(device).find(|slot| slot.is_free()) {
-            // INVARIANT: A slot that is free has been so for a grace period, see `remove`.
-            slot.value.store(value, Relaxed);
-            slot.device.store(device.as_raw(), Release);
+        if let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) {
+            // INVARIANT: A `T` begins with its anchor.
+            slot.store(value.cast(), Release);
         }
+    }
+
+    /// The value in `slot`, one of these, if it belongs to `device`.
+    #[inline(always)]
+    fn value_in<'a>(
+        slot: &'a Atomic<*mut Anchor>,
+        device: &NetDevice,
+        _section: &'a ReadSection,
+    ) -> Option<&'a T> {
+        let anchor = rcu::load(slot);
+        // SAFETY: By the type invariants it points to a static, or to the beginning of a value that is
+        // dropped a grace period after it was taken out.
+        let its = unsafe { (*anchor).device };
+        // SAFETY: It is a value's, since it has a device.
+        ptr::eq(its, device.as_raw()).then(|| unsafe { &*anchor.cast() })
     }
 
     /// The slot that a device's value most likely stands in.
     #[inline(always)]
-    fn home(&self, device: &NetDevice) -> &Slot<T> {
+    fn home(&self, device: &NetDevice) -> &Atomic<*mut Anchor> {
         // SAFETY: By the type invariants an index within the mask is one of a slot.
         unsafe {
             self.slots
@@ -140,16 +160,20 @@ impl<T: OnDevice> Slots<T> {
     }
 
     /// The slots that a device's value may stand in, in the order of probing.
-    fn probe(&self, device: &NetDevice) -> impl Iterator<Item = &Slot<T>> {
+    fn probe(&self, device: &NetDevice) -> impl Iterator<Item = &Atomic<*mut Anchor>> {
         let start = device.ifindex() as usize;
         (start..=start + self.mask).map(move |index| &self.slots[index & self.mask])
     }
 
-    /// The slot that a device's value stands in.
-    fn find(&self, device: &NetDevice) -> Option<&Slot<T>> {
+    /// The slot that a device's value stands in, and the value.
+    fn find<'a>(
+        &'a self,
+        device: &NetDevice,
+        section: &'a ReadSection,
+    ) -> Option<(&'a Atomic<*mut Anchor>, &'a T)> {
         self.probe(device)
-            .take_while(|slot| !rcu::load(&slot.device).is_null())
-            .find(|slot| rcu::load(&slot.device) == device.as_raw())
+            .take_while(|slot| rcu::load(slot) != nobody())
+            .find_map(|slot| Some((slot, Self::value_in(slot, device, section)?)))
     }
 }
 
@@ -171,7 +195,8 @@ impl<T: OnDevice> DeviceMap<T> {
     /// The value of `device`.
     #[inline(never)]
     pub(crate) fn get<'a>(&'a self, device: &NetDevice, section: &'a ReadSection) -> Option<&'a T> {
-        self.slots(section).find(device)?.value_of(device, section)
+        let (_, value) = self.slots(section).find(device, section)?;
+        Some(value)
     }
 
     /// The value of `device`, if it is found at the first look, as it is unless the indices of two
@@ -182,7 +207,7 @@ impl<T: OnDevice> DeviceMap<T> {
         device: &NetDevice,
         section: &'a ReadSection,
     ) -> Option<&'a T> {
-        self.slots(section).home(device).value_of(device, section)
+        Slots::value_in(self.slots(section).home(device), device, section)
     }
 
     /// Adds a value, for whose device there is none. May sleep.
@@ -217,9 +242,9 @@ impl<T: OnDevice> DeviceMap<T> {
     pub(crate) fn remove<'a>(&self, devices: impl IntoIterator<Item = &'a NetDevice> + Clone) {
         let take = |device: &NetDevice| {
             ReadSection::enter(|section| {
-                let slot = self.slots(section).find(device)?;
-                slot.device.store(removed(), Release);
-                Some(slot.value.load(Relaxed))
+                let (slot, value) = self.slots(section).find(device, section)?;
+                slot.store(removed(), Release);
+                Some(ptr::from_ref(value))
             })
         };
         // The values stay allocated until the wait is over, which two passes over the slots could
