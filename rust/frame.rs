@@ -19,7 +19,7 @@ use crate::{
     learning::{learn, Admission},
     mark::Mark,
     port::{Counter, Flag, Flags, Port},
-    table::{Key, Ownership, Sight, Stamp},
+    table::{Absence, Key, Ownership, Sight, Stamp},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -35,10 +35,7 @@ impl Hook<Ports> for PreRouting {
     const PRIORITY: Priority = Priority::Last;
 
     #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
-        let Some(device) = context.input() else {
-            return frame.accept();
-        };
+    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
         let section = context.section();
         match ports
             .get_at_once(device, section)
@@ -58,9 +55,9 @@ impl Hook<Ports> for LocalIn {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
         if Mark::may_learn_when_admitted(frame.mark())
-            && learn_admitted(ports, &frame, context) == Admission::Drop
+            && learn_admitted(ports, device, &frame, context) == Admission::Drop
         {
             return frame.drop();
         }
@@ -78,15 +75,12 @@ impl Hook<Ports> for Forward {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
-        match context
-            .output()
-            .and_then(|device| ports.get_at_once(device, context.section()))
-        {
+    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        match ports.get_at_once(device, context.section()) {
             Some(port) if !Mark::may_learn_when_admitted(frame.mark()) => {
                 filter(port, false, frame, context)
             }
-            _ => forward(ports, frame, context),
+            _ => forward(ports, frame, context, device),
         }
     }
 }
@@ -98,11 +92,8 @@ impl Hook<Ports> for LocalOut {
     const POINT: Point = Point::LocalOut;
     const PRIORITY: Priority = Priority::First;
 
-    fn run(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
-        match context
-            .output()
-            .and_then(|device| ports.get(device, context.section()))
-        {
+    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+        match ports.get(device, context.section()) {
             Some(port) => filter(port, true, frame, context),
             None => frame.accept(),
         }
@@ -117,9 +108,14 @@ impl Hook<Bridge> for BridgeEgress {
     const POINT: Point = Point::DeviceEgress;
     const PRIORITY: Priority = Priority::Last;
 
-    fn run(bridge: &Bridge, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
-        let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
-            classify(bridge, &bridge.device, &frame, context)
+    fn run(
+        bridge: &Bridge,
+        device: &NetDevice,
+        mut frame: Frame<'_>,
+        context: &HookContext,
+    ) -> Verdict {
+        let vlan = if kernel_bridge::filters_vlans(device) {
+            classify(bridge, device, &frame, context)
         } else {
             Some(0)
         };
@@ -165,37 +161,50 @@ fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContex
     let sight = bridge
         .table
         .refresh_at_once(context.section(), key, port.index, now);
-    if sight == Sight::Known {
-        return frame.accept();
+    match sight {
+        Sight::Known => frame.accept(),
+        Sight::New(absence) => enter_new(port, mark, key, Some(&absence), frame, context),
+        Sight::Unclear => enter_unclear(port, mark, key, frame, context),
     }
-    enter_unknown(port, mark, key, sight, frame, context)
 }
 
-/// Learns the source of a frame, unless it is known after all.
+/// Learns the source of a frame, which somebody owns, unless it is known after all.
 #[cold]
 #[inline(never)]
-fn enter_unknown(
+fn enter_unclear(
     port: &Port,
     mark: Mark,
     key: Key,
-    sight: Sight,
-    mut frame: Frame<'_>,
+    frame: Frame<'_>,
     context: &HookContext,
 ) -> Verdict {
     let bridge = &*port.bridge;
-    let is_known = sight == Sight::Unclear
-        && bridge
-            .table
-            .refresh(context.section(), key, port.index, bridge.now() as Stamp);
-    if is_known {
+    let now = bridge.now() as Stamp;
+    if bridge
+        .table
+        .refresh(context.section(), key, port.index, now)
+    {
         return frame.accept();
     }
+    enter_new(port, mark, key, None, frame, context)
+}
+
+/// Learns the source of a frame, which nobody owned if `absence` says so.
+#[inline(never)]
+fn enter_new(
+    port: &Port,
+    mark: Mark,
+    key: Key,
+    absence: Option<&Absence<'_>>,
+    mut frame: Frame<'_>,
+    context: &HookContext,
+) -> Verdict {
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
         frame.set_mark(mark.learning_when_admitted().to_bits(port.secret));
         return frame.accept();
     }
-    match learn(port, key, frame.source(), context) {
+    match learn(port, key, frame.source(), absence, context) {
         Admission::Admit => frame.accept(),
         Admission::Drop => frame.drop(),
     }
@@ -215,20 +224,23 @@ fn classify(
     kernel_bridge::classify(&bridge.device, device, frame.vlan_tag(), context.section())
 }
 
-/// Learns the source of a frame whose mark asks for that.
+/// Learns the source of a frame that came in through `device` and whose mark asks for that.
 #[cold]
 #[inline(never)]
-fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext) -> Admission {
-    let Some(port) = context
-        .input()
-        .and_then(|device| ports.get(device, context.section()))
-    else {
+fn learn_admitted(
+    ports: &Ports,
+    device: &NetDevice,
+    frame: &Frame<'_>,
+    context: &HookContext,
+) -> Admission {
+    let Some(port) = ports.get(device, context.section()) else {
         return Admission::Admit;
     };
     match Mark::from_bits(frame.mark(), port.secret) {
         Some(mark) if mark.learns_when_admitted() => {
             let source = frame.source();
-            learn(port, Key::from_parts(mark.vlan(), source), source, context)
+            let key = Key::from_parts(mark.vlan(), source);
+            learn(port, key, source, None, context)
         }
         _ => Admission::Admit,
     }
@@ -237,17 +249,17 @@ fn learn_admitted(ports: &Ports, frame: &Frame<'_>, context: &HookContext) -> Ad
 /// Does what [`Forward`] does where that takes more than a look: its own path stays short so.
 #[cold]
 #[inline(never)]
-fn forward(ports: &Ports, frame: Frame<'_>, context: &HookContext) -> Verdict {
-    let Some(port) = context
-        .output()
-        .and_then(|device| ports.get(device, context.section()))
-    else {
+fn forward(ports: &Ports, frame: Frame<'_>, context: &HookContext, device: &NetDevice) -> Verdict {
+    let Some(port) = ports.get(device, context.section()) else {
         return frame.accept();
     };
-    if Mark::may_learn_when_admitted(frame.mark())
-        && learn_admitted(ports, &frame, context) == Admission::Drop
-    {
-        return frame.drop();
+    if Mark::may_learn_when_admitted(frame.mark()) {
+        let admission = context.input().map_or(Admission::Admit, |input| {
+            learn_admitted(ports, input, &frame, context)
+        });
+        if admission == Admission::Drop {
+            return frame.drop();
+        }
     }
     filter(port, false, frame, context)
 }
@@ -262,35 +274,35 @@ fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) 
     }
     let destination = frame.destination();
     if is_multicast(destination) {
-        return pass(port, Counter::PassedMulticast, frame, context);
+        return pass::<{ Counter::PassedMulticast as usize }>(port, frame, context);
     }
     if is_local {
-        return filter_closely(port, flags, is_local, frame, context);
+        return filter_closely(frame, context, port, flags, is_local);
     }
     let known = Mark::from_bits(frame.mark(), port.secret).and_then(|mark| {
         let key = Key::from_parts(mark.vlan(), destination);
         port.bridge.memo.recall(context, key)
     });
     match known.and_then(|owners| owners.seen_from(port.index)) {
-        Some(ownership) => conclude(port, flags, ownership, frame, context),
-        None => filter_first(port, flags, frame, context),
+        Some(ownership) => conclude(port, frame, context, flags, ownership),
+        None => filter_first(flags, frame, context, port),
     }
 }
 
 /// The same for the first copy of a frame: notes for the others who owns the destination.
 #[inline(never)]
-fn filter_first(port: &Port, flags: Flags, frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn filter_first(flags: Flags, frame: Frame<'_>, context: &HookContext, port: &Port) -> Verdict {
     let bridge = &*port.bridge;
     let mark = Mark::from_bits(frame.mark(), port.secret).filter(|mark| !mark.is_local());
     let Some(mark) = mark else {
-        return filter_closely(port, flags, false, frame, context);
+        return filter_closely(frame, context, port, flags, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
     let owners = bridge.table.owners(context.section(), key);
     bridge.memo.note(context, key, owners);
     match owners.seen_from(port.index) {
-        Some(ownership) => conclude(port, flags, ownership, frame, context),
-        None => filter_closely(port, flags, false, frame, context),
+        Some(ownership) => conclude(port, frame, context, flags, ownership),
+        None => filter_closely(frame, context, port, flags, false),
     }
 }
 
@@ -299,15 +311,15 @@ fn filter_first(port: &Port, flags: Flags, frame: Frame<'_>, context: &HookConte
 #[cold]
 #[inline(never)]
 fn filter_closely(
+    frame: Frame<'_>,
+    context: &HookContext,
     port: &Port,
     flags: Flags,
     is_local: bool,
-    frame: Frame<'_>,
-    context: &HookContext,
 ) -> Verdict {
     match look_up(port, is_local, &frame, context) {
-        Some(ownership) => conclude(port, flags, ownership, frame, context),
-        None => pass(port, Counter::PassedUnknown, frame, context),
+        Some(ownership) => conclude(port, frame, context, flags, ownership),
+        None => pass::<{ Counter::PassedUnknown as usize }>(port, frame, context),
     }
 }
 
@@ -315,29 +327,40 @@ fn filter_closely(
 #[inline(always)]
 fn conclude(
     port: &Port,
-    flags: Flags,
-    ownership: Ownership,
     frame: Frame<'_>,
     context: &HookContext,
+    flags: Flags,
+    ownership: Ownership,
 ) -> Verdict {
     match decide(ownership, flags.policy()) {
-        Decision::PassOwned => pass(port, Counter::PassedOwned, frame, context),
-        Decision::PassFailingOpen => pass(port, Counter::PassedFailingOpen, frame, context),
-        Decision::PassUnknown => pass(port, Counter::PassedUnknown, frame, context),
+        Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame, context),
+        Decision::PassFailingOpen => {
+            pass::<{ Counter::PassedFailingOpen as usize }>(port, frame, context)
+        }
+        Decision::PassUnknown => pass::<{ Counter::PassedUnknown as usize }>(port, frame, context),
         Decision::Suppress => {
-            let counters = port.counters(context);
-            counters.add(Counter::Suppressed as usize, frame.segments());
-            counters.add(Counter::SuppressedBytes as usize, frame.bytes());
+            count::<{ Counter::Suppressed as usize }>(port, &frame, context);
+            port.counters(context)
+                .add::<{ Counter::SuppressedBytes as usize }>(frame.bytes());
             frame.consume()
         }
     }
 }
 
 #[inline(always)]
-fn pass(port: &Port, counter: Counter, frame: Frame<'_>, context: &HookContext) -> Verdict {
-    port.counters(context)
-        .add(counter as usize, frame.segments());
+fn pass<const COUNTER: usize>(port: &Port, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    count::<COUNTER>(port, &frame, context);
     frame.accept()
+}
+
+/// Counts what a frame stands for.
+#[inline(always)]
+fn count<const COUNTER: usize>(port: &Port, frame: &Frame<'_>, context: &HookContext) {
+    let counters = port.counters(context);
+    match frame.segments() {
+        1 => counters.increment::<COUNTER>(),
+        segments => counters.add::<COUNTER>(segments),
+    }
 }
 
 /// Who owns the destination of a copy; `None` if its VLAN does not show.

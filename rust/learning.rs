@@ -7,7 +7,7 @@ use crate::{
     kapi::netfilter::HookContext,
     offload,
     port::{Counter, Flag, Port},
-    table::{Key, Learned, Stamp, Unpublished},
+    table::{Absence, Key, Learned, Stamp, Unpublished},
 };
 
 /// Whether a frame may enter the bridge.
@@ -19,16 +19,22 @@ pub(crate) enum Admission {
     Drop,
 }
 
-/// Makes `port` an owner of `key`, the source of a frame that came in through it at `address`.
-#[cold]
-#[inline(never)]
-pub(crate) fn learn(port: &Port, key: Key, address: u64, context: &HookContext) -> Admission {
+/// Makes `port` an owner of `key`, the source of a frame that came in through it from `address`. An
+/// `absence` of the key spares looking it up once more.
+#[inline]
+pub(crate) fn learn(
+    port: &Port,
+    key: Key,
+    address: u64,
+    absence: Option<&Absence<'_>>,
+    context: &HookContext,
+) -> Admission {
     let bridge = &*port.bridge;
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
     let mut writer = bridge.writer.lock_in_softirq(context);
-    let (admission, is_open) = learn_locked(port, key, &mut writer, context);
+    let (admission, is_open) = learn_locked(port, key, absence, &mut writer, context);
     if is_open || writer.has_unpublished() {
         let unpublished = writer.take_unpublished();
         drop(writer);
@@ -53,9 +59,11 @@ fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
 
 /// The same under the table's lock. Also whether the port gets every copy from now on, since it
 /// could not learn the source.
+#[inline]
 fn learn_locked(
     port: &Port,
     key: Key,
+    absence: Option<&Absence<'_>>,
     writer: &mut Locked,
     context: &HookContext,
 ) -> (Admission, bool) {
@@ -66,18 +74,21 @@ fn learn_locked(
         return (Admission::Admit, false);
     }
     let limits = bridge.limits(port);
-    let learned = writer.learn(key, port.index, now as Stamp, limits, bridge.is_exclusive());
+    let (index, stamp) = (port.index, now as Stamp);
+    let learned = absence
+        .and_then(|absence| writer.learn_absent(absence, index, stamp, limits))
+        .unwrap_or_else(|| writer.learn(key, index, stamp, limits, bridge.is_exclusive()));
     let counters = port.counters(context);
     match learned {
         Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {
-            counters.add(Counter::Learned as usize, 1);
+            counters.increment::<{ Counter::Learned as usize }>();
             if moved {
-                counters.add(Counter::MovedIn as usize, 1);
+                counters.increment::<{ Counter::MovedIn as usize }>();
             }
             let kind = if moved { Kind::MovedIn } else { Kind::Learned };
             writer.note(kind, port, Some(key));
-            port.lower_expiry(bridge.ageing().expiry(now as Stamp, now));
+            port.lower_expiry(bridge.ageing().expiry(stamp, now));
             if writer.is_full() {
                 port.upkeep.schedule(0);
             } else if bridge.is_all_published() {
@@ -95,7 +106,7 @@ fn learn_locked(
             (Admission::Admit, true)
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
-            counters.add(Counter::LimitHits as usize, 1);
+            counters.increment::<{ Counter::LimitHits as usize }>();
             if !flags.has(Flag::AtLimit) {
                 port.set(writer, Flag::AtLimit, true);
                 writer.note(Kind::LimitReached, port, Some(key));
@@ -105,7 +116,7 @@ fn learn_locked(
                 port.upkeep.schedule(0);
             }
             if flags.has(Flag::FailClosed) {
-                counters.add(Counter::DroppedClosed as usize, 1);
+                counters.increment::<{ Counter::DroppedClosed as usize }>();
                 return (Admission::Drop, false);
             }
             // What has aged makes room first; it is a failure when the sweep has found none.

@@ -33,21 +33,21 @@ impl Memo {
     #[inline(always)]
     pub(crate) fn clear(&self, softirqs_off: &impl SoftirqsOff) {
         // No key is 0.
-        self.0.local(softirqs_off).set(KEY, 0);
+        self.0.local(softirqs_off).set::<KEY>(0);
     }
 
     /// The owners of `key`, if this CPU's is about it.
     #[inline(always)]
     pub(crate) fn recall(&self, softirqs_off: &impl SoftirqsOff, key: Key) -> Option<Owners> {
         let memo = self.0.local(softirqs_off);
-        (memo.get(KEY) == key.to_bits()).then(|| from_word(memo.get(OWNERS)))
+        (memo.get::<KEY>() == key.to_bits()).then(|| from_word(memo.get::<OWNERS>()))
     }
 
     /// Has this CPU's say who owns `key`.
     pub(crate) fn note(&self, softirqs_off: &impl SoftirqsOff, key: Key, owners: Owners) {
         let memo = self.0.local(softirqs_off);
-        memo.set(OWNERS, to_word(owners));
-        memo.set(KEY, key.to_bits());
+        memo.set::<OWNERS>(to_word(owners));
+        memo.set::<KEY>(key.to_bits());
     }
 }
 

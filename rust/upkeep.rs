@@ -99,7 +99,8 @@ fn sweep(bridge: &Bridge) -> Result {
             return Action::Keep;
         }
         if ageing.is_aged(entry.stamp, now) {
-            port.counters(softirqs_off).add(Counter::Aged as usize, 1);
+            port.counters(softirqs_off)
+                .increment::<{ Counter::Aged as usize }>();
             return Action::Withdraw(Claims::LEARNED);
         }
         port.lower_expiry(ageing.expiry(entry.stamp, now));

@@ -81,17 +81,25 @@ impl HookContext {
     }
 
     /// The device that the frame came in through; `None` for a frame of the host.
-    #[inline(always)]
     pub(crate) fn input(&self) -> Option<&NetDevice> {
         // SAFETY: A device in the hook's state is valid until the hook returns.
         (!self.state.in_.is_null()).then(|| unsafe { NetDevice::from_raw(self.state.in_) })
     }
 
-    /// The device that the frame leaves through; `None` before that is known.
+    /// The device that a hook at `point` is about.
+    ///
+    /// # Safety
+    ///
+    /// The hook was called there.
     #[inline(always)]
-    pub(crate) fn output(&self) -> Option<&NetDevice> {
-        // SAFETY: As above.
-        (!self.state.out.is_null()).then(|| unsafe { NetDevice::from_raw(self.state.out) })
+    unsafe fn device_at(&self, point: Point) -> &NetDevice {
+        let device = match point {
+            Point::PreRouting | Point::LocalIn => self.state.in_,
+            Point::Forward | Point::LocalOut | Point::DeviceEgress => self.state.out,
+        };
+        // SAFETY: By the safety requirement this one is never null there; it is valid until the hook
+        // returns.
+        unsafe { NetDevice::from_raw(device) }
     }
 }
 
@@ -102,8 +110,9 @@ pub(crate) trait Hook<C> {
     /// Its place among others there.
     const PRIORITY: Priority;
 
-    /// Decides on a frame. Must be quick: it runs for every frame at that point.
-    fn run(shared: &C, frame: Frame<'_>, context: &HookContext) -> Verdict;
+    /// Decides on a frame that enters or leaves through `device`. Must be quick: it runs for every frame
+    /// at that point.
+    fn run(shared: &C, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict;
 }
 
 /// One hook, as a value to register.
@@ -157,7 +166,9 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     let frame = unsafe { Frame::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
     let context = unsafe { HookContext::from_raw(state) };
-    H::run(shared, frame, context).into_raw()
+    // SAFETY: This is a hook of that point.
+    let device = unsafe { context.device_at(H::POINT) };
+    H::run(shared, device, frame, context).into_raw()
 }
 
 /// Hooks that are registered until the value is dropped, which waits for calls under way.

@@ -93,49 +93,55 @@ pub(crate) struct Local<'a, const N: usize> {
 }
 
 impl<const N: usize> Local<'_, N> {
+    /// Word `INDEX`.
     #[inline(always)]
-    fn word(&self, index: usize) -> *mut u64 {
-        assert!(index < N);
-        self.words.wrapping_add(index)
-    }
-
-    /// Word `index`.
-    #[inline(always)]
-    pub(crate) fn get(&self, index: usize) -> u64 {
+    pub(crate) fn get<const INDEX: usize>(&self) -> u64 {
+        const { assert!(INDEX < N) };
         // SAFETY: By the type invariants this is a word of the allocation.
-        unsafe { this_cpu::read(self.word(index)) }
+        unsafe { this_cpu::read::<INDEX>(self.words) }
     }
 
-    /// Sets word `index`.
+    /// Sets word `INDEX`.
     #[inline(always)]
-    pub(crate) fn set(&self, index: usize, value: u64) {
+    pub(crate) fn set<const INDEX: usize>(&self, value: u64) {
+        const { assert!(INDEX < N) };
         // SAFETY: As above, and nothing else writes this CPU's copy now.
-        unsafe { this_cpu::write(self.word(index), value) };
+        unsafe { this_cpu::write::<INDEX>(self.words, value) };
     }
 
-    /// Adds `n` to word `index`.
+    /// Adds 1 to word `INDEX`.
     #[inline(always)]
-    pub(crate) fn add(&self, index: usize, n: u64) {
+    pub(crate) fn increment<const INDEX: usize>(&self) {
+        const { assert!(INDEX < N) };
         // SAFETY: As above, and nothing else writes this CPU's copy now.
-        unsafe { this_cpu::add(self.word(index), n) };
+        unsafe { this_cpu::increment::<INDEX>(self.words) };
+    }
+
+    /// Adds `n` to word `INDEX`.
+    #[inline(always)]
+    pub(crate) fn add<const INDEX: usize>(&self, n: u64) {
+        const { assert!(INDEX < N) };
+        // SAFETY: As above, and nothing else writes this CPU's copy now.
+        unsafe { this_cpu::add::<INDEX>(self.words, n) };
     }
 }
 
-/// What `this_cpu_read()`, `this_cpu_write()` and `this_cpu_add()` are here: an instruction each,
-/// whose segment register leads to this CPU's copy.
+/// What `this_cpu_read()`, `this_cpu_write()`, `this_cpu_add()` and `this_cpu_inc()` are here: an
+/// instruction each, whose segment register leads to this CPU's copy.
 #[cfg(all(target_arch = "x86_64", CONFIG_SMP, not(CONFIG_UML)))]
 mod this_cpu {
     use core::arch::asm;
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation.
+    /// Word `INDEX` from `words` on is part of a per-CPU allocation.
     #[inline(always)]
-    pub(super) unsafe fn read(word: *mut u64) -> u64 {
+    pub(super) unsafe fn read<const INDEX: usize>(words: *mut u64) -> u64 {
         let value;
         // SAFETY: By the safety requirement; the instruction touches nothing else.
         unsafe {
-            asm!("mov {value}, qword ptr gs:[{word}]", value = out(reg) value, word = in(reg) word,
+            asm!("mov {value}, qword ptr gs:[{words} + 8 * {index}]",
+                value = out(reg) value, words = in(reg) words, index = const INDEX,
                 options(nostack, preserves_flags));
         }
         value
@@ -143,25 +149,38 @@ mod this_cpu {
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    /// As for [`read`], and nothing else writes this CPU's copy of the word now.
     #[inline(always)]
-    pub(super) unsafe fn write(word: *mut u64, value: u64) {
+    pub(super) unsafe fn write<const INDEX: usize>(words: *mut u64, value: u64) {
         // SAFETY: As above.
         unsafe {
-            asm!("mov qword ptr gs:[{word}], {value}", value = in(reg) value, word = in(reg) word,
+            asm!("mov qword ptr gs:[{words} + 8 * {index}], {value}",
+                value = in(reg) value, words = in(reg) words, index = const INDEX,
                 options(nostack, preserves_flags));
         }
     }
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
+    /// As for [`write`].
     #[inline(always)]
-    pub(super) unsafe fn add(word: *mut u64, n: u64) {
+    pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
         // SAFETY: As above.
         unsafe {
-            asm!("add qword ptr gs:[{word}], {n}", n = in(reg) n, word = in(reg) word,
-                options(nostack));
+            asm!("add qword ptr gs:[{words} + 8 * {index}], {n}",
+                n = in(reg) n, words = in(reg) words, index = const INDEX, options(nostack));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`write`].
+    #[inline(always)]
+    pub(super) unsafe fn increment<const INDEX: usize>(words: *mut u64) {
+        // SAFETY: As above.
+        unsafe {
+            asm!("inc qword ptr gs:[{words} + 8 * {index}]",
+                words = in(reg) words, index = const INDEX, options(nostack));
         }
     }
 }
@@ -172,32 +191,41 @@ mod this_cpu {
 mod this_cpu {
     use super::bindings;
 
-    fn copy_of(word: *mut u64) -> *mut u64 {
+    fn copy_of(words: *mut u64, index: usize) -> *mut u64 {
+        let word = words.wrapping_add(index);
         // SAFETY: It only computes an address.
         unsafe { bindings::maclearn_this_cpu_ptr(word.cast()).cast() }
     }
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation.
-    pub(super) unsafe fn read(word: *mut u64) -> u64 {
+    /// Word `INDEX` from `words` on is part of a per-CPU allocation.
+    pub(super) unsafe fn read<const INDEX: usize>(words: *mut u64) -> u64 {
         // SAFETY: By the safety requirement.
-        unsafe { copy_of(word).read_volatile() }
+        unsafe { copy_of(words, INDEX).read_volatile() }
     }
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
-    pub(super) unsafe fn write(word: *mut u64, value: u64) {
+    /// As for [`read`], and nothing else writes this CPU's copy of the word now.
+    pub(super) unsafe fn write<const INDEX: usize>(words: *mut u64, value: u64) {
         // SAFETY: By the safety requirement.
-        unsafe { copy_of(word).write_volatile(value) };
+        unsafe { copy_of(words, INDEX).write_volatile(value) };
     }
 
     /// # Safety
     ///
-    /// `word` is part of a per-CPU allocation, and nothing else writes this CPU's copy of it now.
-    pub(super) unsafe fn add(word: *mut u64, n: u64) {
+    /// As for [`write`].
+    pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
         // SAFETY: By the safety requirement.
-        unsafe { write(word, read(word).wrapping_add(n)) };
+        unsafe { write::<INDEX>(words, read::<INDEX>(words).wrapping_add(n)) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`write`].
+    pub(super) unsafe fn increment<const INDEX: usize>(words: *mut u64) {
+        // SAFETY: By the safety requirement.
+        unsafe { add::<INDEX>(words, 1) };
     }
 }

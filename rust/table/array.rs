@@ -87,67 +87,64 @@ impl Array {
 
     /// Looks a key's primary entry up in this array and the following ones.
     #[inline]
-    pub(super) fn find_primary(&self, key: Key) -> Option<Hit<'_>> {
+    pub(super) fn find_primary(&self, key: Key) -> Result<Hit<'_>, Gap<'_>> {
         self.find(Name::primary(key))
     }
 
     /// Looks an extra owner's entry up in this array and the following ones.
     #[inline(never)]
     pub(super) fn find_extra(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
-        self.find(Name::extra(key, port))
+        self.find(Name::extra(key, port)).ok()
     }
 
     // Always inline, so that each of the two above has code for its own kind of name.
     #[inline(always)]
-    fn find(&self, name: Name) -> Option<Hit<'_>> {
+    fn find(&self, name: Name) -> Result<Hit<'_>, Gap<'_>> {
         let mut array = self;
         loop {
-            if let Some(hit) = array.find_here(name) {
-                return Some(hit);
+            let gap = match array.find_here(name) {
+                Ok(hit) => return Ok(hit),
+                Err(gap) => gap,
+            };
+            match array.next() {
+                Some(next) => array = next,
+                None => return Err(gap),
             }
-            array = array.next()?;
         }
     }
 
     /// Reads two buckets at most, however many entries there are, and again only if they changed.
     #[inline(always)]
-    fn find_here(&self, name: Name) -> Option<Hit<'_>> {
+    fn find_here(&self, name: Name) -> Result<Hit<'_>, Gap<'_>> {
         let choice = self.choose(name);
         let first = self.first(choice);
         loop {
             let first_seq = first.begin_read();
             if let Some(hit) = Hit::read(first, first_seq, name) {
                 if hit.is_current() {
-                    return Some(hit);
+                    return Ok(hit);
                 }
             } else {
                 let second = self.second(choice);
                 let second_seq = second.begin_read();
                 if let Some(hit) = Hit::read(second, second_seq, name) {
                     if hit.is_current() {
-                        return Some(hit);
+                        return Ok(hit);
                     }
-                } else if first.unchanged(first_seq) && second.unchanged(second_seq) {
-                    return None;
+                } else {
+                    let gap = Gap {
+                        array: self,
+                        first,
+                        first_seq,
+                        second,
+                        second_seq,
+                    };
+                    if gap.is_unchanged() {
+                        return Err(gap);
+                    }
                 }
             }
             relax();
-        }
-    }
-
-    /// The slot of a key's primary entry in this array, or else one for it that needs no other entry
-    /// to be moved, if there is one. Only the writer calls this.
-    #[inline]
-    pub(super) fn find_or_room(&self, key: Key) -> Result<Slot<'_>, Option<Slot<'_>>> {
-        let choice = self.choose(Name::primary(key));
-        let (room, slot) = match self.first(choice).find_or_room(key) {
-            Ok(found) => return Ok(found),
-            Err(room) => room,
-        };
-        match self.second(choice).find_or_room(key) {
-            Ok(found) => Ok(found),
-            Err((more, other)) if more > room => Err(Some(other)),
-            Err(_) => Err((room > 0).then_some(slot)),
         }
     }
 
@@ -155,28 +152,17 @@ impl Array {
     /// Returns it and whether an entry was moved. Only the writer calls this.
     pub(super) fn make_room(&self, name: Name) -> Option<(Slot<'_>, bool)> {
         let (first, second) = self.candidates(name);
-        let (first_room, in_first) = first.room();
-        let (second_room, in_second) = second.room();
-        if let Some(slot) = if first_room >= second_room {
-            in_first
-        } else {
-            in_second
-        } {
+        if let Some(slot) = first.room_in_either(second) {
             return Some((slot, false));
         }
-        let (slot, resident, (_, target)) = first
-            .slots()
-            .chain(second.slots())
-            .filter_map(|slot| {
-                let resident = slot.name()?;
-                Some((
-                    slot,
-                    resident,
-                    self.other_bucket(resident, slot.bucket).room(),
-                ))
-            })
-            .max_by_key(|(_, _, (room, _))| *room)?;
-        slot.move_to(target?, resident, slot.owner());
+        let residents = first.slots().chain(second.slots());
+        let (slot, resident, room) = residents
+            .filter_map(|slot| Some((slot, slot.name()?)))
+            .find_map(|(slot, resident)| {
+                let other = self.other_bucket(resident, slot.bucket);
+                Some((slot, resident, other.room()?))
+            })?;
+        slot.move_to(room, resident, slot.owner());
         Some((slot, true))
     }
 
@@ -244,15 +230,6 @@ pub(super) struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
-    /// The entry in a slot. Only the writer calls this.
-    pub(super) fn at(slot: Slot<'a>) -> Self {
-        Self {
-            slot,
-            owner: slot.owner(),
-            seq: slot.bucket.begin_read(),
-        }
-    }
-
     #[inline]
     fn read(bucket: &'a Bucket, seq: u32, name: Name) -> Option<Self> {
         let slot = bucket.find(name)?;
@@ -267,6 +244,35 @@ impl<'a> Hit<'a> {
     #[inline]
     pub(super) fn is_current(&self) -> bool {
         self.slot.bucket.unchanged(self.seq)
+    }
+}
+
+/// Where an entry would be in the last array, and was not when it was looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Gap<'a> {
+    array: &'a Array,
+    first: &'a Bucket,
+    first_seq: u32,
+    second: &'a Bucket,
+    second_seq: u32,
+}
+
+impl<'a> Gap<'a> {
+    #[inline]
+    fn is_unchanged(&self) -> bool {
+        self.first.unchanged(self.first_seq) && self.second.unchanged(self.second_seq)
+    }
+
+    /// A slot for the entry, if it is still missing and none has to be moved for it. Only the writer calls this.
+    ///
+    /// What was missing is there now only if it was put into the last array, which was this one and still
+    /// is, and then into one of its two buckets.
+    #[inline]
+    pub(super) fn room(&self) -> Option<Slot<'a>> {
+        if self.array.next().is_some() || !self.is_unchanged() {
+            return None;
+        }
+        self.first.room_in_either(self.second)
     }
 }
 

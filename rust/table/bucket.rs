@@ -160,38 +160,24 @@ impl Bucket {
         })
     }
 
-    /// The number of empty slots, and the one that is found first.
-    pub(super) fn room(&self) -> (usize, Option<Slot<'_>>) {
-        self.slots()
-            .filter(|slot| slot.bits() == 0)
-            .fold((0, None), |(room, first), slot| {
-                (room + 1, first.or(Some(slot)))
-            })
+    /// The first empty slot. Only the writer calls this.
+    pub(super) fn room(&self) -> Option<Slot<'_>> {
+        self.slots().find(|slot| slot.bits() == 0)
     }
 
-    /// The slot of a key's primary entry, or else the number of empty slots and the first of them.
-    /// Only the writer calls this.
+    /// The empty slot that comes first in this bucket or in `other`: one of the bucket that has more of
+    /// them, as long as no entry was removed. Only the writer calls this.
     #[inline]
-    pub(super) fn find_or_room(&self, key: Key) -> Result<Slot<'_>, (usize, Slot<'_>)> {
-        let (mut room, mut first) = (0, 0);
-        for index in (0..SLOTS).rev() {
-            let bits = self.keys[index].load_relaxed();
-            if bits == key.to_bits() {
-                return Ok(Slot {
-                    bucket: self,
-                    index,
-                });
-            }
-            if bits == 0 {
-                room += 1;
-                first = index;
+    pub(super) fn room_in_either<'a>(&'a self, other: &'a Self) -> Option<Slot<'a>> {
+        for index in 0..SLOTS {
+            for bucket in [self, other] {
+                let slot = Slot { bucket, index };
+                if slot.bits() == 0 {
+                    return Some(slot);
+                }
             }
         }
-        let first = Slot {
-            bucket: self,
-            index: first,
-        };
-        Err((room, first))
+        None
     }
 
     /// Makes a change that readers see as a whole or not at all. Only the writer calls this.

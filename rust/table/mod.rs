@@ -32,7 +32,7 @@ pub use writer::{
 use crate::platform::{
     new_arc, Arc, AtomicPtr, AtomicU32, AtomicU64, Boxed, Buckets, OutOfMemory, ReadGuard,
 };
-use array::{Hit, MIN_BUCKETS};
+use array::{Gap, Hit, MIN_BUCKETS};
 
 /// A port's number, less than [`MAX_PORTS`].
 pub type PortIndex = u16;
@@ -55,14 +55,20 @@ pub enum Ownership {
 }
 
 /// What one look at the table says of a key that a port uses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sight {
+pub enum Sight<'a> {
     /// The port has learned it.
     Known,
     /// Nobody owns it.
-    New,
+    New(Absence<'a>),
     /// Someone owns it, perhaps this port.
     Unclear,
+}
+
+/// That a key was looked for and nobody owned it, with what [`Writer::learn_absent`] needs to know to see
+/// whether that is still so.
+pub struct Absence<'a> {
+    key: Key,
+    gap: Gap<'a>,
 }
 
 /// Who owns a key.
@@ -132,15 +138,16 @@ impl Table {
 
     /// Like [`Table::refresh`] at one look, which may not tell.
     #[inline]
-    pub fn refresh_at_once(
-        &self,
-        guard: &ReadGuard,
+    pub fn refresh_at_once<'a>(
+        &'a self,
+        guard: &'a ReadGuard,
         key: Key,
         port: PortIndex,
         now: Stamp,
-    ) -> Sight {
-        let Some(primary) = self.first(guard).find_primary(key) else {
-            return Sight::New;
+    ) -> Sight<'a> {
+        let primary = match self.first(guard).find_primary(key) {
+            Ok(primary) => primary,
+            Err(gap) => return Sight::New(Absence { key, gap }),
         };
         let is_learned = primary.owner.claims().has(Claims::LEARNED);
         if primary.owner.port() != port || !is_learned {
@@ -156,9 +163,9 @@ impl Table {
     #[inline]
     pub fn owners(&self, guard: &ReadGuard, key: Key) -> Owners {
         match self.first(guard).find_primary(key) {
-            None => Owners::Nobody,
-            Some(primary) if !primary.owner.is_shared() => Owners::One(primary.owner.port()),
-            Some(_) => Owners::Several,
+            Err(_) => Owners::Nobody,
+            Ok(primary) if !primary.owner.is_shared() => Owners::One(primary.owner.port()),
+            Ok(_) => Owners::Several,
         }
     }
 
@@ -196,10 +203,10 @@ impl Table {
     #[inline(always)]
     fn look_up<'a>(&'a self, guard: &'a ReadGuard, key: Key, port: PortIndex) -> Found<'a> {
         match self.first(guard).find_primary(key) {
-            None => Found::Nobody,
-            Some(primary) if primary.owner.port() == port => Found::Mine(primary),
-            Some(primary) if !primary.owner.is_shared() => Found::Other,
-            Some(primary) => self.look_up_shared(guard, key, port, primary),
+            Err(_) => Found::Nobody,
+            Ok(primary) if primary.owner.port() == port => Found::Mine(primary),
+            Ok(primary) if !primary.owner.is_shared() => Found::Other,
+            Ok(primary) => self.look_up_shared(guard, key, port, primary),
         }
     }
 
@@ -222,9 +229,9 @@ impl Table {
                 return Found::Other;
             }
             match self.first(guard).find_primary(key) {
-                None => return Found::Nobody,
-                Some(changed) if changed.owner.port() == port => return Found::Mine(changed),
-                Some(changed) => primary = changed,
+                Err(_) => return Found::Nobody,
+                Ok(changed) if changed.owner.port() == port => return Found::Mine(changed),
+                Ok(changed) => primary = changed,
             }
         }
     }

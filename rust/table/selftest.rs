@@ -96,6 +96,56 @@ mod tests {
         Ok(())
     }
 
+    fn absence<'a>(
+        table: &'a Table,
+        guard: &'a crate::platform::ReadGuard,
+        key: Key,
+    ) -> Option<Absence<'a>> {
+        match table.refresh_at_once(guard, key, 1, 0) {
+            Sight::New(absence) => Some(absence),
+            Sight::Known | Sight::Unclear => None,
+        }
+    }
+
+    #[test]
+    fn absent_key_is_learned_without_another_look() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let guard = read_lock();
+        let mut learn = |number, limits| {
+            let absence = absence(&table, &guard, key(number));
+            absence.and_then(|absence| writer.learn_absent(&absence, 1, 7, limits))
+        };
+        let limits = |port, total| Limits { port, total };
+        let new = Learned::New { moved: false };
+        assert_eq!(learn(1, limits(1, 1)), Some(new));
+        assert_eq!(learn(2, limits(1, 0)), Some(Learned::PortLimit));
+        assert_eq!(learn(3, limits(0, 1)), Some(Learned::TotalLimit));
+        assert_eq!(ownership(&table, key(1), 1), Ownership::Mine);
+        assert_eq!(table.port_count(1), 1);
+        assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(7));
+        Ok(())
+    }
+
+    #[test]
+    fn absence_is_no_proof_once_the_key_may_be_there() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        let guard = read_lock();
+        let before = absence(&table, &guard, key(1));
+        assert!(before.is_some());
+        learn(&mut writer, key(1), 2);
+        let learned = before.and_then(|before| writer.learn_absent(&before, 1, 0, NO_LIMITS));
+        assert_eq!(learned, None);
+        // Nor in an array that is the last no longer.
+        let before = absence(&table, &guard, key(2));
+        assert!(before.is_some());
+        writer.begin_resize(Array::allocate(16, secret())?);
+        learn(&mut writer, key(2), 2);
+        let learned = before.and_then(|before| writer.learn_absent(&before, 1, 0, NO_LIMITS));
+        assert_eq!(learned, None);
+        assert_eq!(table.total(), 2);
+        Ok(())
+    }
+
     #[test]
     fn same_mac_in_two_vlans_is_two_keys() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;

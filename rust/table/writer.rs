@@ -9,7 +9,7 @@ use core::{mem, ptr};
 
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
-use super::{Claims, Key, PortIndex, Shared, Stamp, MAX_PORTS};
+use super::{Absence, Claims, Key, PortIndex, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, Boxed};
 
 /// From here on memory matters more than being done with growing soon.
@@ -123,12 +123,6 @@ impl Entry {
     pub const MOST_IN_A_BUCKET: usize = array::slots(1);
 }
 
-/// Where a key's primary entry is, or else a place for it if one was found at once.
-enum Place<'a> {
-    Taken(Hit<'a>),
-    Free(Option<Slot<'a>>),
-}
-
 /// Owners with which so many buckets are three quarters full.
 fn full_at(buckets: usize) -> u32 {
     (array::slots(buckets) * 3).div_ceil(4) as u32
@@ -216,9 +210,8 @@ impl Writer {
             return Learned::PortLimit;
         }
         let owner = Owner::new(port, Claims::LEARNED);
-        let primary = match self.find_or_room(key) {
-            Place::Taken(primary) => primary,
-            Place::Free(room) => return self.add_first(key, room, owner, now, limits),
+        let Some(primary) = self.find_primary(key) else {
+            return self.add_first(key, owner, now, limits);
         };
         let Some(own) = self.owner_of(key, port, primary) else {
             return self.add_further(key, primary, owner, now, limits, exclusive);
@@ -229,6 +222,30 @@ impl Writer {
             self.take_from_others(key, port, Claims::LEARNED);
         }
         Learned::Known
+    }
+
+    /// Does what [`Writer::learn`] would for a key that nobody owned, without looking it up again. `None`,
+    /// and nothing is done, if somebody may own it now or an entry would have to be moved.
+    #[inline]
+    pub fn learn_absent(
+        &mut self,
+        absence: &Absence<'_>,
+        port: PortIndex,
+        now: Stamp,
+        limits: Limits,
+    ) -> Option<Learned> {
+        let slot = absence.gap.room()?;
+        if usize::from(port) >= MAX_PORTS {
+            return Some(Learned::PortLimit);
+        }
+        let reached = self.reached(port, limits);
+        if reached.is_some() {
+            return reached;
+        }
+        let owner = Owner::new(port, Claims::LEARNED);
+        slot.set(Name::primary(absence.key), owner, now);
+        self.count(port);
+        Some(Learned::New { moved: false })
     }
 
     /// Gives `port` a claim on `key` that does not age, [`Claims::STATIC`] or [`Claims::BRIDGE`].
@@ -244,9 +261,8 @@ impl Writer {
             self.take_from_others(key, port, Claims::BRIDGE);
         }
         let owner = Owner::new(port, claims);
-        let primary = match self.find_or_room(key) {
-            Place::Taken(primary) => primary,
-            Place::Free(room) => return self.add_first(key, room, owner, 0, limits),
+        let Some(primary) = self.find_primary(key) else {
+            return self.add_first(key, owner, 0, limits);
         };
         let Some(own) = self.owner_of(key, port, primary) else {
             return self.add_further(key, primary, owner, 0, limits, false);
@@ -511,25 +527,11 @@ impl Writer {
     }
 
     fn find_primary(&self, key: Key) -> Option<Hit<'_>> {
-        self.first().find_primary(key)
+        self.first().find_primary(key).ok()
     }
 
     fn find_extra(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
         self.first().find_extra(key, port)
-    }
-
-    #[inline]
-    fn find_or_room(&self, key: Key) -> Place<'_> {
-        let first = self.first();
-        if first.next().is_some() {
-            return first
-                .find_primary(key)
-                .map_or(Place::Free(None), Place::Taken);
-        }
-        match first.find_or_room(key) {
-            Ok(slot) => Place::Taken(Hit::at(slot)),
-            Err(room) => Place::Free(room),
-        }
     }
 
     fn find_owner(&self, key: Key, port: PortIndex) -> Option<Hit<'_>> {
@@ -567,19 +569,11 @@ impl Writer {
     }
 
     /// Adds the first owner of a key.
-    #[inline]
-    fn add_first(
-        &self,
-        key: Key,
-        room: Option<Slot<'_>>,
-        owner: Owner,
-        stamp: Stamp,
-        limits: Limits,
-    ) -> Learned {
+    fn add_first(&self, key: Key, owner: Owner, stamp: Stamp, limits: Limits) -> Learned {
         if let Some(limit) = self.reached(owner.port(), limits) {
             return limit;
         }
-        if self.insert(Name::primary(key), room, owner, stamp) {
+        if self.insert(Name::primary(key), owner, stamp) {
             Learned::New { moved: false }
         } else {
             Learned::NoRoom
@@ -617,7 +611,7 @@ impl Writer {
             if reached.is_some() && !makes_room {
                 return Learned::TotalLimit;
             }
-            if !self.insert(Name::extra(key, port), None, owner, stamp) {
+            if !self.insert(Name::extra(key, port), owner, stamp) {
                 return Learned::NoRoom;
             }
             self.set_shared(key, true);
@@ -628,9 +622,8 @@ impl Writer {
         Learned::New { moved: true }
     }
 
-    #[inline]
-    fn insert(&self, name: Name, room: Option<Slot<'_>>, owner: Owner, stamp: Stamp) -> bool {
-        let Some(slot) = room.or_else(|| self.make_room(name)) else {
+    fn insert(&self, name: Name, owner: Owner, stamp: Stamp) -> bool {
+        let Some(slot) = self.make_room(name) else {
             return false;
         };
         slot.set(name, owner, stamp);
