@@ -78,16 +78,16 @@ fn migrate(bridge: &Bridge) -> Migration {
 fn sweep(bridge: &Bridge) -> Result {
     let ageing = bridge.ageing();
     let now = bridge.now();
+    let is_early = || bridge.ports.lock().iter().all(|port| port.expiry() > now);
+    if ageing.limit.is_none() || is_early() {
+        return Ok(());
+    }
     let by_index = bridge.ports_by_index()?;
     {
-        let ports = bridge.ports.lock();
-        if ageing.limit.is_none() || ports.iter().all(|port| port.expiry() > now) {
-            return Ok(());
-        }
         let writer = bridge.writer.lock();
         bridge.set_sweeping(true);
         // Lowered again for each entry that stays, here and by whoever learns meanwhile.
-        for port in &*ports {
+        for port in by_index.iter().flatten() {
             port.set_expiry(&writer, u64::MAX);
         }
     }
