@@ -165,15 +165,11 @@ impl<T: OnDevice> Slots<T> {
         (start..=start + self.mask).map(move |index| &self.slots[index & self.mask])
     }
 
-    /// The slot that a device's value stands in, and the value.
-    fn find<'a>(
-        &'a self,
-        device: &NetDevice,
-        section: &'a ReadSection,
-    ) -> Option<(&'a Atomic<*mut Anchor>, &'a T)> {
+    /// The slot that a device's value stands in.
+    fn find(&self, device: &NetDevice, section: &ReadSection) -> Option<&Atomic<*mut Anchor>> {
         self.probe(device)
             .take_while(|slot| rcu::load(slot) != nobody())
-            .find_map(|slot| Some((slot, Self::value_in(slot, device, section)?)))
+            .find(|slot| Self::value_in(slot, device, section).is_some())
     }
 }
 
@@ -195,8 +191,8 @@ impl<T: OnDevice> DeviceMap<T> {
     /// The value of `device`.
     #[inline(never)]
     pub(crate) fn get<'a>(&'a self, device: &NetDevice, section: &'a ReadSection) -> Option<&'a T> {
-        let (_, value) = self.slots(section).find(device, section)?;
-        Some(value)
+        let slot = self.slots(section).find(device, section)?;
+        Slots::value_in(slot, device, section)
     }
 
     /// The value of `device`, if it is found at the first look, as it is unless the indices of two
@@ -242,9 +238,10 @@ impl<T: OnDevice> DeviceMap<T> {
     pub(crate) fn remove<'a>(&self, devices: impl IntoIterator<Item = &'a NetDevice> + Clone) {
         let take = |device: &NetDevice| {
             ReadSection::enter(|section| {
-                let (slot, value) = self.slots(section).find(device, section)?;
+                let slot = self.slots(section).find(device, section)?;
+                let value = rcu::load(slot).cast::<T>();
                 slot.store(removed(), Release);
-                Some(ptr::from_ref(value))
+                Some(value)
             })
         };
         // The values stay allocated until the wait is over, which two passes over the slots could
@@ -265,5 +262,88 @@ impl<T: OnDevice> DeviceMap<T> {
         if !taken.is_empty() {
             rcu::wait_for_readers();
         }
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_device_map)]
+mod tests {
+    use super::*;
+    use core::mem::MaybeUninit;
+
+    /// A value whose device has an index and nothing else.
+    #[repr(C)]
+    struct Value {
+        anchor: Anchor,
+        device: KBox<MaybeUninit<bindings::net_device>>,
+    }
+
+    // SAFETY: As said at its fields.
+    unsafe impl OnDevice for Value {
+        fn device(&self) -> &NetDevice {
+            // SAFETY: A map looks at a device's index only, which is there.
+            unsafe { NetDevice::from_raw(self.device.as_ptr().cast_mut()) }
+        }
+    }
+
+    // SAFETY: The tests are one thread.
+    unsafe impl Send for Value {}
+    // SAFETY: As above.
+    unsafe impl Sync for Value {}
+
+    fn value(ifindex: i32) -> Result<Arc<Value>> {
+        let mut device = KBox::<bindings::net_device>::new_uninit(GFP_KERNEL)?;
+        // SAFETY: All-zero is a valid `net_device` as far as its plain fields go.
+        unsafe {
+            device.as_mut_ptr().write_bytes(0, 1);
+            (*device.as_mut_ptr()).ifindex = ifindex;
+        }
+        let anchor = Anchor {
+            device: device.as_ptr(),
+        };
+        Ok(Arc::new(Value { anchor, device }, GFP_KERNEL)?)
+    }
+
+    fn has(map: &DeviceMap<Value>, value: &Value) -> bool {
+        ReadSection::enter(|section| {
+            map.get(value.device(), section)
+                .is_some_and(|found| ptr::eq(found, value))
+        })
+    }
+
+    #[test]
+    fn devices_whose_indices_end_alike_are_told_apart() -> Result {
+        let map = DeviceMap::new()?;
+        let [one, two, three] = [1, 1 + LENGTH, 1 + 2 * LENGTH].map(|index| value(index as i32));
+        let (one, two, three) = (one?, two?, three?);
+        map.insert(one.clone())?;
+        map.insert(two.clone())?;
+        assert!(has(&map, &one) && has(&map, &two) && !has(&map, &three));
+        ReadSection::enter(|section| {
+            assert!(map.get_at_once(one.device(), section).is_some());
+            assert!(map.get_at_once(two.device(), section).is_none());
+        });
+        // What was put behind it is found when it is gone, and its place is used again.
+        map.remove([one.device()]);
+        assert!(!has(&map, &one) && has(&map, &two));
+        map.insert(three.clone())?;
+        assert!(has(&map, &two) && has(&map, &three));
+        map.remove([two.device(), three.device()]);
+        Ok(())
+    }
+
+    #[test]
+    fn grows_with_its_values() -> Result {
+        let map = DeviceMap::new()?;
+        let mut values = KVec::new();
+        for index in 0..4 * LENGTH {
+            values.push(value(3 * index as i32)?, GFP_KERNEL)?;
+        }
+        for value in &values {
+            map.insert(value.clone())?;
+        }
+        assert!(values.iter().all(|value| has(&map, value)));
+        map.remove(values.iter().map(|value| value.device()));
+        assert!(values.iter().all(|value| !has(&map, value)));
+        Ok(())
     }
 }
