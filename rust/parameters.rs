@@ -2,6 +2,8 @@
 
 //! The module's parameters: what the settings of a bridge are at first.
 
+use core::borrow::Borrow;
+
 use kernel::prelude::*;
 
 use crate::{
@@ -25,18 +27,27 @@ pub(crate) struct Initial {
 /// What the parameters say, which [`check`] has accepted.
 pub(crate) fn initial() -> Initial {
     Initial {
-        ageing_seconds: given::ageing_time.value(),
-        exclusive: given::exclusive.value() != 0,
-        max_macs: given::max_macs.value(),
-        offload: given::fdb_offload.value() != 0,
+        ageing_seconds: number(given::ageing_time.value()),
+        exclusive: is_on(given::exclusive.value()),
+        max_macs: number(given::max_macs.value()),
+        offload: is_on(given::fdb_offload.value()),
         defaults: PortChange {
-            enabled: Some(given::auto_enable.value() != 0),
-            learning: Some(given::default_learning.value() != 0),
-            suppress_unknown: Some(given::default_unknown_unicast.value() != 0),
-            fail_closed: Some(given::default_on_failure.value() != 0),
-            max_macs: Some(given::default_max_macs.value()),
+            enabled: Some(is_on(given::auto_enable.value())),
+            learning: Some(is_on(given::default_learning.value())),
+            suppress_unknown: Some(is_on(given::default_unknown_unicast.value())),
+            fail_closed: Some(is_on(given::default_on_failure.value())),
+            max_macs: Some(number(given::default_max_macs.value())),
         },
     }
+}
+
+/// The value of a parameter, which the `kernel` crate hands out itself since 7.3, by reference before.
+fn number(value: impl Borrow<u32>) -> u32 {
+    *value.borrow()
+}
+
+fn is_on(value: impl Borrow<u32>) -> bool {
+    number(value) != 0
 }
 
 /// Refuses values that are out of range.
@@ -46,25 +57,37 @@ pub(crate) fn initial() -> Initial {
 /// `EINVAL`, and the kernel log says which.
 pub(crate) fn check() -> Result {
     for (name, value, most) in [
-        ("auto_enable", given::auto_enable.value(), 1),
+        ("auto_enable", number(given::auto_enable.value()), 1),
         (
             "ageing_time",
-            given::ageing_time.value(),
+            number(given::ageing_time.value()),
             u64::from(MAX_AGEING_SECONDS),
         ),
-        ("exclusive", given::exclusive.value(), 1),
-        ("max_macs", given::max_macs.value(), bridge::MAX_MACS),
-        ("fdb_offload", given::fdb_offload.value(), 1),
-        ("default_learning", given::default_learning.value(), 1),
+        ("exclusive", number(given::exclusive.value()), 1),
         (
-            "default_unknown_unicast",
-            given::default_unknown_unicast.value(),
+            "max_macs",
+            number(given::max_macs.value()),
+            bridge::MAX_MACS,
+        ),
+        ("fdb_offload", number(given::fdb_offload.value()), 1),
+        (
+            "default_learning",
+            number(given::default_learning.value()),
             1,
         ),
-        ("default_on_failure", given::default_on_failure.value(), 1),
+        (
+            "default_unknown_unicast",
+            number(given::default_unknown_unicast.value()),
+            1,
+        ),
+        (
+            "default_on_failure",
+            number(given::default_on_failure.value()),
+            1,
+        ),
         (
             "default_max_macs",
-            given::default_max_macs.value(),
+            number(given::default_max_macs.value()),
             port::MAX_MACS,
         ),
     ] {

@@ -129,6 +129,7 @@ mod tests {
     #[test]
     fn absence_is_no_proof_once_the_key_may_be_there() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
+        let larger = Array::allocate(16, secret())?;
         let guard = read_lock();
         let before = absence(&table, &guard, key(1));
         assert!(before.is_some());
@@ -138,7 +139,7 @@ mod tests {
         // Nor in an array that is the last no longer.
         let before = absence(&table, &guard, key(2));
         assert!(before.is_some());
-        writer.begin_resize(Array::allocate(16, secret())?);
+        writer.begin_resize(larger);
         learn(&mut writer, key(2), 2);
         let learned = before.and_then(|before| writer.learn_absent(&before, 1, 0, NO_LIMITS));
         assert_eq!(learned, None);
