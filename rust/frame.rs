@@ -19,7 +19,7 @@ use crate::{
     learning::{learn, Admission},
     mark::Mark,
     port::{Counter, Flag, Flags, Port},
-    table::{Absence, Key, Ownership, Sight, Stamp},
+    table::{Absence, Key, Ownership, Sight, Stamp, Use},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -169,6 +169,9 @@ fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContex
 }
 
 /// Learns the source of a frame, which somebody owns, unless it is known after all.
+///
+/// One that others own too is taken from them with `exclusive`. Not more than once at a time of the
+/// table's, since some may be configured and stay.
 #[cold]
 #[inline(never)]
 fn enter_unclear(
@@ -180,13 +183,14 @@ fn enter_unclear(
 ) -> Verdict {
     let bridge = &*port.bridge;
     let now = bridge.now() as Stamp;
-    if bridge
+    match bridge
         .table
         .refresh(context.section(), key, port.index, now)
     {
-        return frame.accept();
+        Use::Again => frame.accept(),
+        Use::First if !bridge.is_exclusive() => frame.accept(),
+        Use::First | Use::Unknown => enter_new(port, mark, key, None, frame, context),
     }
-    enter_new(port, mark, key, None, frame, context)
 }
 
 /// Learns the source of a frame, which nobody owned if `absence` says so.

@@ -90,6 +90,13 @@ impl Owner {
         self.0 & Self::SHARED != 0
     }
 
+    /// Has `port` learned the key, and is it the only owner? Meant for primary entries.
+    #[inline]
+    pub(super) fn is_sole_learner(self, port: PortIndex) -> bool {
+        let learned = Claims::LEARNED.to_bits();
+        self.0 & (Self::PORT | Self::SHARED | learned) == port | learned
+    }
+
     pub(super) fn with_shared(self, shared: bool) -> Self {
         self.with(Self::SHARED, shared)
     }

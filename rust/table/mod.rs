@@ -56,12 +56,23 @@ pub enum Ownership {
 
 /// What one look at the table says of a key that a port uses.
 pub enum Sight<'a> {
-    /// The port has learned it.
+    /// The port has learned it, and is the only owner.
     Known,
     /// Nobody owns it.
     New(Absence<'a>),
     /// Someone owns it, perhaps this port.
     Unclear,
+}
+
+/// What is noted of a key that a port uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// Nothing: the port has not learned it.
+    Unknown,
+    /// The port's first use of it at this time.
+    First,
+    /// One more at a time that is noted already.
+    Again,
 }
 
 /// That a key was looked for and nobody owned it, with what [`Writer::learn_absent`] needs to know to see
@@ -119,20 +130,21 @@ impl Table {
         Ok((Self { shared }, writer))
     }
 
-    /// Has `port` learned `key`? If so, `now` is noted as its last use.
+    /// Notes `now` as the last use of `key` by `port`, if that has learned it.
     ///
     /// When the entry is removed at this very moment, the note may go with it although the answer
-    /// was yes; the port's next frame is then learned anew.
+    /// was that it is learned; the port's next frame is then learned anew.
     #[inline]
-    pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> bool {
+    pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> Use {
         match self.look_up(guard, key, port) {
             Found::Mine(hit) if hit.owner.claims().has(Claims::LEARNED) => {
-                if hit.slot.stamp() != now {
-                    hit.slot.set_stamp(now);
+                if hit.slot.stamp() == now {
+                    return Use::Again;
                 }
-                true
+                hit.slot.set_stamp(now);
+                Use::First
             }
-            Found::Mine(_) | Found::Other | Found::Nobody => false,
+            Found::Mine(_) | Found::Other | Found::Nobody => Use::Unknown,
         }
     }
 
@@ -150,8 +162,7 @@ impl Table {
             Ok(primary) => primary,
             Err(gap) => return Sight::New(Absence { key, gap }),
         };
-        let is_learned = primary.owner.claims().has(Claims::LEARNED);
-        if primary.owner.port() != port || !is_learned {
+        if !primary.owner.is_sole_learner(port) {
             return Sight::Unclear;
         }
         if primary.slot.stamp() != now {

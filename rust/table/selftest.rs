@@ -35,7 +35,7 @@ mod tests {
     }
 
     fn refresh(table: &Table, key: Key, port: PortIndex, now: Stamp) -> bool {
-        table.refresh(&read_lock(), key, port, now)
+        table.refresh(&read_lock(), key, port, now) != Use::Unknown
     }
 
     fn remove(writer: &mut Writer, key: Key, port: PortIndex) -> bool {
@@ -163,7 +163,8 @@ mod tests {
     fn refresh_stamps_what_the_port_learned() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         writer.learn(key(1), 3, 10, NO_LIMITS, false);
-        assert!(refresh(&table, key(1), 3, 11));
+        assert_eq!(table.refresh(&read_lock(), key(1), 3, 11), Use::First);
+        assert_eq!(table.refresh(&read_lock(), key(1), 3, 11), Use::Again);
         assert!(!refresh(&table, key(1), 4, 12));
         assert!(!refresh(&table, key(2), 3, 12));
         assert_eq!(only_entry(&mut writer).map(|entry| entry.stamp), Some(11));

@@ -88,3 +88,23 @@ expect host1 $G31 $G11 count 10
 expect host2 $G31 $G11 count 10
 expect sniffer $G31 $G11 count 10
 PLAN
+
+# What is shared when it becomes exclusive is taken by who speaks, be it the first owner or another.
+for speaker in host1 host2; do
+    silent=host1
+    [[ $speaker == host2 ]] || silent=host2
+    set_attribute br exclusive 0
+    exchange <<-PLAN
+	hello $silent $G11
+	hello $speaker $G11
+	PLAN
+    expect_attribute $silent n_macs 1
+    expect_attribute $speaker n_macs 1
+    set_attribute br exclusive 1
+    stream --rate 20 <<-PLAN
+	stream $speaker $G11 $G31 to host3
+	PLAN
+    wait_until 20 attribute_is $silent n_macs 0
+    expect_attribute $speaker n_macs 1
+    end_stream
+done

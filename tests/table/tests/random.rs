@@ -368,12 +368,14 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             Operation::Refresh { key: number, port } => {
                 let guard = read_lock();
                 let at_once = table.refresh_at_once(&guard, key(number), port, now);
-                let known = table.refresh(&guard, key(number), port, now);
-                let is_owned = twin.owners(key(number)) != Owners::Nobody;
+                let known = table.refresh(&guard, key(number), port, now) != Use::Unknown;
+                let owners = twin.owners(key(number));
+                let is_owned = owners != Owners::Nobody;
+                let is_sole = owners == Owners::One(port);
                 match at_once {
-                    Sight::Known => prop_assert!(known),
+                    Sight::Known => prop_assert!(known && is_sole),
                     Sight::New(_) => prop_assert!(!is_owned),
-                    Sight::Unclear => prop_assert!(is_owned),
+                    Sight::Unclear => prop_assert!(is_owned && !(known && is_sole)),
                 }
                 let own = twin
                     .owners
