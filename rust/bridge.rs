@@ -129,12 +129,8 @@ pub(crate) struct Bridge {
     pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
 }
 
-// SAFETY: As said at its fields.
-unsafe impl OnDevice for Bridge {
-    fn device(&self) -> &NetDevice {
-        &self.device
-    }
-}
+// SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
+unsafe impl OnDevice for Bridge {}
 
 /// A secret for a new array of a table.
 pub(crate) fn new_secret() -> Secret {

@@ -53,7 +53,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
 }
 
 fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
-    let key = Key::from_parts(entry.vid, entry.address);
+    let key = Key::new(entry.vid, entry.mac);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
     let mut locked = bridge.writer.lock();
     locked.unplaced.forget(|other, _| other == key);
@@ -79,7 +79,7 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
 }
 
 fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
-    let key = Key::from_parts(entry.vid, entry.address);
+    let key = Key::new(entry.vid, entry.mac);
     if !entry.is_configured {
         // It may be one that the bridge was given by `offload`, and may be given again.
         if bridge.table.published() != 0 {

@@ -281,7 +281,7 @@ fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) 
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame, context);
     }
     if is_local {
-        return filter_closely(frame, context, port, flags, is_local);
+        return filter_closely(flags, frame, context, port, is_local);
     }
     let known = Mark::from_bits(frame.mark(), port.secret).and_then(|mark| {
         let key = Key::from_parts(mark.vlan(), destination);
@@ -294,19 +294,20 @@ fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) 
 }
 
 /// The same for the first copy of a frame: notes for the others who owns the destination.
+// Frame and context stand where the hook gets them, so that no copy pays for moving them.
 #[inline(never)]
 fn filter_first(flags: Flags, frame: Frame<'_>, context: &HookContext, port: &Port) -> Verdict {
     let bridge = &*port.bridge;
     let mark = Mark::from_bits(frame.mark(), port.secret).filter(|mark| !mark.is_local());
     let Some(mark) = mark else {
-        return filter_closely(frame, context, port, flags, false);
+        return filter_closely(flags, frame, context, port, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
     let owners = bridge.table.owners(context.section(), key);
     bridge.memo.note(context, key, owners);
     match owners.seen_from(port.index) {
         Some(ownership) => conclude(port, frame, context, flags, ownership),
-        None => filter_closely(frame, context, port, flags, false),
+        None => filter_closely(flags, frame, context, port, false),
     }
 }
 
@@ -315,10 +316,10 @@ fn filter_first(flags: Flags, frame: Frame<'_>, context: &HookContext, port: &Po
 #[cold]
 #[inline(never)]
 fn filter_closely(
+    flags: Flags,
     frame: Frame<'_>,
     context: &HookContext,
     port: &Port,
-    flags: Flags,
     is_local: bool,
 ) -> Verdict {
     match look_up(port, is_local, &frame, context) {

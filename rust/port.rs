@@ -210,13 +210,8 @@ pub(crate) struct Port {
     pub(crate) directory: Mutex<Option<Directory<Port>>>,
 }
 
-// SAFETY: As said at its fields.
-unsafe impl OnDevice for Port {
-    #[inline(always)]
-    fn device(&self) -> &NetDevice {
-        &self.device
-    }
-}
+// SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
+unsafe impl OnDevice for Port {}
 
 impl Port {
     /// Makes a port with the settings that the bridge has for it, but not enabled yet.

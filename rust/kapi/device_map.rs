@@ -21,12 +21,12 @@ use super::{
 /// Slots of a new map, a power of two.
 const LENGTH: usize = 16;
 
-/// What a value in a map begins with: the device that it belongs to, to be compared only.
+/// What a value in a map begins with: the device that it belongs to.
 pub(crate) struct Anchor {
-    device: *const bindings::net_device,
+    device: *mut bindings::net_device,
 }
 
-// SAFETY: The device is only compared.
+// SAFETY: A device may be used by any thread.
 unsafe impl Send for Anchor {}
 // SAFETY: As above.
 unsafe impl Sync for Anchor {}
@@ -42,24 +42,20 @@ impl Anchor {
 
 /// Stands in slots where no value ever was.
 static NOBODY: Anchor = Anchor {
-    device: ptr::null(),
+    device: ptr::null_mut(),
 };
 
 /// Stands in slots whose value was removed, which a probe must pass over.
 static REMOVED: Anchor = Anchor {
-    device: ptr::null(),
+    device: ptr::null_mut(),
 };
 
 /// A value that belongs to a device.
 ///
 /// # Safety
 ///
-/// The type is `repr(C)`, and its first field is the [`Anchor`] of the device that `device` returns,
-/// always the same.
-pub(crate) unsafe trait OnDevice: Send + Sync {
-    /// The device.
-    fn device(&self) -> &NetDevice;
-}
+/// The type is `repr(C)`, and its first field is an [`Anchor`], whose device the value keeps valid.
+pub(crate) unsafe trait OnDevice: Send + Sync {}
 
 /// Devices and their values: open addressing by interface index, linear probing, at most half full.
 ///
@@ -126,11 +122,13 @@ impl<T: OnDevice> Slots<T> {
 
     /// Puts a value, from [`Arc::into_raw`], in the first free slot for its device.
     fn put(&self, value: *mut T) {
-        // SAFETY: The value is valid, since the slot is about to own it.
-        let device = unsafe { &*value }.device();
+        let anchor = value.cast::<Anchor>();
+        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor, and
+        // keeps the device valid.
+        let device = unsafe { NetDevice::from_raw((*anchor).device) };
         if let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) {
-            // INVARIANT: A `T` begins with its anchor.
-            slot.store(value.cast(), Release);
+            // INVARIANT: This is the anchor of a `T`.
+            slot.store(anchor, Release);
         }
     }
 
@@ -277,11 +275,13 @@ mod tests {
         device: KBox<MaybeUninit<bindings::net_device>>,
     }
 
-    // SAFETY: As said at its fields.
-    unsafe impl OnDevice for Value {
+    // SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
+    unsafe impl OnDevice for Value {}
+
+    impl Value {
         fn device(&self) -> &NetDevice {
             // SAFETY: A map looks at a device's index only, which is there.
-            unsafe { NetDevice::from_raw(self.device.as_ptr().cast_mut()) }
+            unsafe { NetDevice::from_raw(self.anchor.device) }
         }
     }
 
@@ -298,7 +298,7 @@ mod tests {
             (*device.as_mut_ptr()).ifindex = ifindex;
         }
         let anchor = Anchor {
-            device: device.as_ptr(),
+            device: device.as_mut_ptr(),
         };
         Ok(Arc::new(Value { anchor, device }, GFP_KERNEL)?)
     }

@@ -29,8 +29,8 @@ pub(crate) enum Event {
 
 /// An entry of a bridge's database.
 pub(crate) struct Entry {
-    /// The MAC address, a little-endian word like that of a frame's.
-    pub(crate) address: u64,
+    /// The MAC address as it stands on the wire.
+    pub(crate) mac: [u8; 6],
     /// VLAN identifier; 0 on a bridge that does not filter VLANs.
     pub(crate) vid: u16,
     /// Whether it was configured, rather than learned, or given by a driver.
@@ -113,10 +113,9 @@ impl Entry {
     /// `info` is valid, with the address of a station.
     unsafe fn from_raw(info: *const bindings::switchdev_notifier_fdb_info) -> Self {
         // SAFETY: By the safety requirement; an address has six bytes.
-        let (info, address) = unsafe { (&*info, (*info).addr.cast::<[u8; 6]>().read()) };
-        let [a, b, c, d, e, f] = address;
+        let (info, mac) = unsafe { (&*info, (*info).addr.cast::<[u8; 6]>().read()) };
         Self {
-            address: u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
+            mac,
             vid: info.vid,
             is_configured: info.added_by_user() != 0,
         }
