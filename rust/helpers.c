@@ -242,11 +242,6 @@ void *maclearn_callback_context(struct netlink_callback *cb)
 	return cb->ctx;
 }
 
-int maclearn_skb_tailroom(const struct sk_buff *skb)
-{
-	return skb_tailroom(skb);
-}
-
 struct mem_cgroup *maclearn_memcg_of_caller(void)
 {
 	return get_mem_cgroup_from_mm(current->mm);

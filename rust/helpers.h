@@ -69,7 +69,6 @@ u32 maclearn_genl_info_maxattr(const struct genl_info *info);
 const struct genl_info *
 maclearn_genl_dump_info(const struct netlink_callback *cb);
 void *maclearn_callback_context(struct netlink_callback *cb);
-int maclearn_skb_tailroom(const struct sk_buff *skb);
 
 struct mem_cgroup *maclearn_memcg_of_caller(void);
 void maclearn_memcg_put(struct mem_cgroup *memcg);

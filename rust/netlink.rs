@@ -269,10 +269,9 @@ impl Filter {
     }
 }
 
-/// Buckets whose entries are put in a buffer at a time, and the room that they need there.
-const DUMP_BUCKETS: usize = 8;
+/// Buckets whose entries are put in a buffer together: few, because the smallest buffer is less than a page.
+const DUMP_BUCKETS: usize = 4;
 const DUMP_ENTRIES: usize = DUMP_BUCKETS * Entry::MOST_IN_A_BUCKET;
-const DUMP_BYTES: usize = DUMP_ENTRIES * 80;
 
 fn entry_dump(dump: &mut Dump<'_>) -> Result {
     let request = dump.request();
@@ -315,6 +314,7 @@ fn entry_dump(dump: &mut Dump<'_>) -> Result {
 }
 
 /// How far the dump of a bridge has got.
+#[derive(Clone)]
 struct Walk {
     cursor: Cursor,
     /// [`Writer::generation`](crate::table::Writer::generation) when it got there.
@@ -345,13 +345,9 @@ fn dump_bridge(
 ) -> Result<bool> {
     let ports = bridge.ports_by_index()?;
     let port_of = |entry: &Entry| ports.get(usize::from(entry.port))?.as_deref();
-    let now = bridge.now();
-    let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
     loop {
-        if dump.room() < DUMP_BYTES {
-            return Ok(false);
-        }
         entries.clear();
+        let before = walk.clone();
         let visit = {
             let mut writer = bridge.writer.lock();
             let generation = writer.generation();
@@ -372,35 +368,43 @@ fn dump_bridge(
                 Action::Keep
             })
         };
-        for entry in &*entries {
-            let Some(port) = port_of(entry) else {
-                continue;
-            };
-            let age = u64::from((now as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
-            let put = dump.message(|message| {
-                message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
-                message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port.device.ifindex())?;
-                message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
-                message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
-                let has = |claims| u8::from(entry.claims.has(claims));
-                message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(CONFIGURED))?;
-                message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
-                message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
-                if !entry.claims.has(Claims::LEARNED) {
-                    return Ok(());
+        let fit = dump.together(|dump| {
+            for entry in &*entries {
+                if let Some(port) = port_of(entry) {
+                    dump.message(|message| put_entry(message, port, entry))?;
                 }
-                message.put_u32(
-                    uapi::MACLEARN_A_ENTRY_AGE,
-                    age.try_into().unwrap_or(u32::MAX),
-                )
-            });
-            // The room was seen to first.
-            put.map_err(|Full| EMSGSIZE)?;
+            }
+            Ok(())
+        })?;
+        if !fit {
+            *walk = before;
+            return Ok(false);
         }
         if visit != Visit::More {
             return Ok(true);
         }
     }
+}
+
+fn put_entry(message: &mut Message<'_>, port: &Port, entry: &Entry) -> Result<(), Full> {
+    let bridge = &port.bridge;
+    message.put_u32(uapi::MACLEARN_A_ENTRY_BRIDGE, bridge.device.ifindex())?;
+    message.put_u32(uapi::MACLEARN_A_ENTRY_PORT, port.device.ifindex())?;
+    message.put_u16(uapi::MACLEARN_A_ENTRY_VLAN, entry.key.vlan())?;
+    message.put_mac(uapi::MACLEARN_A_ENTRY_MAC, entry.key.mac())?;
+    let has = |claims| u8::from(entry.claims.has(claims));
+    message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(CONFIGURED))?;
+    message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
+    message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
+    if !entry.claims.has(Claims::LEARNED) {
+        return Ok(());
+    }
+    let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
+    let age = u64::from((bridge.now() as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
+    message.put_u32(
+        uapi::MACLEARN_A_ENTRY_AGE,
+        age.try_into().unwrap_or(u32::MAX),
+    )
 }
 
 /// The key that a request names, once it is known to make sense on `bridge`.

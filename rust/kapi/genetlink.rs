@@ -370,10 +370,24 @@ impl<'a> Dump<'a> {
         }
     }
 
-    /// Bytes that are left in the buffer.
-    pub(crate) fn room(&self) -> usize {
-        // SAFETY: The skb is valid.
-        unsafe { bindings::maclearn_skb_tailroom(self.skb) as usize }
+    /// Adds the messages that `add` adds, all or none. Whether they fit in what is left of the buffer; `EMSGSIZE` if an
+    /// empty one has no room for them.
+    ///
+    /// [`Dump::interrupt`] may be taken back with them, and is then to be said again.
+    pub(crate) fn together(
+        &mut self,
+        add: impl FnOnce(&mut Self) -> Result<(), Full>,
+    ) -> Result<bool> {
+        let length = self.skb.len;
+        if add(self).is_ok() {
+            return Ok(true);
+        }
+        if length == 0 {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: The skb is valid and was that long.
+        unsafe { bindings::skb_trim(self.skb, length) };
+        Ok(false)
     }
 
     /// Says, with the next message or the last, that the reader may have missed or seen twice some
@@ -420,7 +434,8 @@ pub(crate) unsafe fn run(
     }
 }
 
-/// Runs one call of a dump. It is over when a call adds nothing.
+/// Runs one call of a dump. It is over when a call adds nothing. After `EMSGSIZE` from one that added something the
+/// core calls again, so an operation that has not written its state by then would begin where it did before, for ever.
 ///
 /// # Safety
 ///

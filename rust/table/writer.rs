@@ -94,6 +94,7 @@ pub enum Migration {
 }
 
 /// Where a walk through the table has got to.
+#[derive(Clone)]
 pub struct Cursor {
     /// How many arrays came before this one since the table was made.
     array: usize,

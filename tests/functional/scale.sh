@@ -6,11 +6,12 @@
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# Times are held to a limit where code runs natively and unchecked; elsewhere they are only shown.
+# Times are held to a limit where code runs natively and unchecked; elsewhere they are only shown. With a few entries
+# more the table would grow: its buckets are as full as they get, and so are a dump's buffers.
 case $(uname -r) in
-*-uml) entries=1000000 ports=1000 limits=1 ;;
-*-debug) entries=100000 ports=200 limits= ;;
-*) entries=20000 ports=50 limits= ;;
+*-uml) entries=1049000 ports=1000 limits=1 ;;
+*-debug) entries=92000 ports=200 limits= ;;
+*) entries=30700 ports=50 limits= ;;
 esac
 
 # within LIMIT VALUE WHAT
@@ -42,6 +43,10 @@ on_processors "$processors"
 expect_attribute host1 n_macs $entries
 milliseconds=$(netlink_client dump $entries)
 within 2000 "$milliseconds" "milliseconds of a dump of $entries entries"
+# However a buffer's end falls on the buckets.
+for ((bytes = 8000; bytes < 8640; bytes += 64)); do
+    netlink_client dump --buffer $bytes $entries >"$LAB/milliseconds"
+done
 
 # ---- dumps while others learn and the table grows: what was there all the time is in each that does not say that it
 # was interrupted. One that is repeated when all is quiet is complete.

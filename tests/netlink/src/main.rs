@@ -38,7 +38,12 @@ enum Command {
     /// Make entries 02:01:00:00:00:00 and so on at a port
     Fill { port: String, entries: u32 },
     /// Dump all entries, which have to be so many, each once, and print how long it took
-    Dump { entries: usize },
+    Dump {
+        entries: usize,
+        /// Bytes to receive at a time
+        #[arg(long)]
+        buffer: Option<usize>,
+    },
     /// Dump again and again while entries are made, and print how long these had to wait
     Disturb {
         port: String,
@@ -56,7 +61,7 @@ fn main() -> Result<()> {
             fuzz::fuzz(&spec, messages, seed.unwrap_or_else(rand::random))
         }
         Command::Fill { port, entries } => scale::fill(&spec, &port, entries),
-        Command::Dump { entries } => scale::dump(&spec, entries),
+        Command::Dump { entries, buffer } => scale::dump(&spec, entries, buffer),
         Command::Disturb {
             port,
             entries,

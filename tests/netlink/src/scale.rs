@@ -35,9 +35,8 @@ struct Entries {
 }
 
 impl Entries {
-    fn open(specification: &Path) -> Result<(Self, Connection)> {
+    fn open(specification: &Path, mut connection: Connection) -> Result<(Self, Connection)> {
         let spec = Spec::read(specification)?;
-        let mut connection = Connection::open()?;
         let get = spec.named("entry-get", true)?;
         let entries = Self {
             family: connection.family(&spec.family)?,
@@ -78,7 +77,7 @@ impl Entries {
 
 /// Has `port` own entries 0 to `count`, as if they were seen now.
 pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
-    let (entries, mut connection) = Entries::open(specification)?;
+    let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
     let port = if_nametoindex(port)?;
     let begun = Instant::now();
     for first in (0..count).step_by(BATCH as usize) {
@@ -110,9 +109,10 @@ pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
     Ok(())
 }
 
-/// Dumps everything, which has to be `count` entries.
-pub fn dump(specification: &Path, count: usize) -> Result<()> {
-    let (entries, mut connection) = Entries::open(specification)?;
+/// Dumps everything, which has to be `count` entries, into a buffer of so many bytes, if that is said.
+pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result<()> {
+    let connection = buffer.map_or_else(Connection::open, Connection::with_buffer)?;
+    let (entries, mut connection) = Entries::open(specification, connection)?;
     let begun = Instant::now();
     let (found, interrupted) = entries.dump(&mut connection)?;
     let milliseconds = begun.elapsed().as_millis();
@@ -140,7 +140,7 @@ pub fn dump(specification: &Path, count: usize) -> Result<()> {
 /// what making an entry took, without a dump and then with one: 50, 90 and 99 in 100 of them at most,
 /// and all.
 pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Result<()> {
-    let (entries, mut connection) = Entries::open(specification)?;
+    let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
     let port = if_nametoindex(port)?;
     let duration = Duration::from_secs(seconds);
     let mut next = count;

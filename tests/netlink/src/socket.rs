@@ -38,6 +38,11 @@ pub struct Connection {
 
 impl Connection {
     pub fn open() -> Result<Self> {
+        Self::with_buffer(64 << 10)
+    }
+
+    /// Receives so many bytes at a time; the kernel then makes a dump's parts no larger.
+    pub fn with_buffer(bytes: usize) -> Result<Self> {
         let mut socket = Socket::new(NETLINK_GENERIC)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -49,7 +54,7 @@ impl Connection {
         setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
         Ok(Self {
             socket,
-            buffer: Vec::with_capacity(64 << 10),
+            buffer: Vec::with_capacity(bytes),
             sequence: 0,
         })
     }
