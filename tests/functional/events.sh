@@ -6,17 +6,6 @@
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# listen FILE [COMMAND...]: what happens from now on is written there; COMMAND runs the listener elsewhere
-listen() {
-    local file=$1 ready
-    shift
-    mkfifo "$file.ready"
-    : >"$file"
-    tail -f /dev/null --pid $$ | PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 "$@" python3 events.py "$file.ready" >"$file" &
-    read -r ready <"$file.ready"
-    [[ $ready == ready ]]
-}
-
 # expect_events FILE <<LINES: these have happened since the last call, and nothing else
 declare -A SEEN=()
 expect_events() {

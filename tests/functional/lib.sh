@@ -277,6 +277,17 @@ netlink_client() {
     "${NETLINK:-netlink}" --spec "${BASH_SOURCE[0]%/*}/../../Documentation/netlink/specs/maclearn.yaml" "$@"
 }
 
+# listen FILE [COMMAND...]: what happens from now on is written there; COMMAND runs the listener elsewhere
+listen() {
+    local file=$1 ready
+    shift
+    mkfifo "$file.ready"
+    : >"$file"
+    tail -f /dev/null --pid $$ | PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 "$@" python3 events.py "$file.ready" >"$file" &
+    read -r ready <"$file.ready"
+    [[ $ready == ready ]]
+}
+
 # ---- statistics ----------------------------------------------------------------------------------------------------
 
 # remember_statistics PORT...
