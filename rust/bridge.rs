@@ -113,6 +113,8 @@ pub(crate) struct Bridge {
     pub(crate) outgoing: Mutex<Outgoing>,
     /// Hardware addresses of the bridge and its ports: never learned.
     own_addresses: RcuBox<Addresses>,
+    /// They have changed, and there was no memory to note that.
+    addresses_due: AtomicU32,
     /// Serialises walks and resizing.
     #[pin]
     pub(crate) walk: Mutex<()>,
@@ -169,6 +171,7 @@ impl Bridge {
                 gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
+                addresses_due: AtomicU32::new(0),
                 walk <- new_mutex!((), "maclearn_walk"),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
                 upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
@@ -333,20 +336,31 @@ impl Bridge {
             .is_some_and(|addresses| addresses.contains(address))
     }
 
+    /// Whether [`Bridge::update_addresses`] is to be tried again.
+    pub(crate) fn are_addresses_due(&self) -> bool {
+        self.addresses_due.load_relaxed() != 0
+    }
+
+    fn find_addresses(&self) -> Result<KBox<Addresses>> {
+        let ports = self.ports.lock();
+        let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
+        addresses.insert(self.device.address())?;
+        for port in &*ports {
+            addresses.insert(port.device.address())?;
+        }
+        Ok(KBox::new(addresses, GFP_KERNEL_ACCOUNT)?)
+    }
+
     /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of
     /// them. RTNL.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; the upkeep tries again.
     pub(crate) fn update_addresses(&self) -> Result {
-        let addresses = {
-            let ports = self.ports.lock();
-            let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
-            addresses.insert(self.device.address())?;
-            for port in &*ports {
-                addresses.insert(port.device.address())?;
-            }
-            addresses
-        };
-        self.own_addresses
-            .replace(Some(KBox::new(addresses, GFP_KERNEL_ACCOUNT)?));
+        let addresses = self.find_addresses();
+        self.addresses_due.store_relaxed(addresses.is_err().into());
+        self.own_addresses.replace(Some(addresses?));
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
             self.visit_all(Kind::Deleted, |_, entry| {
@@ -533,7 +547,11 @@ impl Bridge {
             let is_open = !flags.has(Flag::FailClosed);
             let grows = locked.wanted().is_some();
             let lacks = locked.unplaced.has(port.index);
-            port.set(&mut locked, Flag::FailingOpen, is_full && fails && is_open);
+            port.set(
+                &mut locked,
+                Flag::FailingOpen,
+                flags.has(Flag::LostTrack) || (is_full && fails && is_open),
+            );
             port.set(
                 &mut locked,
                 Flag::Unsettled,

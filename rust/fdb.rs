@@ -65,10 +65,11 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
             }
         }
         Learned::NoRoom => {
-            if locked.unplaced.push(key, index).is_err() {
-                pr_warn!("no memory to note an FDB entry: frames for it may be suppressed\n");
-            }
+            let noted = locked.unplaced.push(key, index);
             if let Some(port) = port {
+                if noted.is_err() {
+                    port.lose_track(&mut locked);
+                }
                 // It gets every copy until the table has grown.
                 port.set(&mut locked, Flag::Unsettled, true);
                 port.upkeep.schedule(0);

@@ -26,6 +26,17 @@ bool maclearn_is_bridge_port(const struct net_device *dev)
 	return netif_is_bridge_port(dev);
 }
 
+unsigned int maclearn_count_ports(struct net_device *bridge)
+{
+	struct net_device *port;
+	struct list_head *iter;
+	unsigned int count = 0;
+
+	netdev_for_each_lower_dev(bridge, port, iter)
+		count++;
+	return count;
+}
+
 struct net *maclearn_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);

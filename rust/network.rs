@@ -211,11 +211,18 @@ impl Network {
             return Err(error.into());
         }
         drop(members);
-        bridge.update_addresses()?;
-        self.every_bridge.insert(bridge.clone())?;
-        let directory = Directory::new(device, c"maclearn", attributes::BRIDGE, bridge.clone())?;
-        *bridge.directory.lock() = Some(directory);
-        Ok(bridge)
+        let added = (|| {
+            bridge.update_addresses()?;
+            self.every_bridge.insert(bridge.clone())?;
+            let directory =
+                Directory::new(device, c"maclearn", attributes::BRIDGE, bridge.clone())?;
+            *bridge.directory.lock() = Some(directory);
+            Ok(())
+        })();
+        if added.is_err() {
+            self.remove_bridge(device);
+        }
+        added.map(|()| bridge)
     }
 
     /// A bridge goes.
@@ -249,6 +256,15 @@ impl Network {
     /// A device became a port.
     fn join(self: &Arc<Self>, device: &NetDevice, bridge_device: &NetDevice) -> Result {
         let bridge = self.add_bridge(bridge_device)?;
+        let joined = self.add_port(&bridge, device);
+        if joined.is_err() {
+            // It is a port all the same, and gets every copy.
+            offload::close(&bridge);
+        }
+        joined
+    }
+
+    fn add_port(self: &Arc<Self>, bridge: &Arc<Bridge>, device: &NetDevice) -> Result {
         let mut members = self.members.lock();
         let index = bridge.free_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
@@ -263,7 +279,7 @@ impl Network {
             if bridge.defaults.flags().has(Flag::Enabled) {
                 self.set_enabled_locked(&mut members, &port, true)?;
             } else {
-                offload::close(&bridge);
+                offload::close(bridge);
             }
             drop(members);
             let directory = Directory::new(device, c"maclearn", attributes::PORT, port.clone())?;
@@ -297,9 +313,8 @@ impl Network {
         self.untrack_if_idle(&mut members, bridge);
         drop(members);
         bridge.settle();
-        if bridge.update_addresses().is_err() {
-            pr_warn!("no memory to note that a port's address is no longer the bridge's\n");
-        }
+        // Without memory for it, the upkeep tries again.
+        let _ = bridge.update_addresses();
         // Waits for stores, which take the lock that was just released.
         let directory = port.directory.lock().take();
         drop(directory);
@@ -370,6 +385,12 @@ impl Network {
             .cloned()
     }
 
+    fn lose_track(&self, device: &NetDevice) {
+        if let Some(port) = self.port(device) {
+            port.lose_track(&mut port.bridge.writer.lock());
+        }
+    }
+
     fn changed(&self, device: &NetDevice) -> Result {
         let Some(bridge) = self.bridge(device) else {
             return Ok(());
@@ -422,9 +443,13 @@ impl Listener for Follower {
                 network.add_bridge(device).map(|_| ())
             }
             Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
-                Some(bridge) => network
-                    .join(device, bridge)
-                    .and_then(|()| self.databases.replay(device, rtnl)),
+                Some(bridge) => network.join(device, bridge).and_then(|()| {
+                    let replayed = self.databases.replay(device, rtnl);
+                    if replayed.is_err() {
+                        network.lose_track(device);
+                    }
+                    replayed
+                }),
                 None => Ok(()),
             },
             Event::UpperChanged {

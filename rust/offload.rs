@@ -119,7 +119,7 @@ pub(crate) fn tend(bridge: &Bridge) -> bool {
     let ports = bridge.ports.lock();
     let is_open = {
         let mut gate = bridge.gate.lock();
-        let may = may_publish(bridge, &ports);
+        let may = may_publish(bridge, &ports, &rtnl);
         if !may {
             gate.close();
         }
@@ -139,9 +139,11 @@ pub(crate) fn tend(bridge: &Bridge) -> bool {
 
 /// Whether the bridge may direct frames: it would deliver what is published to nobody else, and
 /// learns nothing by itself.
-fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+fn may_publish(bridge: &Bridge, ports: &[Arc<Port>], rtnl: &Rtnl) -> bool {
     let device = &bridge.device;
     let is_hub = kernel_bridge::is_hub(device);
+    // One that could not be taken in gets every copy.
+    let knows_all = ports.len() == kernel_bridge::count_ports(device, rtnl);
     let hides_states = kernel_bridge::filters_vlans(device) && kernel_bridge::runs_mst(device);
     ReadSection::enter(|section| {
         let is_plain = |port: &Port| {
@@ -156,7 +158,10 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
                 && !has(PortFlag::Locked)
                 && (is_hub || !has(PortFlag::Learning))
         };
-        !hides_states
+        knows_all
+            // An address of its own would cease to be that, were it published.
+            && !bridge.are_addresses_due()
+            && !hides_states
             && bridge.writer.lock().unplaced.is_empty()
             && ports
                 .iter()

@@ -80,6 +80,8 @@ pub(crate) enum Flag {
     Gone = 1 << 6,
     /// A source could not be learned for a limit, and there has been no room since.
     AtLimit = 1 << 7,
+    /// What the bridge's own database has for the port is not known for lack of memory.
+    LostTrack = 1 << 8,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -271,6 +273,12 @@ impl Port {
             _ => return,
         };
         locked.note(kind, self, None);
+    }
+
+    /// Has the port get every copy until it leaves: it may own what nobody can tell.
+    pub(crate) fn lose_track(&self, locked: &mut Locked) {
+        self.set(locked, Flag::LostTrack, true);
+        self.set(locked, Flag::FailingOpen, true);
     }
 
     /// Greatest number of MACs that the port may own; 0 is unlimited.

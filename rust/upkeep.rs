@@ -7,7 +7,7 @@ use kernel::prelude::*;
 use crate::{
     bridge::{new_secret, Bridge, BUCKETS_A_HOLD},
     events::{self, Kind},
-    kapi::{clock, delayed_work::Job},
+    kapi::{clock, delayed_work::Job, rtnl::Rtnl},
     offload,
     port::Counter,
     table::{Action, Array, Claims, Migration},
@@ -24,6 +24,11 @@ impl Job for Bridge {
         // Without memory for it, the sweep is tried again in a second.
         let _ = sweep(self);
         drop(walk);
+        if self.are_addresses_due() {
+            if let Some(_rtnl) = Rtnl::try_lock() {
+                let _ = self.update_addresses();
+            }
+        }
         self.settle();
         let is_soon = offload::tend(self);
         events::send(self);

@@ -26,6 +26,12 @@ pub(crate) fn bridge_of<'a>(device: &NetDevice, _rtnl: &'a Rtnl) -> Option<&'a N
     }
 }
 
+/// How many ports the bridge has.
+pub(crate) fn count_ports(bridge: &NetDevice, _rtnl: &Rtnl) -> usize {
+    // SAFETY: The device is valid; RTNL keeps its ports.
+    unsafe { bindings::maclearn_count_ports(bridge.as_raw()) as usize }
+}
+
 /// Whether the bridge filters VLANs (`vlan_filtering 1`).
 pub(crate) fn filters_vlans(bridge: &NetDevice) -> bool {
     // SAFETY: `bridge` is a valid device.
