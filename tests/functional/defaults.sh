@@ -46,7 +46,7 @@ fails set_attribute br default_on_failure flood
 expect_attribute br default_on_failure closed
 
 # The same by netlink: all or nothing.
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - <<'PYTHON' || fail "see above"
+python3 - <<'PYTHON' || fail "see above"
 from family import NlError, connect, indices
 
 ynl = connect()

@@ -81,7 +81,7 @@ mount --bind /usr/src/linux-source-*/ "$LAB/linux"
 mount --bind "$SOURCE" "$LAB/maclearn"
 mount -t tmpfs tmpfs /usr/src
 ln -s "$LAB/linux" "$LAB/maclearn" /usr/src
-export PYTHONDONTWRITEBYTECODE=1 COLUMNS=80
+export COLUMNS=80
 
 make_hub host1 host2 host3 uplink sniffer
 ip link set dev br name br0

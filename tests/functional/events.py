@@ -7,12 +7,12 @@ import select
 import socket
 import sys
 
-from family import connect, indices
+import family
 
 SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>; not in Python
 
-names = {index: name for name, index in indices().items()}
-ynl = connect()
+names = family.names()
+ynl = family.connect()
 # A storm has to fit in while something else runs.
 ynl.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
 ynl.ntf_subscribe("events")

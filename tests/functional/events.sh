@@ -68,7 +68,7 @@ set_attribute host2 flush 1
 expect_events "$LAB/here" <<<"deleted host2 $G11 0"
 
 # ---- by request
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - "$G21" <<'PYTHON' || fail "see above"
+python3 - "$G21" <<'PYTHON' || fail "see above"
 import sys
 
 from family import connect, indices

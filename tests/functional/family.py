@@ -19,3 +19,7 @@ def connect():
 
 def indices():
     return {name: index for index, name in socket.if_nameindex()}
+
+
+def names():
+    return dict(socket.if_nameindex())

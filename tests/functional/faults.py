@@ -17,7 +17,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Callable
 
-from family import NlError, connect, indices
+from family import NlError, connect, indices, names
 
 # <linux/sockios.h>, <asm/unistd_64.h>
 SIOCSIFHWADDR, SIOCBRADDIF, SIOCBRDELIF = 0x8924, 0x89A2, 0x89A3
@@ -90,12 +90,12 @@ def directories():
 def state():
     """The same, with settings and configured entries."""
     found = directories()
-    names = {index: name for name, index in indices().items()}
+    name_of = names()
     ynl = connect()
     for get, what in (("port-get", {}), ("bridge-get", {}), ("entry-get", {"static": 1})):
         for each in ynl.dump(get, what):
             settings = {kind: value for kind, value in each.items() if kind not in COUNTS}
-            settings |= {kind: names.get(each[kind]) for kind in DEVICES if kind in each}
+            settings |= {kind: name_of.get(each[kind]) for kind in DEVICES if kind in each}
             found[settings.get("ifindex", settings.get("port"))].add(f"{get} {settings}")
     return found
 
@@ -130,17 +130,12 @@ def dump_whole(what):
 
 def directs_nothing():
     """The bridge has a port that gets every copy, whether the module knows it or not."""
-    until = time.monotonic() + (1.5 if "late" not in names_of_ports() else 0)
+    until = time.monotonic() + (1.5 if "late" not in directories() else 0)
     while True:
         assert attribute("br", "n_offloaded") == "0", "the bridge directs frames past a port"
         if time.monotonic() >= until:
             return
         time.sleep(0.02)
-
-
-def names_of_ports():
-    names = {index: name for name, index in indices().items()}
-    return {names[port["ifindex"]] for port in connect().dump("port-get", {})}
 
 
 def operations(path):
@@ -177,7 +172,6 @@ def operations(path):
         return False
 
     first = index["host1"]
-    static = {"port": first, "mac": "02:00:00:00:aa:01"}
     yield Operation(
         "a port joins",
         port(SIOCBRADDIF, "late"),
@@ -224,7 +218,7 @@ def operations(path):
         is_kernels=True,
     )
     yield Operation("a port is asked for", request("port-get", ifindex=first), prepare=reconnect)
-    ynl.do("entry-new", {**static, "static": 1})
+    ynl.do("entry-new", {"port": first, "mac": "02:00:00:00:aa:01", "static": 1})
     for what in ("port-get", "bridge-get", "stats-get", "entry-get"):
         yield Operation(f"dump of {what}", dump_whole(what))
     home = os.open("/proc/self/ns/net", os.O_RDONLY)

@@ -22,8 +22,7 @@ exchange <<PLAN
 hello host1 $G11
 hello host2 $G21
 PLAN
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 faults.py "$LAB/debug" \
-    "${MACLEARN_KO:-$(modinfo --field filename maclearn)}" || fail "see above"
+python3 faults.py "$LAB/debug" "${MACLEARN_KO:-$(modinfo --field filename maclearn)}" || fail "see above"
 
 load_module
 enable host1 host2

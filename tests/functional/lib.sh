@@ -26,6 +26,9 @@ if [[ -z ${LAB:-} ]]; then
     exec unshare --mount --net --propagation private "$BASH" "$0" "$@"
 fi
 
+# family.py is found from anywhere, and the source stays as it is.
+export PYTHONPATH=$PWD PYTHONDONTWRITEBYTECODE=1
+
 # shellcheck disable=SC2034 # for the scripts
 readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G13=02:00:00:00:01:03 \
     G21=02:00:00:00:02:01 G22=02:00:00:00:02:02 G23=02:00:00:00:02:03 \
@@ -283,7 +286,7 @@ listen() {
     shift
     mkfifo "$file.ready"
     : >"$file"
-    tail -f /dev/null --pid $$ | PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 "$@" python3 events.py "$file.ready" >"$file" &
+    tail -f /dev/null --pid $$ | "$@" python3 events.py "$file.ready" >"$file" &
     read -r ready <"$file.ready"
     [[ $ready == ready ]]
 }

@@ -57,7 +57,7 @@ fails_open() {
 wait_until 60 fails_open
 get_attribute br memory
 ((REPLY < table + 500000)) || fail "the table has grown to $REPLY bytes"
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - <<'PYTHON' || fail "see above"
+python3 - <<'PYTHON' || fail "see above"
 from family import NlError, connect, indices
 
 ynl = connect()

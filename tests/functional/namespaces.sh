@@ -17,7 +17,7 @@ ip -batch - <<LINKS
 link add name br index $1 up type bridge ageing_time 0
 link add name inner index $2 up master br type dummy
 LINKS
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - "$2" <<'PYTHON'
+python3 - "$2" <<'PYTHON'
 import select
 import sys
 

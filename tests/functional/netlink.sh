@@ -24,7 +24,7 @@ expect host2 $G11 $G21 count 3
 expect host3 $G11 $G21 count 3
 PLAN
 
-PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - <<'PYTHON' || fail "see above"
+python3 - <<'PYTHON' || fail "see above"
 import os
 import socket
 import sys

@@ -79,7 +79,7 @@ links - <<<"link add name many up type bridge ageing_time 0"
 for ((port = 0; port < ports; port++)); do
     echo "link add name many$port master many type dummy"
 done | links -
-milliseconds=$(PYTHONPATH=. PYTHONDONTWRITEBYTECODE=1 python3 - <<'PYTHON'
+milliseconds=$(python3 - <<'PYTHON'
 import time
 
 from family import connect, indices
