@@ -65,11 +65,13 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
             }
         }
         Learned::NoRoom => {
-            let noted = locked.unplaced.push(key, index);
-            if let Some(port) = port {
-                if noted.is_err() {
-                    port.lose_track(&mut locked);
+            if locked.unplaced.push(key, index).is_err() {
+                match port {
+                    Some(port) => port.lose_track(&mut locked),
+                    None => pr_warn!("no memory to note an address of a bridge's own\n"),
                 }
+            }
+            if let Some(port) = port {
                 // It gets every copy until the table has grown.
                 port.set(&mut locked, Flag::Unsettled, true);
                 port.upkeep.schedule(0);
