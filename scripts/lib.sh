@@ -5,9 +5,12 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${MACLEARN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maclearn}
 root=$cache/root     # a Debian system, / of in-root
-build=$cache/build   # /build there: kernels and modules
-logs=$cache/log
+build=$cache/build   # /build there: kernels
 stamps=$cache/stamp
+# What is built from this checkout is its own: others may use the same root and kernels at the same time.
+checkout=$(sha256sum <<<"$repository" | cut -c1-12)
+out=$cache/checkout/$checkout   # /out in the root
+logs=$out/log
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -55,6 +58,11 @@ make_arguments() {
 	esac
 }
 
+# module_key KIND: what the module for that kernel is made of.
+module_key() {
+	(cd "$repository" && { cat "$stamps/$1" && find Kbuild include rust -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
+}
+
 is_done() {
 	[[ -f $stamps/$1 && $(<"$stamps/$1") == "$2" ]]
 }
@@ -62,10 +70,10 @@ is_done() {
 # step NAME KEY TEXT COMMAND...: run COMMAND unless it was done with the same KEY before. Its output
 # goes to a log file, the end of which is shown upon failure.
 step() {
-	local name=$1 key=$2 text=$3 log=$logs/$1.log start=$SECONDS pid
+	local name=$1 key=$2 text=$3 log=$cache/log/$1.log start=$SECONDS pid
 	shift 3
 	if is_done "$name" "$key"; then return; fi
-	mkdir -p "$logs" "$stamps"
+	mkdir -p "$cache/log" "$stamps"
 	rm -f "$stamps/$name"
 	("$@") >"$log" 2>&1 </dev/null &
 	pid=$!

@@ -13,7 +13,7 @@ use aya::{
 
 use crate::hub::Hub;
 
-const OBJECT: &str = "/build/stock/bench/learn.bpf.o";
+const OBJECT: &str = "/out/bench/learn.bpf.o";
 
 /// By what way a program is run for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -117,13 +117,13 @@ pub fn start(peer: Peer, hub: &Hub, capacity: u32) -> Result<Running> {
             Running::Nothing
         }
         Peer::EmptyHooks => {
-            command("insmod", &["/build/stock/bench/floor.ko"])?;
+            command("insmod", &["/out/bench/floor.ko"])?;
             Running::Floor
         }
         Peer::Floor => {
             command(
                 "insmod",
-                &["/build/stock/bench/floor.ko", &format!("deliver={OWNER}")],
+                &["/out/bench/floor.ko", &format!("deliver={OWNER}")],
             )?;
             Running::Floor
         }
