@@ -10,6 +10,10 @@
 //! does the reader: what was not in this array at the moment of the check, and is in the table, is
 //! in a later one and stays in this or a yet later one. A drained array keeps its `next`, so that
 //! a reader that began there finds the way.
+//!
+//! So "nobody" is true of some moment while the reader looked: that of the first check, if no array
+//! had the entry then; else that at which the entry went from the array that had it, which was not
+//! a move, for the reader would have come to where it moved. It is not true of any later moment.
 
 use core::ptr;
 
@@ -263,13 +267,17 @@ impl<'a> Gap<'a> {
         self.first.unchanged(self.first_seq) && self.second.unchanged(self.second_seq)
     }
 
-    /// A slot for the entry, if it is still missing and none has to be moved for it. Only the writer calls this.
+    /// A slot for the entry, if it is still missing in the whole chain that begins at `chain`, and no
+    /// other has to be moved for it. Only the writer calls this.
     ///
-    /// What was missing is there now only if it was put into the last array, which was this one and still
-    /// is, and then into one of its two buckets.
+    /// It is missing if this array is the only one of the chain now and neither bucket has changed.
+    /// That the reader came here by other arrays proves nothing of those: what it missed there may
+    /// have been put there since. Those that were retired meanwhile were empty, and none of what
+    /// they held can have come here, for it would have changed one of the two buckets.
     #[inline]
-    pub(super) fn room(&self) -> Option<Slot<'a>> {
-        if self.array.next().is_some() || !self.is_unchanged() {
+    pub(super) fn room(&self, chain: &Array) -> Option<Slot<'a>> {
+        let is_all = ptr::eq(self.array, chain) && chain.next().is_none();
+        if !is_all || !self.is_unchanged() {
             return None;
         }
         self.first.room_in_either(self.second)

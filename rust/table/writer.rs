@@ -235,7 +235,7 @@ impl Writer {
         now: Stamp,
         limits: Limits,
     ) -> Option<Learned> {
-        let slot = absence.gap.room()?;
+        let slot = absence.gap.room(self.first())?;
         if usize::from(port) >= MAX_PORTS {
             return Some(Learned::PortLimit);
         }

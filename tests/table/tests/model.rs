@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One writer and one reader, in every order that the memory model allows.
+//! Readers, writers and frames with a new source, in every order that the memory model allows.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test model`.
 
@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use loom::sync::atomic::{AtomicBool, Ordering};
 use maclearn_table_tests::platform::read_lock;
 use maclearn_table_tests::table::Ownership::{Mine, Nobody, Other};
 use maclearn_table_tests::table::*;
@@ -276,5 +277,176 @@ fn slot_is_used_again_for_another_key() {
             learn(writer, other, 2);
         },
         &[(key(1), 2, &[Other, Nobody]), (other, 1, &[Other, Nobody])],
+    );
+}
+
+/// What a walk shows of `key`: its owners, each of which it shows once.
+fn owners(writer: &mut Writer, key: Key) -> Vec<PortIndex> {
+    let mut owners = Vec::new();
+    let mut cursor = writer.cursor();
+    while writer.visit(&mut cursor, 1, |entry| {
+        if entry.key == key {
+            owners.push(entry.port);
+        }
+        Action::Keep
+    }) == Visit::More
+    {}
+    owners.sort_unstable();
+    owners
+}
+
+/// Has port 1 learn `key(1)` as a frame's source is learned: looked for under no lock, and put there
+/// under it. Meanwhile port 2 learns it and the table is resized, each under a hold of the lock of
+/// its own, in the order that `meanwhile` has. In the end both own it.
+fn check_frame(
+    prepare: impl Fn(&mut Writer) + Clone + Send + Sync + 'static,
+    meanwhile: &'static [fn(&mut Writer) -> Option<Retired>],
+) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.max_branches = 10_000;
+    model.check(move || {
+        let (table, mut writer) = Table::new(secret(), 0).unwrap();
+        prepare(&mut writer);
+        let (table, writer) = (Arc::new(table), Arc::new(loom::sync::Mutex::new(writer)));
+        let frame = loom::thread::spawn({
+            let (table, writer) = (table.clone(), writer.clone());
+            move || {
+                let guard = read_lock();
+                let sight = table.refresh_at_once(&guard, key(1), 1, 1);
+                let mut writer = writer.lock().unwrap();
+                let learned = match &sight {
+                    Sight::New(absence) => writer.learn_absent(absence, 1, 1, NO_LIMITS),
+                    Sight::Known | Sight::Unclear => None,
+                };
+                learned.unwrap_or_else(|| writer.learn(key(1), 1, 1, NO_LIMITS, false))
+            }
+        });
+        let mut retired = Vec::new();
+        for step in meanwhile {
+            retired.extend(step(&mut writer.lock().unwrap()));
+        }
+        let learned = frame.join().unwrap();
+        assert!(matches!(learned, Learned::New { .. }), "{learned:?}");
+        let mut writer = writer.lock().unwrap();
+        assert_eq!(owners(&mut writer, key(1)), [1, 2]);
+        for (port, answer) in [(1, Mine), (2, Mine), (3, Other)] {
+            assert_eq!(table.ownership(&read_lock(), key(1), port), answer);
+        }
+    });
+}
+
+fn port_2_learns(writer: &mut Writer) -> Option<Retired> {
+    learn(writer, key(1), 2);
+    None
+}
+
+fn next_array(writer: &mut Writer) -> Option<Retired> {
+    writer.begin_resize(Array::allocate(2, secret()).unwrap());
+    None
+}
+
+fn migrated(writer: &mut Writer) -> Option<Retired> {
+    while writer.migrate(1) == Migration::More {}
+    None
+}
+
+#[test]
+fn absence_is_no_proof_beside_another_frame() {
+    check_frame(|_| (), &[port_2_learns]);
+}
+
+#[test]
+fn absence_is_no_proof_once_the_key_is_in_an_array_before() {
+    check_frame(|_| (), &[port_2_learns, next_array]);
+}
+
+#[test]
+fn absence_is_no_proof_in_an_array_that_is_not_the_last() {
+    check_frame(|_| (), &[next_array, port_2_learns]);
+}
+
+#[test]
+fn absence_is_no_proof_across_a_whole_resize() {
+    check_frame(
+        |_| (),
+        &[port_2_learns, next_array, migrated, Writer::retire],
+    );
+    check_frame(
+        |_| (),
+        &[next_array, migrated, port_2_learns, Writer::retire],
+    );
+}
+
+#[test]
+fn absence_is_no_proof_while_two_resizes_overlap() {
+    check_frame(
+        |writer| drop(next_array(writer)),
+        &[port_2_learns, next_array, migrated, Writer::retire],
+    );
+}
+
+/// Has a reader ask for `key(1)`, which port 1 learns first of all that the writer does. Once that is
+/// learned, every answer is that port 1 owns it, however the arrays change under the reader.
+fn check_reader(
+    preemptions: usize,
+    prepare: impl Fn(&mut Writer) + Clone + Send + Sync + 'static,
+    then: &'static [fn(&mut Writer) -> Option<Retired>],
+) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model.max_branches = 10_000;
+    model.check(move || {
+        let (table, mut writer) = Table::new(secret(), 0).unwrap();
+        prepare(&mut writer);
+        let is_learned = Arc::new(AtomicBool::new(false));
+        let reader = loom::thread::spawn({
+            let is_learned = is_learned.clone();
+            move || {
+                let mut must = is_learned.load(Ordering::Acquire);
+                for _ in 0..2 {
+                    match table.owners(&read_lock(), key(1)) {
+                        // A second reading can't be older than the first.
+                        Owners::One(1) => must = true,
+                        Owners::Nobody if !must => {}
+                        answer => panic!("{answer:?}, and it must be there: {must}"),
+                    }
+                }
+            }
+        });
+        learn(&mut writer, key(1), 1);
+        is_learned.store(true, Ordering::Release);
+        let retired: Vec<_> = then.iter().filter_map(|step| step(&mut writer)).collect();
+        reader.join().unwrap();
+        drop(retired);
+    });
+}
+
+#[test]
+fn learned_key_is_found_while_arrays_come_and_go() {
+    check_reader(3, |_| (), &[next_array, migrated, Writer::retire]);
+}
+
+#[test]
+fn learned_key_is_found_while_two_resizes_overlap() {
+    check_reader(
+        2,
+        |writer| drop(next_array(writer)),
+        &[
+            next_array,
+            migrated,
+            Writer::retire,
+            migrated,
+            Writer::retire,
+        ],
+    );
+}
+
+#[test]
+fn learned_key_is_found_while_another_array_is_linked_half_way() {
+    check_reader(
+        2,
+        |_| (),
+        &[next_array, next_array, migrated, Writer::retire],
     );
 }
