@@ -57,10 +57,9 @@ pub(crate) fn resize(bridge: &Bridge) {
             bridge.set_out_of_memory(false);
             return;
         };
-        let array = {
-            let _charging = bridge.memory.charge();
-            Array::allocate(buckets, new_secret())
-        };
+        let array = bridge
+            .memory
+            .charge(|| Array::allocate(buckets, new_secret()));
         let Ok(array) = array else {
             bridge.set_out_of_memory(true);
             return;

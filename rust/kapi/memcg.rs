@@ -7,10 +7,6 @@
 //! C headers: [`include/linux/memcontrol.h`](srctree/include/linux/memcontrol.h),
 //! [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
 
-use core::marker::PhantomData;
-
-use kernel::types::NotThreadSafe;
-
 use super::bindings;
 
 /// A memory cgroup.
@@ -33,16 +29,18 @@ impl MemoryCgroup {
         Self(unsafe { bindings::maclearn_memcg_of_caller() })
     }
 
-    /// Charges to it what this thread allocates with `GFP_KERNEL_ACCOUNT`, while the result exists.
-    /// Process context.
-    pub(crate) fn charge(&self) -> Charging<'_> {
-        // SAFETY: The cgroup stays valid for longer than the result does.
+    /// Charges to it what this thread allocates with `GFP_KERNEL_ACCOUNT` in `f`. Process context.
+    ///
+    /// Nests: a closure can neither be left undone nor ended out of order.
+    pub(crate) fn charge<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: The cgroup stays valid for as long as it is active: until `f` has returned, during
+        // which `self` is borrowed. Unwinding does not exist in the kernel.
         let previous = unsafe { bindings::maclearn_set_active_memcg(self.0) };
-        Charging {
-            previous,
-            _cgroup: PhantomData,
-            _thread: NotThreadSafe,
-        }
+        let result = f();
+        // SAFETY: It was active on this thread before, and who made it so keeps it valid until this
+        // function has returned.
+        unsafe { bindings::maclearn_set_active_memcg(previous) };
+        result
     }
 }
 
@@ -50,20 +48,5 @@ impl Drop for MemoryCgroup {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the reference is this value's own, or null.
         unsafe { bindings::maclearn_memcg_put(self.0) };
-    }
-}
-
-/// Allocations of this thread are charged to a cgroup while a value exists.
-pub(crate) struct Charging<'a> {
-    previous: *mut bindings::mem_cgroup,
-    _cgroup: PhantomData<&'a MemoryCgroup>,
-    _thread: NotThreadSafe,
-}
-
-impl Drop for Charging<'_> {
-    fn drop(&mut self) {
-        // SAFETY: It was active before, on this thread since the value is not `Send`; who made it
-        // so keeps it valid.
-        unsafe { bindings::maclearn_set_active_memcg(self.previous) };
     }
 }
