@@ -13,7 +13,7 @@ use kernel::{container_of, prelude::*, sync::Arc, types::Opaque};
 use super::bindings;
 
 /// What a [`DelayedWork`] runs.
-pub(crate) trait Job: Send + Sync {
+pub(crate) trait Job: Send + Sync + 'static {
     /// Runs in process context on an unbound workqueue; never twice at once for one work item.
     ///
     /// Returns the delay in jiffies until the next run, or `None` to wait for a

@@ -33,7 +33,7 @@ pub(crate) enum Event<'a> {
 }
 
 /// Who is told.
-pub(crate) trait Listener: Send + Sync {
+pub(crate) trait Listener: Send + Sync + 'static {
     /// Called for each event, in process context with RTNL held.
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl);
 }

@@ -9,7 +9,7 @@ use kernel::{container_of, prelude::*, types::Opaque};
 use super::bindings;
 
 /// What is called for an event of a chain of a certain kind.
-pub(super) trait Notified: Send + Sync {
+pub(super) trait Notified: Send + Sync + 'static {
     /// Takes an event.
     ///
     /// # Safety

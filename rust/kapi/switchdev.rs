@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 }
 
 /// Who is told.
-pub(crate) trait Listener: Send + Sync {
+pub(crate) trait Listener: Send + Sync + 'static {
     /// Called with the port that frames for the entry's address are sent to, or the bridge for
     /// an address of its own. The bridge may hold locks: must not sleep, nor change the database.
     fn event(&self, device: &NetDevice, event: Event);
