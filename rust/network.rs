@@ -18,7 +18,7 @@ use crate::{
         netdevice::NetDevice,
         netfilter::{self, HookEntry},
         notifier::{Event, Listener},
-        pernet::{self, NetHandle, PerNetwork, Slot},
+        pernet::{self, slot_for, NetHandle, PerNetwork},
         rtnl::Rtnl,
         switchdev,
         sysfs::Directory,
@@ -27,8 +27,6 @@ use crate::{
     port::{Flag, Port},
     table::Claims,
 };
-
-static SLOT: Slot = Slot::new();
 
 /// The state of a network namespace.
 ///
@@ -59,11 +57,9 @@ struct Member {
     egress: Option<netfilter::Registration<Bridge>>,
 }
 
-impl PerNetwork for Network {
-    fn slot() -> &'static Slot {
-        &SLOT
-    }
+slot_for!(Network);
 
+impl PerNetwork for Network {
     fn new(net: NetHandle) -> Result<Arc<Self>> {
         let ports = Arc::new(Ports::new()?, GFP_KERNEL_ACCOUNT)?;
         let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);

@@ -9,11 +9,19 @@ use core::{cell::UnsafeCell, marker::PhantomData, mem, ptr};
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::{new_mutex, Arc, Mutex},
+    sync::{
+        atomic::{Atomic, Full, Release},
+        new_mutex, Arc, Mutex,
+    },
     types::Opaque,
 };
 
-use super::{bindings, netdevice::Net};
+use super::{
+    bindings,
+    netdevice::Net,
+    rcu::{self, ReadSection},
+};
+use crate::platform::AtomicU32;
 
 /// A way to a namespace that does not keep it alive and notices that it has died.
 #[derive(Clone)]
@@ -51,40 +59,80 @@ impl NetHandle {
     }
 }
 
-/// The number under which a namespace finds the state of one kind (`net_generic()`).
+/// The number under which a namespace finds the state of type `T` (`net_generic()`).
 ///
 /// # Invariants
 ///
-/// Written by the registration of the state only, before and after any namespace uses it.
-pub(crate) struct Slot(UnsafeCell<c_uint>);
+/// `number` is written by the registration that set `taken`, while nothing is published. While
+/// `published` is not 0 it is that number, and until a grace period after, what a namespace has there
+/// is null or points to a [`State<T>`].
+pub(crate) struct Slot<T> {
+    number: UnsafeCell<c_uint>,
+    published: AtomicU32,
+    taken: Atomic<i32>,
+    _state: PhantomData<fn(T) -> T>,
+}
 
-// SAFETY: By the type invariants nobody writes while others read.
-unsafe impl Sync for Slot {}
+// SAFETY: By the type invariants nobody reads the number while it is written.
+unsafe impl<T> Sync for Slot<T> {}
 
-impl Slot {
-    /// For a `static`.
+impl<T> Slot<T> {
+    /// For [`slot_for`].
     pub(crate) const fn new() -> Self {
-        Self(UnsafeCell::new(0))
+        Self {
+            number: UnsafeCell::new(0),
+            published: AtomicU32::new(0),
+            taken: Atomic::new(0),
+            _state: PhantomData,
+        }
     }
 }
 
+/// A type that has a [`Slot`] of its own. For [`slot_for`].
+///
+/// # Safety
+///
+/// `slot` returns the same one each time.
+pub(crate) unsafe trait HasSlot: Sized + 'static {
+    /// The slot.
+    fn slot() -> &'static Slot<Self>;
+}
+
+/// Gives a type its [`Slot`].
+macro_rules! slot_for {
+    ($type:ty) => {
+        const _: () = {
+            static SLOT: $crate::kapi::pernet::Slot<$type> = $crate::kapi::pernet::Slot::new();
+
+            // SAFETY: There is one static.
+            unsafe impl $crate::kapi::pernet::HasSlot for $type {
+                fn slot() -> &'static $crate::kapi::pernet::Slot<Self> {
+                    &SLOT
+                }
+            }
+        };
+    };
+}
+pub(crate) use slot_for;
+
 /// State that each namespace has one of, from the time the module is loaded or the namespace is
 /// made.
-pub(crate) trait PerNetwork: Send + Sync + Sized + 'static {
-    /// A `static` of this type's own.
-    fn slot() -> &'static Slot;
-
+pub(crate) trait PerNetwork: HasSlot + Send + Sync {
     /// Makes the state of a namespace. Process context.
     fn new(net: NetHandle) -> Result<Arc<Self>>;
 }
 
-/// What a namespace's `net_generic()` area holds.
-struct Area<T> {
+/// What a namespace has a pointer to under a slot's number.
+struct State<T> {
     state: Arc<T>,
     handle: NetHandle,
 }
 
 /// Keeps state of type `T` in every namespace until it is dropped.
+///
+/// # Invariants
+///
+/// The operations are registered, and set the number of the slot of `T`.
 pub(crate) struct Registration<T: PerNetwork> {
     operations: Pin<KBox<Opaque<bindings::pernet_operations>>>,
     _state: PhantomData<T>,
@@ -96,8 +144,26 @@ unsafe impl<T: PerNetwork> Send for Registration<T> {}
 unsafe impl<T: PerNetwork> Sync for Registration<T> {}
 
 impl<T: PerNetwork> Registration<T> {
-    /// Makes the state in every namespace. Must be the only registration of `T`. May sleep.
+    /// Makes the state in every namespace. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there is a registration of `T`, `ENOMEM`, or what [`PerNetwork::new`] returns.
     pub(crate) fn new() -> Result<Self> {
+        let slot = T::slot();
+        if slot.taken.xchg(1, Full) != 0 {
+            return Err(EBUSY);
+        }
+        let registered = Self::register();
+        match &registered {
+            // SAFETY: The slot is this registration's, which has written the number.
+            Ok(_) => slot.published.store_release(unsafe { *slot.number.get() }),
+            Err(_) => slot.taken.store(0, Release),
+        }
+        registered
+    }
+
+    fn register() -> Result<Self> {
         let operations = KBox::pin_init(
             Opaque::ffi_init(|slot: *mut bindings::pernet_operations| {
                 // SAFETY: `slot` is valid for writes; the struct has constant fields, hence a write
@@ -106,8 +172,8 @@ impl<T: PerNetwork> Registration<T> {
                     slot.write(bindings::pernet_operations {
                         init: Some(Self::init),
                         exit: Some(Self::exit),
-                        id: T::slot().0.get(),
-                        size: mem::size_of::<*mut Area<T>>(),
+                        id: T::slot().number.get(),
+                        size: mem::size_of::<*mut State<T>>(),
                         ..mem::zeroed()
                     });
                 }
@@ -116,22 +182,35 @@ impl<T: PerNetwork> Registration<T> {
         )?;
         // SAFETY: The operations stay in place, since they are pinned, until `drop`.
         to_result(unsafe { bindings::register_pernet_subsys(operations.get()) })?;
+        // INVARIANT: They were just registered.
         Ok(Self {
             operations,
             _state: PhantomData,
         })
     }
 
+    /// Where `net` has the pointer to its state.
+    ///
     /// # Safety
     ///
-    /// Called by the namespace code, with a namespace that is being set up.
+    /// Called by one of the operations, with their `net`.
+    unsafe fn place_in(net: *mut bindings::net) -> *mut *mut State<T> {
+        // SAFETY: The number is set while the operations are called, and does not change then.
+        unsafe { bindings::maclearn_net_generic(net, *T::slot().number.get()).cast() }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the namespace code, with a namespace that is being set up, or that is there when the
+    /// operations are registered.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         let make = || {
             let handle = NetHandle::new(net)?;
             let state = T::new(handle.clone())?;
-            let area = KBox::new(Area { state, handle }, GFP_KERNEL_ACCOUNT)?;
-            // SAFETY: The namespace has an area of a pointer's size for this slot.
-            unsafe { *area_of::<T>(net) = KBox::into_raw(area) };
+            let state = KBox::new(State { state, handle }, GFP_KERNEL_ACCOUNT)?;
+            // SAFETY: The namespace has a place of a pointer's size, which nobody looks at before it is
+            // set up and the number is published.
+            unsafe { *Self::place_in(net) = KBox::into_raw(state) };
             Ok(())
         };
         match make() {
@@ -142,44 +221,71 @@ impl<T: PerNetwork> Registration<T> {
 
     /// # Safety
     ///
-    /// Called by the namespace code, with a namespace that is at its end.
+    /// Called by the namespace code, with a namespace that is at its end, or when the operations are
+    /// unregistered.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
-        // SAFETY: As in `init`, which has put a box there or was not successful.
-        let area = unsafe { mem::replace(&mut *area_of::<T>(net), ptr::null_mut()) };
-        if !area.is_null() {
-            // SAFETY: The pointer came from `KBox::into_raw`, and nobody looks for state in a
-            // namespace at its end.
-            let area = unsafe { KBox::from_raw(area) };
-            area.handle.0.net.lock().0 = ptr::null_mut();
+        // SAFETY: As in `init`. Nobody looks there any more: in a namespace at its end there is neither a
+        // device nor a socket, and before the operations are unregistered a grace period has passed
+        // since the number was published.
+        let state = unsafe { mem::replace(&mut *Self::place_in(net), ptr::null_mut()) };
+        if state.is_null() {
+            // `init` failed.
+            return;
         }
+        // SAFETY: The pointer came from `KBox::into_raw`.
+        let State { state, handle } = KBox::into_inner(unsafe { KBox::from_raw(state) });
+        // What it has registered in the namespace goes while there is still a way to that.
+        drop(state);
+        handle.0.net.lock().0 = ptr::null_mut();
     }
 }
 
 impl<T: PerNetwork> Drop for Registration<T> {
     fn drop(&mut self) {
-        // SAFETY: It was registered by `new`.
+        let slot = T::slot();
+        slot.published.store_relaxed(0);
+        rcu::wait_for_readers();
+        // SAFETY: By the type invariants they are registered.
         unsafe { bindings::unregister_pernet_subsys(self.operations.get()) };
-        // SAFETY: Nobody asks for state any more: who does was unregistered first.
-        unsafe { *T::slot().0.get() = 0 };
+        slot.taken.store(0, Release);
     }
 }
 
-/// # Safety
-///
-/// `net` is valid and `T` registered there, or about to be.
-unsafe fn area_of<T: PerNetwork>(net: *mut bindings::net) -> *mut *mut Area<T> {
-    // SAFETY: By the safety requirement and the slot's invariants.
-    unsafe { bindings::maclearn_net_generic(net, *T::slot().0.get()).cast() }
-}
-
-/// The state of a namespace, while a [`Registration`] of `T` exists.
+/// The state of a namespace, while a [`Registration`] of `T` exists. Any context.
 pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
-    // SAFETY: By the slot's invariants: 0 is no slot.
-    if unsafe { *T::slot().0.get() } == 0 {
-        return None;
+    ReadSection::enter(|_section| {
+        let number = T::slot().published.load_acquire();
+        if number == 0 {
+            return None;
+        }
+        // SAFETY: By the slot's invariants, in a read-side section. The namespace has not come to its
+        // end since `net` is valid: its devices and sockets go first.
+        let state: *mut State<T> =
+            unsafe { *bindings::maclearn_net_generic(net.as_raw(), number).cast() };
+        // SAFETY: As above.
+        unsafe { state.as_ref() }.map(|state| state.state.clone())
+    })
+}
+
+#[kernel::macros::kunit_tests(maclearn_pernet)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    slot_for!(Nothing);
+
+    impl PerNetwork for Nothing {
+        fn new(_net: NetHandle) -> Result<Arc<Self>> {
+            Ok(Arc::new(Self, GFP_KERNEL)?)
+        }
     }
-    // SAFETY: The slot is registered. The namespace has not come to its end since `net` is valid:
-    // its devices and sockets go first.
-    let area = unsafe { (*area_of::<T>(net.as_raw())).as_ref() };
-    area.map(|area| area.state.clone())
+
+    #[test]
+    fn a_type_is_registered_once_at_a_time() -> Result {
+        let first = Registration::<Nothing>::new()?;
+        assert!(Registration::<Nothing>::new().is_err());
+        drop(first);
+        Registration::<Nothing>::new().map(drop)
+    }
 }
