@@ -35,7 +35,12 @@ impl Hook<Ports> for PreRouting {
     const PRIORITY: Priority = Priority::Last;
 
     #[inline(always)]
-    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    fn run<'a>(
+        ports: &Ports,
+        device: &NetDevice,
+        frame: Frame<'a>,
+        context: &HookContext,
+    ) -> Verdict<'a> {
         let section = context.section();
         match ports
             .get_at_once(device, section)
@@ -55,7 +60,12 @@ impl Hook<Ports> for LocalIn {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    fn run<'a>(
+        ports: &Ports,
+        device: &NetDevice,
+        frame: Frame<'a>,
+        context: &HookContext,
+    ) -> Verdict<'a> {
         if Mark::may_learn_when_admitted(frame.mark())
             && learn_admitted(ports, device, &frame, context) == Admission::Drop
         {
@@ -75,7 +85,12 @@ impl Hook<Ports> for Forward {
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
-    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    fn run<'a>(
+        ports: &Ports,
+        device: &NetDevice,
+        frame: Frame<'a>,
+        context: &HookContext,
+    ) -> Verdict<'a> {
         match ports.get_at_once(device, context.section()) {
             Some(port) if !Mark::may_learn_when_admitted(frame.mark()) => {
                 filter(port, false, frame, context)
@@ -92,7 +107,12 @@ impl Hook<Ports> for LocalOut {
     const POINT: Point = Point::LocalOut;
     const PRIORITY: Priority = Priority::First;
 
-    fn run(ports: &Ports, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict {
+    fn run<'a>(
+        ports: &Ports,
+        device: &NetDevice,
+        frame: Frame<'a>,
+        context: &HookContext,
+    ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
             Some(port) => filter(port, true, frame, context),
             None => frame.accept(),
@@ -108,12 +128,12 @@ impl Hook<Bridge> for BridgeEgress {
     const POINT: Point = Point::DeviceEgress;
     const PRIORITY: Priority = Priority::Last;
 
-    fn run(
+    fn run<'a>(
         bridge: &Bridge,
         device: &NetDevice,
-        mut frame: Frame<'_>,
+        mut frame: Frame<'a>,
         context: &HookContext,
-    ) -> Verdict {
+    ) -> Verdict<'a> {
         let vlan = if kernel_bridge::filters_vlans(device) {
             classify(bridge, device, &frame, context)
         } else {
@@ -126,7 +146,7 @@ impl Hook<Bridge> for BridgeEgress {
 
 /// Marks a frame that enters through `port` and learns its source.
 #[inline(always)]
-fn enter(port: &Port, frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn enter<'a>(port: &Port, frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
     if kernel_bridge::filters_vlans(&port.bridge.device) {
         enter_filtered(port, frame, context)
     } else {
@@ -136,7 +156,7 @@ fn enter(port: &Port, frame: Frame<'_>, context: &HookContext) -> Verdict {
 
 /// The same on a bridge that filters VLANs.
 #[inline(never)]
-fn enter_filtered(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn enter_filtered<'a>(port: &Port, mut frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
     match classify(&port.bridge, &port.device, &frame, context) {
         Some(vlan) => enter_vlan(port, vlan, frame, context),
         None => {
@@ -148,7 +168,12 @@ fn enter_filtered(port: &Port, mut frame: Frame<'_>, context: &HookContext) -> V
 
 /// The same, the VLAN being known.
 #[inline(always)]
-fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn enter_vlan<'a>(
+    port: &Port,
+    vlan: u16,
+    mut frame: Frame<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
     let bridge = &*port.bridge;
     bridge.memo.clear(context);
     let mark = Mark::new(vlan);
@@ -174,13 +199,13 @@ fn enter_vlan(port: &Port, vlan: u16, mut frame: Frame<'_>, context: &HookContex
 /// table's, since some may be configured and stay.
 #[cold]
 #[inline(never)]
-fn enter_unclear(
+fn enter_unclear<'a>(
     port: &Port,
     mark: Mark,
     key: Key,
-    frame: Frame<'_>,
+    frame: Frame<'a>,
     context: &HookContext,
-) -> Verdict {
+) -> Verdict<'a> {
     let bridge = &*port.bridge;
     let now = bridge.now() as Stamp;
     match bridge
@@ -195,14 +220,14 @@ fn enter_unclear(
 
 /// Learns the source of a frame, which nobody owned if `absence` says so.
 #[inline(never)]
-fn enter_new(
+fn enter_new<'a>(
     port: &Port,
     mark: Mark,
     key: Key,
     absence: Option<&Absence<'_>>,
-    mut frame: Frame<'_>,
+    mut frame: Frame<'a>,
     context: &HookContext,
-) -> Verdict {
+) -> Verdict<'a> {
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
         frame.set_mark(mark.learning_when_admitted().to_bits(port.secret));
@@ -253,7 +278,12 @@ fn learn_admitted(
 /// Does what [`Forward`] does where that takes more than a look: its own path stays short so.
 #[cold]
 #[inline(never)]
-fn forward(ports: &Ports, frame: Frame<'_>, context: &HookContext, device: &NetDevice) -> Verdict {
+fn forward<'a>(
+    ports: &Ports,
+    frame: Frame<'a>,
+    context: &HookContext,
+    device: &NetDevice,
+) -> Verdict<'a> {
     let Some(port) = ports.get(device, context.section()) else {
         return frame.accept();
     };
@@ -271,7 +301,7 @@ fn forward(ports: &Ports, frame: Frame<'_>, context: &HookContext, device: &NetD
 /// Passes or suppresses a copy that leaves through `port`, of a frame that the bridge device sent
 /// (`is_local`) or that it forwards.
 #[inline(always)]
-fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn filter<'a>(port: &Port, is_local: bool, frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
     let flags = port.flags();
     if !flags.has(Flag::Enabled) {
         return frame.accept();
@@ -296,7 +326,12 @@ fn filter(port: &Port, is_local: bool, frame: Frame<'_>, context: &HookContext) 
 /// The same for the first copy of a frame: notes for the others who owns the destination.
 // Frame and context stand where the hook gets them, so that no copy pays for moving them.
 #[inline(never)]
-fn filter_first(flags: Flags, frame: Frame<'_>, context: &HookContext, port: &Port) -> Verdict {
+fn filter_first<'a>(
+    flags: Flags,
+    frame: Frame<'a>,
+    context: &HookContext,
+    port: &Port,
+) -> Verdict<'a> {
     let bridge = &*port.bridge;
     let mark = Mark::from_bits(frame.mark(), port.secret).filter(|mark| !mark.is_local());
     let Some(mark) = mark else {
@@ -315,13 +350,13 @@ fn filter_first(flags: Flags, frame: Frame<'_>, context: &HookContext, port: &Po
 /// destination several ports own.
 #[cold]
 #[inline(never)]
-fn filter_closely(
+fn filter_closely<'a>(
     flags: Flags,
-    frame: Frame<'_>,
+    frame: Frame<'a>,
     context: &HookContext,
     port: &Port,
     is_local: bool,
-) -> Verdict {
+) -> Verdict<'a> {
     match look_up(port, is_local, &frame, context) {
         Some(ownership) => conclude(port, frame, context, flags, ownership),
         None => pass::<{ Counter::PassedUnknown as usize }>(port, frame, context),
@@ -330,13 +365,13 @@ fn filter_closely(
 
 /// The same, the owners of the destination being known.
 #[inline(always)]
-fn conclude(
+fn conclude<'a>(
     port: &Port,
-    frame: Frame<'_>,
+    frame: Frame<'a>,
     context: &HookContext,
     flags: Flags,
     ownership: Ownership,
-) -> Verdict {
+) -> Verdict<'a> {
     match decide(ownership, flags.policy()) {
         Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame, context),
         Decision::PassFailingOpen => {
@@ -353,7 +388,11 @@ fn conclude(
 }
 
 #[inline(always)]
-fn pass<const COUNTER: usize>(port: &Port, frame: Frame<'_>, context: &HookContext) -> Verdict {
+fn pass<'a, const COUNTER: usize>(
+    port: &Port,
+    frame: Frame<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
     count::<COUNTER>(port, &frame, context);
     frame.accept()
 }

@@ -110,9 +110,14 @@ pub(crate) trait Hook<C> {
     /// Its place among others there.
     const PRIORITY: Priority;
 
-    /// Decides on a frame that enters or leaves through `device`. Must be quick: it runs for every frame
-    /// at that point.
-    fn run(shared: &C, device: &NetDevice, frame: Frame<'_>, context: &HookContext) -> Verdict;
+    /// Decides on a frame that enters or leaves through `device`, and returns the verdict on that very
+    /// frame. Must be quick: it runs for every frame at that point.
+    fn run<'a>(
+        shared: &C,
+        device: &NetDevice,
+        frame: Frame<'a>,
+        context: &HookContext,
+    ) -> Verdict<'a>;
 }
 
 /// One hook, as a value to register.
@@ -232,14 +237,19 @@ impl<C: Send + Sync + 'static> Registration<C> {
             hook.priv_ = Arc::as_ptr(&shared).cast_mut().cast();
             ops.push(hook, GFP_KERNEL_ACCOUNT)?;
         }
-        net.with(|net| {
+        let registered = net.with(|net| {
             // SAFETY: `net` is valid, and the entries stay in place, in the vector's buffer, until
-            // `drop`.
+            // `drop`, or below until no call can be under way.
             to_result(unsafe {
                 bindings::nf_register_net_hooks(net.as_raw(), ops.as_ptr(), ops.len() as u32)
             })
-        })
-        .ok_or(ENOENT)??;
+        });
+        if let Some(Err(error)) = registered {
+            // The first of them may have been registered for a moment, and a CPU may still be there.
+            rcu::wait_for_readers();
+            return Err(error);
+        }
+        registered.ok_or(ENOENT)??;
         // INVARIANT: They were just registered.
         Ok(Self {
             ops,

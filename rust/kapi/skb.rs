@@ -45,10 +45,14 @@ pub(crate) struct VlanTag {
 /// is in the linear part.
 pub(crate) struct Frame<'a> {
     skb: NonNull<bindings::sk_buff>,
-    _hook: PhantomData<&'a mut bindings::sk_buff>,
+    _call: Call<'a>,
 }
 
-impl Frame<'_> {
+/// Which call of a hook something belongs to. The lifetime neither grows nor shrinks, so that what
+/// belongs to one call can't be passed off as another's.
+type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+
+impl<'a> Frame<'a> {
     /// Wraps the `skb` of a hook.
     ///
     /// # Safety
@@ -61,7 +65,7 @@ impl Frame<'_> {
         // INVARIANT: By the safety requirement.
         Self {
             skb,
-            _hook: PhantomData,
+            _call: PhantomData,
         }
     }
 
@@ -204,33 +208,39 @@ impl Frame<'_> {
 
     /// Lets the frame go on its way.
     #[inline(always)]
-    pub(crate) fn accept(self) -> Verdict {
-        Verdict(bindings::NF_ACCEPT)
+    pub(crate) fn accept(self) -> Verdict<'a> {
+        Verdict(bindings::NF_ACCEPT, PhantomData)
     }
 
     /// Drops the frame, visible to drop monitors.
     #[inline(always)]
-    pub(crate) fn drop(self) -> Verdict {
-        Verdict(bindings::NF_DROP)
+    pub(crate) fn drop(self) -> Verdict<'a> {
+        Verdict(bindings::NF_DROP, PhantomData)
     }
 
     /// Frees the frame as one that has been dealt with (`consume_skb()`), invisible to drop
     /// monitors.
     #[inline(always)]
-    pub(crate) fn consume(self) -> Verdict {
+    pub(crate) fn consume(self) -> Verdict<'a> {
         // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter
         // that it is gone.
         unsafe { bindings::maclearn_consume_skb(self.skb.as_ptr()) };
-        Verdict(bindings::NF_STOLEN)
+        Verdict(bindings::NF_STOLEN, PhantomData)
     }
 }
 
-/// What a hook decided. Made only by giving up a [`Frame`], so that no frame is used after the
-/// decision.
+/// What a hook decided about the frame of the call `'a`. Made only by giving up that [`Frame`], so that
+/// no frame is used after the decision, and none is decided on in the place of another.
+///
+/// ```compile_fail
+/// fn run<'a>(mine: Frame<'a>, other: Frame<'_>) -> Verdict<'a> {
+///     other.accept()
+/// }
+/// ```
 #[must_use]
-pub(crate) struct Verdict(u32);
+pub(crate) struct Verdict<'a>(u32, Call<'a>);
 
-impl Verdict {
+impl Verdict<'_> {
     /// The value that netfilter expects.
     #[inline(always)]
     pub(super) fn into_raw(self) -> u32 {
