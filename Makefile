@@ -7,7 +7,7 @@ OUTPUT := $(CURDIR)/build
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install clean root kernels vm-module uml-module debug-module \
-	demo check check-quick check-debug bench bench-quick help
+	demo check check-quick check-debug check-kernels bench bench-quick help
 
 module: rust-metadata ## build maclearn.ko for KDIR (default: the running kernel) in build/
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
@@ -54,6 +54,9 @@ check-quick: ## the tests that need neither QEMU nor the debug kernel
 
 check-debug: ## KUnit and functional scripts in the UML debug kernel
 	@scripts/check debug
+
+check-kernels: ## the functional scripts on other stock kernels, or on KERNELS, such as 7.3-rt-amd64
+	@scripts/check kernels $(KERNELS)
 
 bench: ## count instructions a frame, beside other ways to do the same, on a stock kernel
 	@scripts/bench

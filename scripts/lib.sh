@@ -12,9 +12,17 @@ checkout=$(sha256sum <<<"$repository" | cut -c1-12)
 out=$cache/checkout/$checkout   # /out in the root
 logs=$out/log
 
+# What the functional scripts run, of the crates in tests/.
+tools=(frames netlink)
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
+}
+
+# need OPTION PATTERN WHAT [VALUE]: VALUE is one that the option can have, which is WHAT
+need() {
+	[[ ${4:-} =~ ^($2)$ ]] || die "$1 needs $3, not '${4:-}'"
 }
 
 need_root() {
@@ -48,19 +56,37 @@ kernel_source() {
 	echo "/usr/src/linux-source-$(cut -d. -f1,2 <<<"$release")"
 }
 
+# release_of KIND: of a stock kernel; that of any but the newest is its KIND as well.
+release_of() {
+	if [[ $1 == stock ]]; then kernel_release; else echo "$1"; fi
+}
+
 # make_arguments KIND: what make needs for that kernel and for modules of it.
 make_arguments() {
 	case $1 in
-	stock) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	stock | [0-9].*-amd64) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
-	*) die "no such kernel: $1 (stock, uml or debug)" ;;
+	*) die "no such kernel: '$1' (stock, uml, debug, or another release of Debian's)" ;;
 	esac
+}
+
+# need_kernel KIND: that kernel is known, and there
+need_kernel() {
+	make_arguments "$1" >/dev/null
+	[[ -f $stamps/$1 ]] ||
+		die "the $1 kernel is not there: run 'make root', 'make kernels', or 'scripts/root RELEASE'"
 }
 
 # module_key KIND: what the module for that kernel is made of.
 module_key() {
 	(cd "$repository" && { cat "$stamps/$1" && find Kbuild include rust -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
+}
+
+# build_tool TOOL: it is /out/cargo-target/release/TOOL then
+build_tool() {
+	"$repository/scripts/in-root" cargo build --quiet --release --locked \
+		--manifest-path "/src/maclearn/tests/$1/Cargo.toml"
 }
 
 is_done() {
