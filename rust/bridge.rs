@@ -14,7 +14,7 @@ use crate::{
     fdb,
     kapi::{
         bh_lock::{new_bh_lock, BhDisabled, BhLock},
-        clock,
+        bridge as kernel_bridge, clock,
         delayed_work::DelayedWork,
         device_map::{Anchor, OnDevice},
         genetlink::has_listeners,
@@ -31,6 +31,7 @@ use crate::{
     parameters,
     platform::AtomicU32,
     port::{Counter, Defaults, Flag, Port, PortChange},
+    quiet::Quiet,
     table::{
         Action, Claims, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Unpublished,
         Visit, MAX_PORTS,
@@ -95,6 +96,12 @@ pub(crate) struct Bridge {
     /// What ports that join get.
     pub(crate) defaults: Defaults,
     tracked: AtomicU32,
+    /// The ports that can't receive.
+    pub(crate) quiet: Quiet,
+    /// A port has left a VLAN, and what was learned there is still to be forgotten.
+    left_vlan: AtomicU32,
+    /// Whether what is in the table was learned while VLANs were filtered.
+    was_filtering: AtomicU32,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
     all_published: AtomicU32,
@@ -162,6 +169,9 @@ impl Bridge {
                 ageing: AtomicU32::new(ageing.to_bits()),
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
+                quiet: Quiet::new(),
+                left_vlan: AtomicU32::new(0),
+                was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
                 all_published: AtomicU32::new(0),
@@ -255,6 +265,40 @@ impl Bridge {
     /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
     pub(crate) fn set_tracked(&self, on: bool) {
         self.tracked.store_relaxed(on.into());
+    }
+
+    /// Whether a port has left a VLAN in which it may have learned.
+    pub(crate) fn has_left_vlan(&self) -> bool {
+        self.left_vlan.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::has_left_vlan`].
+    pub(crate) fn set_left_vlan(&self, on: bool) {
+        self.left_vlan.store_relaxed(on.into());
+    }
+
+    /// Forgets what was learned while VLANs were filtered if they no longer are, and the other way
+    /// round: it would be wrong by the time that it ruled again. RTNL; may sleep.
+    pub(crate) fn follow_vlan_filtering(&self) {
+        let filters = self.filters_vlans();
+        if filters == (self.was_filtering.load_relaxed() != 0) {
+            return;
+        }
+        // Frames that entered before are learned by then.
+        rcu::wait_for_readers();
+        let walk = self.walk.lock();
+        let is_complete = self.visit_all(Kind::Deleted, |_, entry| {
+            if (entry.key.vlan() != 0) == filters {
+                Action::Keep
+            } else {
+                Action::Withdraw(Claims::LEARNED)
+            }
+        });
+        drop(walk);
+        if is_complete {
+            self.was_filtering.store_relaxed(filters.into());
+        }
+        self.ask_for_upkeep();
     }
 
     /// Whether a sweep for aged entries is under way.
@@ -382,12 +426,12 @@ impl Bridge {
     /// published is taken back from the bridge.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
-    /// not for ever. The caller holds [`Bridge::walk`].
+    /// not for ever: whether every entry was shown. The caller holds [`Bridge::walk`].
     pub(crate) fn visit_all(
         &self,
         removal: Kind,
         mut action: impl FnMut(&BhDisabled, Entry) -> Action,
-    ) {
+    ) -> bool {
         let listening = has_listeners(&self.device);
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
@@ -417,9 +461,10 @@ impl Bridge {
                 }
             };
             if result == Visit::Complete {
-                break;
+                return true;
             }
         }
+        false
     }
 
     /// Forgets everything that a port owns, which has [`Flag::Gone`] and so gets nothing new.
@@ -527,7 +572,7 @@ impl Bridge {
 
     /// Whether the bridge filters VLANs.
     pub(crate) fn filters_vlans(&self) -> bool {
-        crate::kapi::bridge::filters_vlans(&self.device)
+        kernel_bridge::filters_vlans(&self.device)
     }
 
     /// Settles what could not be decided on the packet path: whether ports that could not learn a

@@ -81,19 +81,17 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     }
 }
 
+/// What was learned goes with the entry: the bridge has aged it, or moved it to another port, or it
+/// was deleted or flushed, with or without its port. Who still sends from there is learned anew.
 fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     let key = Key::new(entry.vid, entry.mac);
-    if !entry.is_configured {
-        // It may be one that the bridge was given by `offload`, and may be given again.
-        if bridge.table.published() != 0 {
-            bridge.writer.lock().disown_published(key);
-        }
-        return;
-    }
+    let claims = Claims::BRIDGE.and(Claims::LEARNED);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
     let mut locked = bridge.writer.lock();
     locked.unplaced.forget(|other, _| other == key);
-    if locked.withdraw(key, index, Claims::BRIDGE) && locked.claims(key, index) == Claims::NONE {
+    // It may be one that the bridge was given by `offload`.
+    locked.disown_published(key);
+    if locked.withdraw(key, index, claims) && locked.claims(key, index) == Claims::NONE {
         if let Some(port) = port {
             locked.note(Kind::Deleted, port, Some(key));
         }

@@ -19,7 +19,8 @@ use crate::{
     learning::{learn, Admission},
     mark::Mark,
     port::{Counter, Flag, Flags, Port},
-    table::{Absence, Key, Ownership, Sight, Stamp, Use},
+    quiet,
+    table::{Absence, Key, Owners, Ownership, Sight, Stamp, Use},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -338,7 +339,11 @@ fn filter_first<'a>(
         return filter_closely(flags, frame, context, port, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
-    let owners = bridge.table.owners(context.section(), key);
+    let owners = match bridge.table.owners(context.section(), key) {
+        // Each copy looks closely.
+        Owners::One(owner) if bridge.quiet.has(owner) => Owners::Several,
+        owners => owners,
+    };
     bridge.memo.note(context, key, owners);
     match owners.seen_from(port.index) {
         Some(ownership) => conclude(port, frame, context, flags, ownership),
@@ -420,12 +425,12 @@ fn look_up(
         Some(mark) => mark.vlan(),
         None => vlan_of_unmarked(port, frame, context)?,
     };
+    let (bridge, section) = (&*port.bridge, context.section());
     let key = Key::from_parts(vlan, frame.destination());
-    Some(
-        port.bridge
-            .table
-            .ownership(context.section(), key, port.index),
-    )
+    match bridge.table.ownership(section, key, port.index) {
+        Ownership::Other if quiet::are_owners(bridge, key, section) => Some(Ownership::Nobody),
+        ownership => Some(ownership),
+    }
 }
 
 /// The VLAN of a copy that no hook has marked, if it still shows.

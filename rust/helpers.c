@@ -26,6 +26,16 @@ bool maclearn_is_bridge_port(const struct net_device *dev)
 	return netif_is_bridge_port(dev);
 }
 
+bool maclearn_is_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+bool maclearn_has_carrier(const struct net_device *dev)
+{
+	return netif_carrier_ok(dev);
+}
+
 unsigned int maclearn_count_ports(struct net_device *bridge)
 {
 	struct net_device *port;

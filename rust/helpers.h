@@ -21,6 +21,8 @@ enum maclearn_layout {
 
 bool maclearn_is_bridge(const struct net_device *dev);
 bool maclearn_is_bridge_port(const struct net_device *dev);
+bool maclearn_is_running(const struct net_device *dev);
+bool maclearn_has_carrier(const struct net_device *dev);
 unsigned int maclearn_count_ports(struct net_device *bridge);
 struct net *maclearn_dev_net(const struct net_device *dev);
 struct kobject *maclearn_dev_kobject(struct net_device *dev);

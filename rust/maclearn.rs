@@ -24,6 +24,7 @@ mod offload;
 mod parameters;
 mod platform;
 mod port;
+mod quiet;
 #[allow(
     dead_code,
     unreachable_pub,

@@ -19,12 +19,14 @@ use crate::{
         netfilter::{self, HookEntry},
         notifier::{Event, Listener},
         pernet::{self, slot_for, NetHandle, PerNetwork},
+        rcu::ReadSection,
         rtnl::Rtnl,
-        switchdev,
+        switchdev::{self, Change, ChangeListener},
         sysfs::Directory,
     },
     offload,
     port::{Flag, Port},
+    quiet,
     table::Claims,
 };
 
@@ -250,13 +252,19 @@ impl Network {
     }
 
     /// A device became a port.
-    fn join(self: &Arc<Self>, device: &NetDevice, bridge_device: &NetDevice) -> Result {
+    fn join(
+        self: &Arc<Self>,
+        device: &NetDevice,
+        bridge_device: &NetDevice,
+        rtnl: &Rtnl,
+    ) -> Result {
         let bridge = self.add_bridge(bridge_device)?;
         let joined = self.add_port(&bridge, device);
         if joined.is_err() {
             // It is a port all the same, and gets every copy.
             offload::close(&bridge);
         }
+        self.look_at_port(device, rtnl);
         joined
     }
 
@@ -296,12 +304,17 @@ impl Network {
             let mut locked = bridge.writer.lock();
             port.set(&mut locked, Flag::Enabled, false);
             port.set(&mut locked, Flag::Gone, true);
+            bridge.quiet.set(&mut locked, port.index, true);
         }
         self.ports.remove([&*port.device]);
         self.every_port.remove([&*port.device]);
         bridge.purge(port);
         // While the port's number still tells which it was.
         events::send(bridge);
+        // Its number is another's from here on.
+        bridge
+            .quiet
+            .set(&mut bridge.writer.lock(), port.index, false);
         bridge
             .ports
             .lock()
@@ -414,6 +427,7 @@ impl Members {
 pub(crate) struct Follower {
     /// What follows the bridges' own databases. They are asked for what was there before.
     databases: switchdev::Registration<fdb::Follower>,
+    _changes: switchdev::ChangeRegistration<Changes>,
     /// The state of the namespaces, which is there for as long as anything is followed.
     _networks: pernet::Registration<Network>,
 }
@@ -424,6 +438,7 @@ impl Follower {
         let networks = pernet::Registration::new()?;
         Ok(Self {
             databases: switchdev::Registration::new(fdb::Follower)?,
+            _changes: switchdev::ChangeRegistration::new(Changes)?,
             _networks: networks,
         })
     }
@@ -439,7 +454,7 @@ impl Listener for Follower {
                 network.add_bridge(device).map(|_| ())
             }
             Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
-                Some(bridge) => network.join(device, bridge).and_then(|()| {
+                Some(bridge) => network.join(device, bridge, rtnl).and_then(|()| {
                     let replayed = self.databases.replay(device, rtnl);
                     if replayed.is_err() {
                         network.lose_track(device);
@@ -451,14 +466,17 @@ impl Listener for Follower {
             Event::UpperChanged {
                 upper,
                 linked: true,
-            } if kernel_bridge::is_bridge(upper) => network.join(device, upper),
+            } if kernel_bridge::is_bridge(upper) => network.join(device, upper, rtnl),
             Event::UpperChanged {
                 upper,
                 linked: false,
             } if kernel_bridge::is_bridge(upper) => network.forget(device),
             Event::UpperChanged { .. } => Ok(()),
             Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
-            Event::Changed => Ok(()),
+            Event::Changed => {
+                network.look_at_port(device, rtnl);
+                Ok(())
+            }
             Event::AddressChanged => network.address_changed(device),
             Event::Unregistering if kernel_bridge::is_bridge(device) => {
                 network.remove_bridge(device);
@@ -476,7 +494,45 @@ impl Listener for Follower {
     }
 }
 
+/// Follows what the bridge says of its state and that of its ports.
+struct Changes;
+
+impl ChangeListener for Changes {
+    fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl) {
+        let Some(network) = pernet::get::<Network>(device.net()) else {
+            return;
+        };
+        match change {
+            Change::PortState => network.look_at_port(device, rtnl),
+            Change::AgeingTime => {
+                if let Some(bridge) = network.bridge(device) {
+                    bridge.ask_for_upkeep();
+                }
+            }
+            Change::VlanFiltering => {
+                if let Some(bridge) = network.bridge(device) {
+                    bridge.follow_vlan_filtering();
+                }
+            }
+            Change::VlanLeft => ReadSection::enter(|section| {
+                if let Some(port) = network.every_port.get(device, section) {
+                    port.bridge.set_left_vlan(true);
+                    port.upkeep.schedule(0);
+                }
+            }),
+        }
+    }
+}
+
 impl Network {
+    fn look_at_port(&self, device: &NetDevice, rtnl: &Rtnl) {
+        ReadSection::enter(|section| {
+            if let Some(port) = self.every_port.get(device, section) {
+                quiet::look(port, rtnl);
+            }
+        });
+    }
+
     fn forget(&self, device: &NetDevice) -> Result {
         if let Some(port) = self.port(device) {
             self.leave(&port);

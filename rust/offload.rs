@@ -87,6 +87,12 @@ pub(crate) fn shut(bridge: &Bridge) -> bool {
     bridge.gate.lock().close()
 }
 
+/// Has the upkeep look once more for what can be published.
+pub(crate) fn reconsider(bridge: &Bridge) {
+    bridge.gate.lock().done = None;
+    bridge.set_all_published(false);
+}
+
 /// Takes all keys back, and lets no more be published. May sleep.
 pub(crate) fn close(bridge: &Bridge) {
     bridge.gate.lock().close();
@@ -189,7 +195,9 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                 let is_candidate = !entry.is_published
                     && !entry.claims.has(Claims::BRIDGE)
-                    && entry.port != BRIDGE_ITSELF;
+                    && entry.port != BRIDGE_ITSELF
+                    // Its frames would be lost.
+                    && !bridge.quiet.has(entry.port);
                 if is_candidate {
                     // There is room for all that the buckets can hold.
                     let _ = keys.push_within_capacity(entry.key);

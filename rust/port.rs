@@ -82,6 +82,8 @@ pub(crate) enum Flag {
     AtLimit = 1 << 7,
     /// What the bridge's own database has for the port is not known for lack of memory.
     LostTrack = 1 << 8,
+    /// It has become quiet, and what was learned there is still to be forgotten.
+    Forgetting = 1 << 9,
 }
 
 /// The [`Flag`]s of a port at one time.

@@ -10,6 +10,7 @@ use crate::{
     kapi::{clock, delayed_work::Job, rtnl::Rtnl},
     offload,
     port::Counter,
+    quiet,
     table::{Action, Array, Claims, Migration},
 };
 
@@ -19,18 +20,19 @@ const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
+        let has_left_vlan = look(self);
         let walk = self.walk.lock();
         resize(self);
+        // Those that have become quiet may be able to receive by now.
+        let is_soon = quiet::forget(self);
+        if has_left_vlan && quiet::forget_left_vlans(self) != Ok(true) {
+            self.set_left_vlan(true);
+        }
         // Without memory for it, the sweep is tried again in a second.
         let _ = sweep(self);
         drop(walk);
-        if self.are_addresses_due() {
-            if let Some(_rtnl) = Rtnl::try_lock() {
-                let _ = self.update_addresses();
-            }
-        }
         self.settle();
-        let is_soon = offload::tend(self);
+        let is_soon = offload::tend(self) || is_soon;
         events::send(self);
         if is_soon {
             return Some(SOON);
@@ -38,6 +40,22 @@ impl Job for Bridge {
         self.is_tracked()
             .then_some(clock::TICKS_PER_SECOND as usize)
     }
+}
+
+/// Does what needs RTNL, if that can be had. Whether a port has left a VLAN.
+fn look(bridge: &Bridge) -> bool {
+    let Some(rtnl) = Rtnl::try_lock() else {
+        return false;
+    };
+    if bridge.are_addresses_due() {
+        let _ = bridge.update_addresses();
+    }
+    quiet::look_at_all(bridge, &rtnl);
+    bridge.follow_vlan_filtering();
+    // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
+    let has_left_vlan = bridge.has_left_vlan();
+    bridge.set_left_vlan(false);
+    has_left_vlan
 }
 
 /// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for

@@ -79,6 +79,20 @@ pub(crate) fn is_hub(bridge: &NetDevice) -> bool {
     unsafe { bindings::br_get_ageing_time(bridge.as_raw()) == 0 }
 }
 
+/// Whether a port of a bridge is in the STP state forwarding, the only one in which it is sent frames.
+pub(crate) fn is_forwarding(port: &NetDevice, _rtnl: &Rtnl) -> bool {
+    // SAFETY: The device is valid, and the caller holds RTNL.
+    let state = unsafe { bindings::br_port_get_stp_state(port.as_raw()) };
+    u32::from(state) == bindings::BR_STATE_FORWARDING
+}
+
+/// Whether a port of a bridge is a member of a VLAN.
+pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bool {
+    let mut info = MaybeUninit::uninit();
+    // SAFETY: The device is valid, and the lookups are inside a read-side section.
+    unsafe { bindings::br_vlan_get_info_rcu(port.as_raw(), vid, info.as_mut_ptr()) == 0 }
+}
+
 /// A setting of a port of the bridge.
 #[derive(Clone, Copy)]
 #[repr(u32)]

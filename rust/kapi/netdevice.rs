@@ -112,6 +112,18 @@ impl NetDevice {
             .fold(0, |word, &byte| word << 8 | u64::from(byte))
     }
 
+    /// Whether it is up (`netif_running()`). That may change at any time, but under RTNL.
+    pub(crate) fn is_running(&self) -> bool {
+        // SAFETY: By the type invariants the device is valid.
+        unsafe { bindings::maclearn_is_running(self.as_raw()) }
+    }
+
+    /// Whether its link is up (`netif_carrier_ok()`). That may change at any time.
+    pub(crate) fn has_carrier(&self) -> bool {
+        // SAFETY: By the type invariants the device is valid.
+        unsafe { bindings::maclearn_has_carrier(self.as_raw()) }
+    }
+
     /// Whether the calling thread has `CAP_NET_ADMIN` over the device's namespace.
     pub(crate) fn may_configure(&self) -> bool {
         // SAFETY: By the type invariants the device is valid.

@@ -26,7 +26,7 @@ pub(crate) enum Event<'a> {
         /// Whether the link was made, or else undone.
         linked: bool,
     },
-    /// Its settings changed while it is up, or it was brought up.
+    /// Its settings or its link changed while it is up, or it was brought up or taken down.
     Changed,
     /// Its hardware address changed.
     AddressChanged,
@@ -34,7 +34,8 @@ pub(crate) enum Event<'a> {
 
 /// Who is told.
 pub(crate) trait Listener: Send + Sync + 'static {
-    /// Called for each event, in process context with RTNL held.
+    /// Called for each event, in process context with RTNL held, after the bridge was: that has the
+    /// same priority and was there first.
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl);
 }
 
@@ -65,7 +66,9 @@ impl<L: Listener> Notified for Chain<L> {
         let event = match event as u32 {
             bindings::netdev_cmd_NETDEV_REGISTER => Event::Registered,
             bindings::netdev_cmd_NETDEV_UNREGISTER => Event::Unregistering,
-            bindings::netdev_cmd_NETDEV_CHANGE | bindings::netdev_cmd_NETDEV_UP => Event::Changed,
+            bindings::netdev_cmd_NETDEV_CHANGE
+            | bindings::netdev_cmd_NETDEV_UP
+            | bindings::netdev_cmd_NETDEV_DOWN => Event::Changed,
             bindings::netdev_cmd_NETDEV_CHANGEADDR => Event::AddressChanged,
             bindings::netdev_cmd_NETDEV_CHANGEUPPER => {
                 // SAFETY: This notification carries the larger struct, with a valid upper device.

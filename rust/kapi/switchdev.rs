@@ -37,6 +37,88 @@ pub(crate) struct Entry {
     pub(crate) is_configured: bool,
 }
 
+/// What happened to a bridge or a port, in process context.
+pub(crate) enum Change {
+    /// The STP state of a port, a little while ago.
+    PortState,
+    /// The ageing time of the bridge, a little while ago. The device is the bridge or a port.
+    AgeingTime,
+    /// Whether the bridge filters VLANs; another listener may still refuse that.
+    VlanFiltering,
+    /// A port, or the bridge itself, is about to leave a VLAN.
+    VlanLeft,
+}
+
+/// Who is told of a [`Change`].
+pub(crate) trait ChangeListener: Send + Sync + 'static {
+    /// Called for each change, in process context with RTNL held.
+    fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl);
+}
+
+/// A listener to changes that is registered until the value is dropped.
+pub(crate) struct ChangeRegistration<L: ChangeListener>(Pin<KBox<Block<BlockingChain<L>>>>);
+
+struct BlockingChain<L>(L);
+
+impl<L: ChangeListener> ChangeRegistration<L> {
+    /// Registers `listener`. Takes RTNL; may sleep.
+    pub(crate) fn new(listener: L) -> Result<Self> {
+        let block = Block::new(BlockingChain(listener))?;
+        // SAFETY: The block is pinned and stays until `drop`.
+        to_result(unsafe { bindings::register_switchdev_blocking_notifier(block.as_raw()) })?;
+        Ok(Self(block))
+    }
+}
+
+impl<L: ChangeListener> Notified for BlockingChain<L> {
+    unsafe fn notify(&self, event: c_ulong, info: *mut c_void) {
+        let change = match event as u32 {
+            bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => {
+                // SAFETY: This notification carries the larger struct, with a valid attribute.
+                let id = unsafe {
+                    (*(*info.cast::<bindings::switchdev_notifier_port_attr_info>()).attr).id
+                };
+                match id {
+                    bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_PORT_STP_STATE => {
+                        Change::PortState
+                    }
+                    bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_BRIDGE_AGEING_TIME => {
+                        Change::AgeingTime
+                    }
+                    bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_BRIDGE_VLAN_FILTERING => {
+                        Change::VlanFiltering
+                    }
+                    _ => return,
+                }
+            }
+            bindings::switchdev_notifier_type_SWITCHDEV_PORT_OBJ_DEL => {
+                // SAFETY: As above, with a valid object.
+                let id = unsafe {
+                    (*(*info.cast::<bindings::switchdev_notifier_port_obj_info>()).obj).id
+                };
+                match id {
+                    bindings::switchdev_obj_id_SWITCHDEV_OBJ_ID_PORT_VLAN => Change::VlanLeft,
+                    _ => return,
+                }
+            }
+            _ => return,
+        };
+        // SAFETY: Every notification begins with a `switchdev_notifier_info` with a valid device.
+        let device =
+            unsafe { NetDevice::from_raw((*info.cast::<bindings::switchdev_notifier_info>()).dev) };
+        // SAFETY: `call_switchdev_blocking_notifiers()` is called with RTNL held.
+        let rtnl = unsafe { Rtnl::assume() };
+        self.0.change(device, change, &rtnl);
+    }
+}
+
+impl<L: ChangeListener> Drop for ChangeRegistration<L> {
+    fn drop(&mut self) {
+        // SAFETY: It was registered by `new`. This waits for RTNL, which calls hold.
+        unsafe { bindings::unregister_switchdev_blocking_notifier(self.0.as_raw()) };
+    }
+}
+
 /// Who is told.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// Called with the port that frames for the entry's address are sent to, or the bridge for
@@ -123,7 +205,9 @@ impl Entry {
 }
 
 /// Has the bridge send frames for an address to `port`, as if a switch had learned it there
-/// (`extern_learn`). An entry for the address that is there is changed. Does not sleep.
+/// (`extern_learn`, `offload`). The bridge deletes it like its own when the port is disabled, leaves
+/// the VLAN or is flushed, and tells of that. An entry for the address that is there is changed.
+/// Does not sleep.
 ///
 /// RTNL keeps the port in its bridge meanwhile.
 pub(crate) fn give_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
@@ -165,6 +249,8 @@ fn notify(
     let mut info: bindings::switchdev_notifier_fdb_info = unsafe { mem::zeroed() };
     info.addr = mac.as_ptr();
     info.vid = vid;
+    // Not looked at when it is taken back.
+    info.set_offloaded(1);
     // SAFETY: The device, and what the struct points to, are valid for the duration of the call.
     let answer = unsafe {
         bindings::call_switchdev_notifiers(

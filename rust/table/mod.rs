@@ -191,6 +191,25 @@ impl Table {
         }
     }
 
+    /// Whether one of the ports that `matches` tells owns `key`. An owner that is being moved in the
+    /// table may be missed.
+    #[cold]
+    pub fn is_owned_by_any(
+        &self,
+        guard: &ReadGuard,
+        key: Key,
+        matches: impl Fn(PortIndex) -> bool,
+    ) -> bool {
+        let Ok(primary) = self.first(guard).find_primary(key) else {
+            return false;
+        };
+        matches(primary.owner.port())
+            || primary.owner.is_shared()
+                && (0..MAX_PORTS as PortIndex)
+                    .filter(|&port| self.port_count(port) > 0 && matches(port))
+                    .any(|port| self.first(guard).find_extra(key, port).is_some())
+    }
+
     /// Keys that `port` owns.
     pub fn port_count(&self, port: PortIndex) -> u32 {
         self.shared.port_count(port)

@@ -42,21 +42,32 @@ bridge link set dev host1 state $LEARNING
 uncounted_exchange <<PLAN
 send host1 $G11 $BROADCAST count 5
 send host2 $G21 $G11 count 10
+expect host3 $G21 $G11 count 10
 expect sniffer $G21 $G11 count 10
 PLAN
 expect_attribute host1 n_macs 1
 
 bridge link set dev host1 state $FORWARDING
-exchange <<PLAN
+# kept_from_host3: frames for G11 are
+kept_from_host3() {
+    remember_statistics host3
+    uncounted_exchange <<PLAN
+allow host3 $G21 $G11
 send host2 $G21 $G11 count 10
 expect host1 $G21 $G11 count 10
 expect sniffer $G21 $G11 count 10
 PLAN
+    since host3 suppressed
+    ((REPLY == 10))
+}
+wait_until 20 kept_from_host3
 
-# An owner that stops forwarding: its frames reach nobody else.
+# An owner that stops forwarding has forgotten what it owned.
 bridge link set dev host1 state $LISTENING
+wait_until 20 attribute_is host1 n_macs 0
 uncounted_exchange <<PLAN
 send host2 $G21 $G11 count 10
+expect host3 $G21 $G11 count 10
 expect sniffer $G21 $G11 count 10
 PLAN
 bridge link set dev host1 state $FORWARDING
@@ -161,11 +172,12 @@ expect host2 $G11 $G33 count 10
 expect host3 $G11 $G33 count 10
 expect sniffer $G11 $G33 count 10
 PLAN
-# The bridge has forgotten, the module has not: the bridge floods, and the copies for others are suppressed.
+# What the bridge forgets the module forgets.
 bridge fdb flush dev br nopermanent nostatic
 uncounted_exchange <<PLAN
 send host1 $G11 $G21 count 10
 expect host2 $G11 $G21 count 10
+expect host3 $G11 $G21 count 10
 expect sniffer $G11 $G21 count 10
 PLAN
 

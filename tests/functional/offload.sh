@@ -16,7 +16,7 @@ enable host1 host2 host3
 offloaded() {
     local given wanted
     given=$(bridge -json fdb show br br |
-        jq -r '.[] | select(.flags | index("extern_learn")) | "\(.mac) \(.vlan // 0) \(.ifname)"' | sort)
+        jq -r '.[] | select(.flags | index("extern_learn") and index("offload")) | "\(.mac) \(.vlan // 0) \(.ifname)"' | sort)
     wanted=$( (($# == 0)) || printf '%s %s %s\n' "$@" | sort)
     [[ $given == "$wanted" ]]
 }
@@ -200,8 +200,12 @@ given_up bridge link set dev host2 neigh_suppress off
 ip link set dev br type bridge ageing_time 30000
 given_up ip link set dev br type bridge ageing_time 0
 
-# ---- entries that somebody deletes are given again; those that somebody configures are theirs
+# ---- an entry that somebody deletes is forgotten, and given again when its guest has spoken; one that somebody
+# configures is theirs
 bridge fdb del "$G21" dev host2 master
+expect_attribute host2 n_macs 0
+expect_offloaded "$G11" 0 host1 "$G31" 0 host3
+speak
 expect_offloaded "${ALL[@]}"
 bridge fdb replace "$G21" dev host2 master static
 exchange <<PLAN

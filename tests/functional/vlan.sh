@@ -93,21 +93,25 @@ expect host3 $G11 $G42 count 10
 expect sniffer $G11 $G42 count 10 vlan 20
 PLAN
 
-# A VLAN that goes away from a port, and comes back.
+# A VLAN that goes away from a port, and comes back: what was learned there goes with it.
 uncounted_exchange <<PLAN
 hello host2 $G22 vlan 20
 send host3 $G31 $G22 count 10
 expect host2 $G31 $G22 count 10 vlan 20
 expect sniffer $G31 $G22 count 10 vlan 20
 PLAN
+expect_attribute host2 n_macs 1
 bridge vlan del dev host2 vid 20
+wait_until 20 attribute_is host2 n_macs 0
 uncounted_exchange <<PLAN
 send host3 $G31 $G22 count 10
+expect host1 $G31 $G22 count 10 vlan 20
 expect sniffer $G31 $G22 count 10 vlan 20
 PLAN
 bridge vlan add dev host2 vid 20
 uncounted_exchange <<PLAN
 send host3 $G31 $G22 count 10
+expect host1 $G31 $G22 count 10 vlan 20
 expect host2 $G31 $G22 count 10 vlan 20
 expect sniffer $G31 $G22 count 10 vlan 20
 PLAN

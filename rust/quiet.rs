@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ports that can't receive: what they own keeps nothing from the others.
+//!
+//! A port is *quiet* while it is down, its link is, or its STP state is not forwarding, and when it
+//! has left. What its bridge would send there is lost, and its guests may have moved. So its claims
+//! suppress no copy at another port from the moment that it is quiet, and what was learned there is
+//! forgotten by a walk in the background. It is quiet until that is done, if it can receive again
+//! before.
+//!
+//! The state of the ports is looked at under RTNL, at whatever tells of a change, and every second
+//! in case nothing did.
+
+use kernel::{prelude::*, sync::Arc};
+
+use crate::{
+    bridge::Bridge,
+    events::{Kind, Locked},
+    kapi::{
+        bridge as kernel_bridge,
+        rcu::{self, ReadSection},
+        rtnl::Rtnl,
+    },
+    offload,
+    platform::{AtomicU32, AtomicU64},
+    port::{Flag, Port},
+    table::{Action, Claims, Key, PortIndex, MAX_PORTS},
+};
+
+const WORDS: usize = MAX_PORTS / 64;
+
+/// The ports of a bridge that are quiet.
+pub(crate) struct Quiet {
+    ports: [AtomicU64; WORDS],
+    count: AtomicU32,
+}
+
+impl Quiet {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self {
+            ports: [const { AtomicU64::new(0) }; WORDS],
+            count: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether `port` is.
+    #[inline]
+    pub(crate) fn has(&self, port: PortIndex) -> bool {
+        let (word, bit) = place(port);
+        self.ports[word].load_relaxed() & bit != 0
+    }
+
+    /// Says whether `port` is. The caller holds the table's lock.
+    pub(crate) fn set(&self, _locked: &mut Locked, port: PortIndex, on: bool) {
+        if self.has(port) == on {
+            return;
+        }
+        let (word, bit) = place(port);
+        let word = &self.ports[word];
+        word.store_relaxed(word.load_relaxed() ^ bit);
+        let count = self.count.load_relaxed();
+        self.count
+            .store_relaxed(if on { count + 1 } else { count - 1 });
+    }
+}
+
+fn place(port: PortIndex) -> (usize, u64) {
+    (usize::from(port) / 64 % WORDS, 1 << (port % 64))
+}
+
+/// Whether all owners of `key` are quiet. It has one at least.
+pub(crate) fn are_owners(bridge: &Bridge, key: Key, section: &ReadSection) -> bool {
+    let quiet = &bridge.quiet;
+    let is_awake = |port| !quiet.has(port);
+    quiet.count.load_relaxed() != 0 && !bridge.table.is_owned_by_any(section, key, is_awake)
+}
+
+/// Looks whether `port` can receive.
+pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
+    let device = &*port.device;
+    let is_quiet = !(device.is_running()
+        && device.has_carrier()
+        && kernel_bridge::is_forwarding(device, rtnl));
+    let bridge = &*port.bridge;
+    if is_quiet == bridge.quiet.has(port.index) {
+        return;
+    }
+    {
+        let mut locked = bridge.writer.lock();
+        if !port.is_present() || port.flags().has(Flag::Forgetting) {
+            return;
+        }
+        bridge.quiet.set(&mut locked, port.index, is_quiet);
+        port.set(&mut locked, Flag::Forgetting, is_quiet);
+    }
+    if !is_quiet {
+        offload::reconsider(bridge);
+    }
+    port.upkeep.schedule(0);
+}
+
+/// Looks at all ports of a bridge.
+pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
+    for port in &*bridge.ports.lock() {
+        look(port, rtnl);
+    }
+}
+
+/// Forgets what was learned at ports that have become quiet. Whether there were any, and all is
+/// forgotten. The caller holds [`Bridge::walk`]; may sleep.
+pub(crate) fn forget(bridge: &Bridge) -> bool {
+    let mut due = [0u64; WORDS];
+    for port in &*bridge.ports.lock() {
+        if port.flags().has(Flag::Forgetting) {
+            let (word, bit) = place(port.index);
+            due[word] |= bit;
+        }
+    }
+    if due == [0; WORDS] {
+        return false;
+    }
+    let is_due = |port| {
+        let (word, bit) = place(port);
+        due[word] & bit != 0
+    };
+    // What the bridge let in before is learned by then.
+    rcu::wait_for_readers();
+    let owns = |port: &Arc<Port>| is_due(port.index) && port.macs() != 0;
+    let is_complete = !bridge.ports.lock().iter().any(owns)
+        || bridge.visit_all(Kind::Deleted, |_, entry| {
+            if is_due(entry.port) {
+                Action::Withdraw(Claims::LEARNED)
+            } else {
+                Action::Keep
+            }
+        });
+    if is_complete {
+        for port in &*bridge.ports.lock() {
+            if is_due(port.index) {
+                port.set(&mut bridge.writer.lock(), Flag::Forgetting, false);
+            }
+        }
+    }
+    is_complete
+}
+
+/// Forgets what was learned in VLANs that the port has left by now. Whether that is done. The caller
+/// holds [`Bridge::walk`]; may sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn forget_left_vlans(bridge: &Bridge) -> Result<bool> {
+    let ports: KVec<Option<Arc<Port>>> = bridge.ports_by_index()?;
+    // What the bridge let in before is learned by then.
+    rcu::wait_for_readers();
+    Ok(bridge.visit_all(Kind::Deleted, |_, entry| {
+        let Some(Some(port)) = ports.get(usize::from(entry.port)) else {
+            return Action::Keep;
+        };
+        let vlan = entry.key.vlan();
+        let is_member = vlan == 0
+            || ReadSection::enter(|section| kernel_bridge::has_vlan(&port.device, vlan, section));
+        if is_member {
+            Action::Keep
+        } else {
+            Action::Withdraw(Claims::LEARNED)
+        }
+    }))
+}
