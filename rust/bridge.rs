@@ -13,7 +13,7 @@ use crate::{
     events::{Kind, Locked, Outgoing},
     fdb,
     kapi::{
-        bh_lock::{new_bh_lock, BhDisabled, BhLock},
+        bh_lock::{new_bh_lock, BhLock},
         bridge as kernel_bridge, clock,
         delayed_work::DelayedWork,
         device_map::{Anchor, OnDevice},
@@ -226,7 +226,7 @@ impl Bridge {
             // Frames under way still stamp in the old unit.
             rcu::wait_for_readers();
             let now = self.now() as Stamp;
-            self.visit_all(Kind::Deleted, |_, _| Action::Restamp(now));
+            self.visit_all(Kind::Deleted, |_| Action::Restamp(now));
         }
         self.ageing_seconds.store_relaxed(seconds);
         self.ageing.store_relaxed(new.to_bits());
@@ -287,7 +287,7 @@ impl Bridge {
         // Frames that entered before are learned by then.
         rcu::wait_for_readers();
         let walk = self.walk.lock();
-        let is_complete = self.visit_all(Kind::Deleted, |_, entry| {
+        let is_complete = self.visit_all(Kind::Deleted, |entry| {
             if (entry.key.vlan() != 0) == filters {
                 Action::Keep
             } else {
@@ -407,7 +407,7 @@ impl Bridge {
         self.own_addresses.replace(Some(addresses?));
         if self.table.total() != 0 {
             let _walk = self.walk.lock();
-            self.visit_all(Kind::Deleted, |_, entry| {
+            self.visit_all(Kind::Deleted, |entry| {
                 let own =
                     ReadSection::enter(|section| self.has_address(address_of(entry.key), section));
                 if own {
@@ -427,21 +427,16 @@ impl Bridge {
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever: whether every entry was shown. The caller holds [`Bridge::walk`].
-    pub(crate) fn visit_all(
-        &self,
-        removal: Kind,
-        mut action: impl FnMut(&BhDisabled, Entry) -> Action,
-    ) -> bool {
+    pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
         let listening = has_listeners(&self.device);
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
             let result = loop {
-                let softirqs_off = BhDisabled::new();
                 let (visit, unpublished) = {
                     let mut locked = self.writer.lock();
                     let (writer, mut note) = locked.split();
                     let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                        let action = action(&softirqs_off, entry);
+                        let action = action(entry);
                         if let Action::Withdraw(claims) = action {
                             let is_removed = entry.claims.without(claims) == Claims::NONE;
                             if listening && is_removed {
@@ -452,7 +447,6 @@ impl Bridge {
                     });
                     (visit, writer.take_unpublished())
                 };
-                drop(softirqs_off);
                 if let Some(keys) = unpublished {
                     self.take_back(&keys);
                 }
@@ -473,7 +467,7 @@ impl Bridge {
         let forget_unplaced = |_, other| other == port.index;
         self.writer.lock().unplaced.forget(forget_unplaced);
         while port.macs() != 0 {
-            self.visit_all(Kind::Deleted, |_, entry| {
+            self.visit_all(Kind::Deleted, |entry| {
                 if entry.port == port.index {
                     Action::Withdraw(Claims::ALL)
                 } else {
@@ -494,7 +488,7 @@ impl Bridge {
     /// Takes claims from the entries that `matches` tells.
     pub(crate) fn flush(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) {
         let walk = self.walk.lock();
-        self.visit_all(Kind::Deleted, |_, entry| {
+        self.visit_all(Kind::Deleted, |entry| {
             if matches(&entry) {
                 Action::Withdraw(claims)
             } else {

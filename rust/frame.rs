@@ -3,8 +3,8 @@
 //! The way of a frame: in through a port, where its source is learned, and out as copies, which are
 //! suppressed at ports that do not own its destination.
 //!
-//! Everything here runs in softirq context under RCU, for every frame of a namespace with an
-//! enabled port.
+//! Everything here runs under RCU, for every frame of a namespace with an enabled port: mostly with
+//! softirqs off, but not where a firewall has queued the frame to user space.
 
 use crate::{
     bridge::Bridge,
@@ -93,8 +93,8 @@ impl Hook<Ports> for Forward {
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get_at_once(device, context.section()) {
-            Some(port) if !Mark::may_learn_when_admitted(frame.mark()) => {
-                filter(port, false, frame, context)
+            Some(port) if Mark::may_be_plain(frame.mark()) => {
+                filter(port, false, true, frame, context)
             }
             _ => forward(ports, frame, context, device),
         }
@@ -115,7 +115,7 @@ impl Hook<Ports> for LocalOut {
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
-            Some(port) => filter(port, true, frame, context),
+            Some(port) => filter(port, true, false, frame, context),
             None => frame.accept(),
         }
     }
@@ -176,8 +176,12 @@ fn enter_vlan<'a>(
     context: &HookContext,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
-    bridge.memo.clear(context);
     let mark = Mark::new(vlan);
+    let mark = if bridge.memo.clear() {
+        mark
+    } else {
+        mark.without_memo()
+    };
     frame.set_mark(mark.to_bits(port.secret));
     if !port.flags().has(Flag::Learning) {
         return frame.accept();
@@ -288,7 +292,8 @@ fn forward<'a>(
     let Some(port) = ports.get(device, context.section()) else {
         return frame.accept();
     };
-    if Mark::may_learn_when_admitted(frame.mark()) {
+    let mark = frame.mark();
+    if Mark::may_learn_when_admitted(mark) {
         let admission = context.input().map_or(Admission::Admit, |input| {
             learn_admitted(ports, input, &frame, context)
         });
@@ -296,30 +301,36 @@ fn forward<'a>(
             return frame.drop();
         }
     }
-    filter(port, false, frame, context)
+    filter(port, false, Mark::may_be_plain(mark), frame, context)
 }
 
 /// Passes or suppresses a copy that leaves through `port`, of a frame that the bridge device sent
-/// (`is_local`) or that it forwards.
+/// (`is_local`) or that it forwards, whose copies have a memo or not (`has_memo`).
 #[inline(always)]
-fn filter<'a>(port: &Port, is_local: bool, frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
+fn filter<'a>(
+    port: &Port,
+    is_local: bool,
+    has_memo: bool,
+    frame: Frame<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
     let flags = port.flags();
     if !flags.has(Flag::Enabled) {
         return frame.accept();
     }
     let destination = frame.destination();
     if is_multicast(destination) {
-        return pass::<{ Counter::PassedMulticast as usize }>(port, frame, context);
+        return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
-    if is_local {
+    if !has_memo {
         return filter_closely(flags, frame, context, port, is_local);
     }
     let known = Mark::from_bits(frame.mark(), port.secret).and_then(|mark| {
         let key = Key::from_parts(mark.vlan(), destination);
-        port.bridge.memo.recall(context, key)
+        port.bridge.memo.recall(key)
     });
     match known.and_then(|owners| owners.seen_from(port.index)) {
-        Some(ownership) => conclude(port, frame, context, flags, ownership),
+        Some(ownership) => conclude(port, frame, flags, ownership),
         None => filter_first(flags, frame, context, port),
     }
 }
@@ -334,8 +345,7 @@ fn filter_first<'a>(
     port: &Port,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
-    let mark = Mark::from_bits(frame.mark(), port.secret).filter(|mark| !mark.is_local());
-    let Some(mark) = mark else {
+    let Some(mark) = Mark::from_bits(frame.mark(), port.secret) else {
         return filter_closely(flags, frame, context, port, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
@@ -344,9 +354,9 @@ fn filter_first<'a>(
         Owners::One(owner) if bridge.quiet.has(owner) => Owners::Several,
         owners => owners,
     };
-    bridge.memo.note(context, key, owners);
+    bridge.memo.note(key, owners);
     match owners.seen_from(port.index) {
-        Some(ownership) => conclude(port, frame, context, flags, ownership),
+        Some(ownership) => conclude(port, frame, flags, ownership),
         None => filter_closely(flags, frame, context, port, false),
     }
 }
@@ -363,29 +373,21 @@ fn filter_closely<'a>(
     is_local: bool,
 ) -> Verdict<'a> {
     match look_up(port, is_local, &frame, context) {
-        Some(ownership) => conclude(port, frame, context, flags, ownership),
-        None => pass::<{ Counter::PassedUnknown as usize }>(port, frame, context),
+        Some(ownership) => conclude(port, frame, flags, ownership),
+        None => pass::<{ Counter::PassedUnknown as usize }>(port, frame),
     }
 }
 
 /// The same, the owners of the destination being known.
 #[inline(always)]
-fn conclude<'a>(
-    port: &Port,
-    frame: Frame<'a>,
-    context: &HookContext,
-    flags: Flags,
-    ownership: Ownership,
-) -> Verdict<'a> {
+fn conclude<'a>(port: &Port, frame: Frame<'a>, flags: Flags, ownership: Ownership) -> Verdict<'a> {
     match decide(ownership, flags.policy()) {
-        Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame, context),
-        Decision::PassFailingOpen => {
-            pass::<{ Counter::PassedFailingOpen as usize }>(port, frame, context)
-        }
-        Decision::PassUnknown => pass::<{ Counter::PassedUnknown as usize }>(port, frame, context),
+        Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame),
+        Decision::PassFailingOpen => pass::<{ Counter::PassedFailingOpen as usize }>(port, frame),
+        Decision::PassUnknown => pass::<{ Counter::PassedUnknown as usize }>(port, frame),
         Decision::Suppress => {
-            count::<{ Counter::Suppressed as usize }>(port, &frame, context);
-            port.counters(context)
+            count::<{ Counter::Suppressed as usize }>(port, &frame);
+            port.counters
                 .add::<{ Counter::SuppressedBytes as usize }>(frame.bytes());
             frame.consume()
         }
@@ -393,22 +395,17 @@ fn conclude<'a>(
 }
 
 #[inline(always)]
-fn pass<'a, const COUNTER: usize>(
-    port: &Port,
-    frame: Frame<'a>,
-    context: &HookContext,
-) -> Verdict<'a> {
-    count::<COUNTER>(port, &frame, context);
+fn pass<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+    count::<COUNTER>(port, &frame);
     frame.accept()
 }
 
 /// Counts what a frame stands for.
 #[inline(always)]
-fn count<const COUNTER: usize>(port: &Port, frame: &Frame<'_>, context: &HookContext) {
-    let counters = port.counters(context);
+fn count<const COUNTER: usize>(port: &Port, frame: &Frame<'_>) {
     match frame.segments() {
-        1 => counters.increment::<COUNTER>(),
-        segments => counters.add::<COUNTER>(segments),
+        1 => port.counters.increment::<COUNTER>(),
+        segments => port.counters.add::<COUNTER>(segments),
     }
 }
 

@@ -6,6 +6,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -112,9 +113,24 @@ void maclearn_free_percpu(void *base)
 	free_percpu(percpu(base));
 }
 
-void *maclearn_this_cpu_ptr(void *base)
+static u64 __percpu *percpu_word(u64 *word)
 {
-	return this_cpu_ptr(percpu(base));
+	return (u64 __percpu *)(unsigned long)word;
+}
+
+u64 maclearn_this_cpu_read(u64 *word)
+{
+	return this_cpu_read(*percpu_word(word));
+}
+
+void maclearn_this_cpu_write(u64 *word, u64 value)
+{
+	this_cpu_write(*percpu_word(word), value);
+}
+
+void maclearn_this_cpu_add(u64 *word, u64 n)
+{
+	this_cpu_add(*percpu_word(word), n);
 }
 
 void *maclearn_per_cpu_ptr(void *base, int cpu)
@@ -143,6 +159,21 @@ void maclearn_bh_disable(void)
 void maclearn_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+bool maclearn_in_softirq(void)
+{
+	return in_softirq();
+}
+
+void maclearn_preempt_disable(void)
+{
+	preempt_disable();
+}
+
+void maclearn_preempt_enable(void)
+{
+	preempt_enable();
 }
 
 void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run)

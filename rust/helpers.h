@@ -38,7 +38,9 @@ void maclearn_kobject_ownership(const struct kobject *kobj,
 
 void *maclearn_alloc_percpu(size_t size, size_t align);
 void maclearn_free_percpu(void *base);
-void *maclearn_this_cpu_ptr(void *base);
+u64 maclearn_this_cpu_read(u64 *word);
+void maclearn_this_cpu_write(u64 *word, u64 value);
+void maclearn_this_cpu_add(u64 *word, u64 n);
 void *maclearn_per_cpu_ptr(void *base, int cpu);
 int maclearn_next_possible_cpu(int cpu);
 
@@ -46,6 +48,9 @@ void maclearn_smp_mb(void);
 
 void maclearn_bh_disable(void);
 void maclearn_bh_enable(void);
+bool maclearn_in_softirq(void);
+void maclearn_preempt_disable(void);
+void maclearn_preempt_enable(void);
 
 void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run);
 bool maclearn_delayed_work_schedule(struct delayed_work *work,

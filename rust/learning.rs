@@ -33,8 +33,8 @@ pub(crate) fn learn(
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
-    let mut writer = bridge.writer.lock_in_softirq(context);
-    let (admission, is_open) = learn_locked(port, key, absence, &mut writer, context);
+    let mut writer = bridge.writer.lock();
+    let (admission, is_open) = learn_locked(port, key, absence, &mut writer);
     if is_open || writer.has_unpublished() {
         let unpublished = writer.take_unpublished();
         drop(writer);
@@ -65,7 +65,6 @@ fn learn_locked(
     key: Key,
     absence: Option<&Absence<'_>>,
     writer: &mut Locked,
-    context: &HookContext,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
     let now = bridge.now();
@@ -78,7 +77,7 @@ fn learn_locked(
     let learned = absence
         .and_then(|absence| writer.learn_absent(absence, index, stamp, limits))
         .unwrap_or_else(|| writer.learn(key, index, stamp, limits, bridge.is_exclusive()));
-    let counters = port.counters(context);
+    let counters = &port.counters;
     match learned {
         Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {

@@ -8,8 +8,10 @@ const VLAN: u32 = 0xfff;
 const LEARN_WHEN_ADMITTED: u32 = 1 << 12;
 /// Set where the bridge device itself sends the frame.
 const LOCAL: u32 = 1 << 13;
+/// Set where the frame's copies can't have a memo.
+const NO_MEMO: u32 = 1 << 14;
 /// All bits of a mark.
-const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL;
+const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO;
 
 /// The VLAN that the bridge puts a frame in, and whether its source is still to be learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +41,12 @@ impl Mark {
         self.0 & LOCAL != 0
     }
 
+    /// The same, keeping the frame's copies from the memo.
+    #[inline(always)]
+    pub(crate) fn without_memo(self) -> Self {
+        Self(self.0 | NO_MEMO)
+    }
+
     /// The same, asking for the source to be learned when the bridge has admitted the frame.
     pub(crate) fn learning_when_admitted(self) -> Self {
         Self(self.0 | LEARN_WHEN_ADMITTED)
@@ -60,6 +68,13 @@ impl Mark {
     #[inline(always)]
     pub(crate) fn may_learn_when_admitted(bits: u64) -> bool {
         bits as u32 & LEARN_WHEN_ADMITTED != 0
+    }
+
+    /// Whether `bits`, if they are a mark, say nothing but the VLAN: of a frame that the bridge
+    /// forwards, whose copies have a memo.
+    #[inline(always)]
+    pub(crate) fn may_be_plain(bits: u64) -> bool {
+        bits as u32 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
     }
 
     /// As stored: the mark and a check word.
@@ -92,7 +107,14 @@ mod tests {
             assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert_eq!(mark.vlan(), vlan);
             assert!(mark.learns_when_admitted());
+            assert!(Mark::may_be_plain(Mark::new(vlan).to_bits(secret)));
+            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
+            let mark = Mark::new(vlan).without_memo();
+            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
+            assert_eq!(mark.vlan(), vlan);
             let mark = Mark::local(vlan);
+            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
             assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert!(mark.is_local());
             assert_eq!(mark.vlan(), vlan);

@@ -5,49 +5,48 @@
 //! The bridge makes all copies of a frame in one go, on one CPU. So each CPU has a memo, which is
 //! cleared when a frame enters: what stands there was looked up for a copy of this very frame, and
 //! is as good for the next.
+//!
+//! That is so where softirqs stay off from the frame's entering to its last copy, so that the memo
+//! is one CPU's and no other frame's. A frame that enters elsewhere is marked as one whose copies
+//! have no memo, and a copy that leaves elsewhere finds none.
 
 use kernel::prelude::*;
 
 use crate::{
-    kapi::{bh_lock::SoftirqsOff, percpu::Words},
+    kapi::percpu::Pairs,
     table::{Key, Owners, PortIndex},
 };
 
-const KEY: usize = 0;
-const OWNERS: usize = 1;
-
-/// Values of the word [`OWNERS`] that are no port's number.
+/// Values of the second word that are no port's number.
 const NOBODY: u64 = 1 << 16;
 const SEVERAL: u64 = 2 << 16;
 
-/// The memos of a bridge, one for each CPU.
-pub(crate) struct Memo(Words<2>);
+/// The memos of a bridge, one for each CPU: a key and its owners.
+pub(crate) struct Memo(Pairs);
 
 impl Memo {
     /// Makes empty ones. May sleep.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self(Words::new()?))
+        Ok(Self(Pairs::new()?))
     }
 
-    /// Forgets what this CPU's says.
+    /// Forgets what this CPU's says. `false` if that is of no use here: the copies of the frame
+    /// that enters must do without.
     #[inline(always)]
-    pub(crate) fn clear(&self, softirqs_off: &impl SoftirqsOff) {
+    pub(crate) fn clear(&self) -> bool {
         // No key is 0.
-        self.0.local(softirqs_off).set::<KEY>(0);
+        self.0.set_first(0)
     }
 
     /// The owners of `key`, if this CPU's is about it.
     #[inline(always)]
-    pub(crate) fn recall(&self, softirqs_off: &impl SoftirqsOff, key: Key) -> Option<Owners> {
-        let memo = self.0.local(softirqs_off);
-        (memo.get::<KEY>() == key.to_bits()).then(|| from_word(memo.get::<OWNERS>()))
+    pub(crate) fn recall(&self, key: Key) -> Option<Owners> {
+        self.0.second_of(key.to_bits()).map(from_word)
     }
 
     /// Has this CPU's say who owns `key`.
-    pub(crate) fn note(&self, softirqs_off: &impl SoftirqsOff, key: Key, owners: Owners) {
-        let memo = self.0.local(softirqs_off);
-        memo.set::<OWNERS>(to_word(owners));
-        memo.set::<KEY>(key.to_bits());
+    pub(crate) fn note(&self, key: Key, owners: Owners) {
+        self.0.set(key.to_bits(), to_word(owners));
     }
 }
 
@@ -76,7 +75,7 @@ mod tests {
     #[test]
     fn tells_what_was_noted() -> Result {
         let memo = Memo::new()?;
-        let softirqs_off = BhDisabled::new();
+        let softirqs = BhDisabled::new();
         let key = Key::new(7, [2, 0, 0, 0, 0, 1]);
         for owners in [
             Owners::Nobody,
@@ -84,21 +83,37 @@ mod tests {
             Owners::One(0),
             Owners::One(1022),
         ] {
-            assert_eq!(memo.recall(&softirqs_off, key), None);
-            memo.note(&softirqs_off, key, owners);
-            assert_eq!(memo.recall(&softirqs_off, key), Some(owners));
-            memo.clear(&softirqs_off);
+            assert_eq!(memo.recall(key), None);
+            memo.note(key, owners);
+            assert_eq!(memo.recall(key), Some(owners));
+            assert!(memo.clear());
         }
+        drop(softirqs);
         Ok(())
     }
 
     #[test]
     fn is_about_one_key() -> Result {
         let memo = Memo::new()?;
-        let softirqs_off = BhDisabled::new();
-        memo.note(&softirqs_off, Key::new(7, [2; 6]), Owners::One(1));
-        assert_eq!(memo.recall(&softirqs_off, Key::new(8, [2; 6])), None);
-        assert_eq!(memo.recall(&softirqs_off, Key::new(7, [4; 6])), None);
+        let softirqs = BhDisabled::new();
+        memo.note(Key::new(7, [2; 6]), Owners::One(1));
+        assert_eq!(memo.recall(Key::new(8, [2; 6])), None);
+        assert_eq!(memo.recall(Key::new(7, [4; 6])), None);
+        drop(softirqs);
+        Ok(())
+    }
+
+    #[test]
+    fn is_of_no_use_where_softirqs_run() -> Result {
+        let memo = Memo::new()?;
+        let key = Key::new(7, [2; 6]);
+        assert!(!memo.clear());
+        memo.note(key, Owners::One(1));
+        let softirqs = BhDisabled::new();
+        assert_eq!(memo.recall(key), None);
+        memo.note(key, Owners::One(1));
+        drop(softirqs);
+        assert_eq!(memo.recall(key), None);
         Ok(())
     }
 }

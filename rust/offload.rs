@@ -101,7 +101,7 @@ pub(crate) fn close(bridge: &Bridge) {
     }
     let _walk = bridge.walk.lock();
     while bridge.table.published() != 0 {
-        bridge.visit_all(Kind::Deleted, |_, entry| {
+        bridge.visit_all(Kind::Deleted, |entry| {
             if entry.is_published {
                 Action::Unpublish
             } else {

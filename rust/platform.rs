@@ -134,6 +134,22 @@ fn full_barrier() {
     unsafe { bindings::maclearn_smp_mb() };
 }
 
+/// Runs `change`, a few stores, without being preempted.
+///
+/// Who changes the table holds a spin lock, which keeps others from its CPU but on PREEMPT_RT.
+#[inline(always)]
+pub(crate) fn without_preemption(change: impl FnOnce()) {
+    if cfg!(CONFIG_PREEMPT_RT) {
+        // SAFETY: It may be called anywhere.
+        unsafe { bindings::maclearn_preempt_disable() };
+    }
+    change();
+    if cfg!(CONFIG_PREEMPT_RT) {
+        // SAFETY: Preemption was disabled above.
+        unsafe { bindings::maclearn_preempt_enable() };
+    }
+}
+
 /// No memory for an allocation.
 #[derive(Debug)]
 pub(crate) struct OutOfMemory;

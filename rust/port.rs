@@ -57,9 +57,6 @@ pub(crate) enum Counter {
 /// Number of [`Counter`]s.
 const COUNTERS: usize = Counter::DroppedClosed as usize + 1;
 
-/// One CPU's counters of a port.
-pub(crate) type LocalCounters<'a> = crate::kapi::percpu::Local<'a, COUNTERS>;
-
 /// A bit of a port's settings or state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -195,7 +192,8 @@ pub(crate) struct Port {
     pub(crate) index: PortIndex,
     /// The bridge's [`Bridge::secret`].
     pub(crate) secret: Secret,
-    counters: Words<COUNTERS>,
+    /// What it counts, a word for each [`Counter`].
+    pub(crate) counters: Words<COUNTERS>,
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
     /// The device that is the port.
@@ -336,15 +334,6 @@ impl Port {
         if expiry < self.expiry.load_relaxed() {
             self.expiry.store_relaxed(expiry);
         }
-    }
-
-    /// This CPU's counters.
-    #[inline(always)]
-    pub(crate) fn counters<'a>(
-        &'a self,
-        softirqs_off: &'a impl crate::kapi::bh_lock::SoftirqsOff,
-    ) -> LocalCounters<'a> {
-        self.counters.local(softirqs_off)
     }
 
     /// The sum of a counter over all CPUs.

@@ -128,7 +128,7 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
     rcu::wait_for_readers();
     let owns = |port: &Arc<Port>| is_due(port.index) && port.macs() != 0;
     let is_complete = !bridge.ports.lock().iter().any(owns)
-        || bridge.visit_all(Kind::Deleted, |_, entry| {
+        || bridge.visit_all(Kind::Deleted, |entry| {
             if is_due(entry.port) {
                 Action::Withdraw(Claims::LEARNED)
             } else {
@@ -155,7 +155,7 @@ pub(crate) fn forget_left_vlans(bridge: &Bridge) -> Result<bool> {
     let ports: KVec<Option<Arc<Port>>> = bridge.ports_by_index()?;
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
-    Ok(bridge.visit_all(Kind::Deleted, |_, entry| {
+    Ok(bridge.visit_all(Kind::Deleted, |entry| {
         let Some(Some(port)) = ports.get(usize::from(entry.port)) else {
             return Action::Keep;
         };

@@ -113,7 +113,7 @@ fn sweep(bridge: &Bridge) -> Result {
             port.set_expiry(&writer, u64::MAX);
         }
     }
-    bridge.visit_all(Kind::Aged, |softirqs_off, entry| {
+    bridge.visit_all(Kind::Aged, |entry| {
         let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
             return Action::Keep;
         };
@@ -121,8 +121,7 @@ fn sweep(bridge: &Bridge) -> Result {
             return Action::Keep;
         }
         if ageing.is_aged(entry.stamp, now) {
-            port.counters(softirqs_off)
-                .increment::<{ Counter::Aged as usize }>();
+            port.counters.increment::<{ Counter::Aged as usize }>();
             return Action::Withdraw(Claims::LEARNED);
         }
         port.lower_expiry(ageing.expiry(entry.stamp, now));

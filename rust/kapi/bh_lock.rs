@@ -16,14 +16,61 @@ use kernel::{
 
 use super::bindings;
 
-/// Proof that softirqs do not run on this CPU while a value of the type exists.
-///
-/// # Safety
-///
-/// That is true of every value, and a value cannot move to another thread.
-pub(crate) unsafe trait SoftirqsOff {}
+/// Whether softirqs are off on this CPU, and with that preemption and whatever else could come in
+/// between here until they are on again. Never on PREEMPT_RT, where a bottom half can be preempted
+/// by another one.
+#[inline(always)]
+pub(super) fn is_cpu_ours() -> bool {
+    softirqs::are_off()
+}
 
-/// Softirqs do not run on this CPU while a value exists.
+/// What `in_softirq()` looks at on x86: bits 8 to 15 of the preemption count.
+#[cfg(all(
+    target_arch = "x86_64",
+    CONFIG_SMP,
+    not(CONFIG_UML),
+    not(CONFIG_PREEMPT_RT)
+))]
+mod softirqs {
+    use core::arch::asm;
+
+    use kernel::prelude::*;
+
+    extern "C" {
+        /// `arch/x86/include/asm/preempt.h`, a per-CPU variable.
+        static __preempt_count: c_ulong;
+    }
+
+    #[inline(always)]
+    pub(super) fn are_off() -> bool {
+        let count: u32;
+        // SAFETY: It reads a byte of this CPU's copy of the variable.
+        unsafe {
+            asm!("movzx {count:e}, byte ptr gs:[rip + {preempt_count} + 1]",
+                count = out(reg) count, preempt_count = sym __preempt_count,
+                options(nostack, preserves_flags, readonly));
+        }
+        count != 0
+    }
+}
+
+#[cfg(not(all(
+    target_arch = "x86_64",
+    CONFIG_SMP,
+    not(CONFIG_UML),
+    not(CONFIG_PREEMPT_RT)
+)))]
+mod softirqs {
+    use super::bindings;
+
+    pub(super) fn are_off() -> bool {
+        // SAFETY: No requirement.
+        !cfg!(CONFIG_PREEMPT_RT) && unsafe { bindings::maclearn_in_softirq() }
+    }
+}
+
+/// Softirqs do not run on this CPU while a value exists; but on PREEMPT_RT, where the thread stays
+/// on its CPU and that is all.
 pub(crate) struct BhDisabled(NotThreadSafe);
 
 impl BhDisabled {
@@ -42,9 +89,6 @@ impl Drop for BhDisabled {
         unsafe { bindings::maclearn_bh_enable() };
     }
 }
-
-// SAFETY: `new` disables them, `drop` enables them, and the value is not `Send`.
-unsafe impl SoftirqsOff for BhDisabled {}
 
 /// A [`SpinLock`] that keeps softirqs off while it is held (`spin_lock_bh()`).
 #[pin_data]
@@ -65,15 +109,7 @@ impl<T> BhLock<T> {
         })
     }
 
-    /// Takes the lock where softirqs are off already (`spin_lock()`).
-    pub(crate) fn lock_in_softirq<'a>(
-        &'a self,
-        _softirqs_off: &'a impl SoftirqsOff,
-    ) -> Guard<'a, T, SpinLockBackend> {
-        self.inner.lock()
-    }
-
-    /// Takes the lock. Process or softirq context.
+    /// Takes the lock. Any context but a hard interrupt, with softirqs off or on.
     pub(crate) fn lock(&self) -> BhGuard<'_, T> {
         let softirqs = BhDisabled::new();
         BhGuard {
@@ -116,6 +152,3 @@ impl<T: Unpin> DerefMut for BhGuard<'_, T> {
         &mut self.inner
     }
 }
-
-// SAFETY: It contains a `BhDisabled`.
-unsafe impl<T> SoftirqsOff for BhGuard<'_, T> {}

@@ -14,7 +14,6 @@ use kernel::{
 };
 
 use super::{
-    bh_lock::SoftirqsOff,
     bindings,
     netdevice::NetDevice,
     pernet::NetHandle,
@@ -46,7 +45,11 @@ pub(crate) enum Priority {
     Last,
 }
 
-/// The surroundings of a call of a hook: an RCU read-side section with softirqs off.
+/// The surroundings of a call of a hook: an RCU read-side section, and no more than that.
+///
+/// The network stack has softirqs off when it comes to the hooks of these points. But where a hook
+/// queued the frame to user space, those after it are called in process context with softirqs on
+/// (`nf_reinject()`).
 ///
 /// It is the state that netfilter hands over, as it stands there, so that passing it on costs
 /// nothing.
@@ -56,10 +59,6 @@ pub(crate) struct HookContext {
     section: ReadSection,
     _cpu: NotThreadSafe,
 }
-
-// SAFETY: The network stack calls the hooks of these points in softirq context or with softirqs
-// disabled, also when a queued frame is reinjected; the value is not `Send`.
-unsafe impl SoftirqsOff for HookContext {}
 
 impl HookContext {
     /// Wraps the state of a hook.

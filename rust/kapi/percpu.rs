@@ -5,11 +5,11 @@
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
-use core::{marker::PhantomData, mem, ptr::NonNull};
+use core::{mem, ptr::NonNull};
 
 use kernel::prelude::*;
 
-use super::{bh_lock::SoftirqsOff, bindings};
+use super::{bh_lock, bindings};
 
 /// `N` words for each possible CPU.
 ///
@@ -22,9 +22,9 @@ pub(crate) struct Words<const N: usize> {
 
 // SAFETY: The allocation belongs to no thread.
 unsafe impl<const N: usize> Send for Words<N> {}
-// SAFETY: Each CPU writes its own copy only, through `Local`; readers of other copies tolerate a
-// stale value, and an aligned 64-bit load does not tear on the 64-bit architectures that Rust in
-// the kernel supports.
+// SAFETY: A CPU writes its own copy only, a word at a time and in one step as seen by what else runs
+// there; readers of other copies tolerate a stale value, and an aligned 64-bit load does not tear on
+// the 64-bit architectures that Rust in the kernel supports.
 unsafe impl<const N: usize> Sync for Words<N> {}
 
 impl<const N: usize> Words<N> {
@@ -40,14 +40,25 @@ impl<const N: usize> Words<N> {
         })
     }
 
-    /// This CPU's copy, while softirqs are off: nothing else writes it then.
+    /// Adds 1 to word `INDEX` of this CPU's copy. Any context.
     #[inline(always)]
-    pub(crate) fn local<'a>(&'a self, _softirqs_off: &'a impl SoftirqsOff) -> Local<'a, N> {
-        // INVARIANT: With softirqs off the caller stays on this CPU.
-        Local {
-            words: self.base.as_ptr().cast(),
-            _borrow: PhantomData,
-        }
+    pub(crate) fn increment<const INDEX: usize>(&self) {
+        const { assert!(INDEX < N) };
+        // SAFETY: By the type invariants this is a word of the allocation.
+        unsafe { this_cpu::increment::<INDEX>(self.words()) };
+    }
+
+    /// Adds `n` to word `INDEX` of this CPU's copy. Any context.
+    #[inline(always)]
+    pub(crate) fn add<const INDEX: usize>(&self, n: u64) {
+        const { assert!(INDEX < N) };
+        // SAFETY: By the type invariants this is a word of the allocation.
+        unsafe { this_cpu::add::<INDEX>(self.words(), n) };
+    }
+
+    #[inline(always)]
+    fn words(&self) -> *mut u64 {
+        self.base.as_ptr().cast()
     }
 
     /// The sum of word `index` over all CPUs.
@@ -81,48 +92,52 @@ impl<const N: usize> Drop for Words<N> {
     }
 }
 
-/// This CPU's copy of [`Words`].
+/// Two words for each CPU that belong together.
 ///
-/// # Invariants
-///
-/// `words` is a per-CPU allocation of `[u64; N]`. Softirqs are off on the CPU that the value is on,
-/// and it stays there.
-pub(crate) struct Local<'a, const N: usize> {
-    words: *mut u64,
-    _borrow: PhantomData<&'a Words<N>>,
-}
+/// They are of use only where nothing else of this CPU can come in between: with softirqs off, and
+/// not on PREEMPT_RT. Each method looks whether that is so.
+pub(crate) struct Pairs(Words<2>);
 
-impl<const N: usize> Local<'_, N> {
-    /// Word `INDEX`.
-    #[inline(always)]
-    pub(crate) fn get<const INDEX: usize>(&self) -> u64 {
-        const { assert!(INDEX < N) };
-        // SAFETY: By the type invariants this is a word of the allocation.
-        unsafe { this_cpu::read::<INDEX>(self.words) }
+impl Pairs {
+    /// Allocates zeroed ones. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Words::new().map(Self)
     }
 
-    /// Sets word `INDEX`.
+    /// Sets the first word of this CPU's pair. Whether it could.
     #[inline(always)]
-    pub(crate) fn set<const INDEX: usize>(&self, value: u64) {
-        const { assert!(INDEX < N) };
-        // SAFETY: As above, and nothing else writes this CPU's copy now.
-        unsafe { this_cpu::write::<INDEX>(self.words, value) };
+    pub(crate) fn set_first(&self, first: u64) -> bool {
+        let may = bh_lock::is_cpu_ours();
+        if may {
+            // SAFETY: It is a word of the allocation.
+            unsafe { this_cpu::write::<0>(self.0.words(), first) };
+        }
+        may
     }
 
-    /// Adds 1 to word `INDEX`.
+    /// Sets this CPU's pair, if it can.
     #[inline(always)]
-    pub(crate) fn increment<const INDEX: usize>(&self) {
-        const { assert!(INDEX < N) };
-        // SAFETY: As above, and nothing else writes this CPU's copy now.
-        unsafe { this_cpu::increment::<INDEX>(self.words) };
+    pub(crate) fn set(&self, first: u64, second: u64) {
+        if bh_lock::is_cpu_ours() {
+            // SAFETY: Both are words of the allocation.
+            unsafe {
+                this_cpu::write::<1>(self.0.words(), second);
+                this_cpu::write::<0>(self.0.words(), first);
+            }
+        }
     }
 
-    /// Adds `n` to word `INDEX`.
+    /// The second word of this CPU's pair, if it can be told and the first one is `first`.
     #[inline(always)]
-    pub(crate) fn add<const INDEX: usize>(&self, n: u64) {
-        const { assert!(INDEX < N) };
-        // SAFETY: As above, and nothing else writes this CPU's copy now.
-        unsafe { this_cpu::add::<INDEX>(self.words, n) };
+    pub(crate) fn second_of(&self, first: u64) -> Option<u64> {
+        if !bh_lock::is_cpu_ours() {
+            return None;
+        }
+        // SAFETY: Both are words of the allocation.
+        unsafe {
+            (this_cpu::read::<0>(self.0.words()) == first)
+                .then(|| this_cpu::read::<1>(self.0.words()))
+        }
     }
 }
 
@@ -149,7 +164,7 @@ mod this_cpu {
 
     /// # Safety
     ///
-    /// As for [`read`], and nothing else writes this CPU's copy of the word now.
+    /// As for [`read`].
     #[inline(always)]
     pub(super) unsafe fn write<const INDEX: usize>(words: *mut u64, value: u64) {
         // SAFETY: As above.
@@ -162,7 +177,7 @@ mod this_cpu {
 
     /// # Safety
     ///
-    /// As for [`write`].
+    /// As for [`read`].
     #[inline(always)]
     pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
         // SAFETY: As above.
@@ -174,7 +189,7 @@ mod this_cpu {
 
     /// # Safety
     ///
-    /// As for [`write`].
+    /// As for [`read`].
     #[inline(always)]
     pub(super) unsafe fn increment<const INDEX: usize>(words: *mut u64) {
         // SAFETY: As above.
@@ -185,45 +200,38 @@ mod this_cpu {
     }
 }
 
-/// The same elsewhere: a plain load and store at the address of this CPU's copy, volatile since
-/// other CPUs may read it.
+/// The same elsewhere, as C does it there.
 #[cfg(not(all(target_arch = "x86_64", CONFIG_SMP, not(CONFIG_UML))))]
 mod this_cpu {
     use super::bindings;
-
-    fn copy_of(words: *mut u64, index: usize) -> *mut u64 {
-        let word = words.wrapping_add(index);
-        // SAFETY: It only computes an address.
-        unsafe { bindings::maclearn_this_cpu_ptr(word.cast()).cast() }
-    }
 
     /// # Safety
     ///
     /// Word `INDEX` from `words` on is part of a per-CPU allocation.
     pub(super) unsafe fn read<const INDEX: usize>(words: *mut u64) -> u64 {
         // SAFETY: By the safety requirement.
-        unsafe { copy_of(words, INDEX).read_volatile() }
+        unsafe { bindings::maclearn_this_cpu_read(words.wrapping_add(INDEX)) }
     }
 
     /// # Safety
     ///
-    /// As for [`read`], and nothing else writes this CPU's copy of the word now.
+    /// As for [`read`].
     pub(super) unsafe fn write<const INDEX: usize>(words: *mut u64, value: u64) {
         // SAFETY: By the safety requirement.
-        unsafe { copy_of(words, INDEX).write_volatile(value) };
+        unsafe { bindings::maclearn_this_cpu_write(words.wrapping_add(INDEX), value) };
     }
 
     /// # Safety
     ///
-    /// As for [`write`].
+    /// As for [`read`].
     pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
         // SAFETY: By the safety requirement.
-        unsafe { write::<INDEX>(words, read::<INDEX>(words).wrapping_add(n)) };
+        unsafe { bindings::maclearn_this_cpu_add(words.wrapping_add(INDEX), n) };
     }
 
     /// # Safety
     ///
-    /// As for [`write`].
+    /// As for [`read`].
     pub(super) unsafe fn increment<const INDEX: usize>(words: *mut u64) {
         // SAFETY: By the safety requirement.
         unsafe { add::<INDEX>(words, 1) };

@@ -7,7 +7,9 @@
 //! outside of that: a reader stores them.
 
 use super::{Claims, Key, PortIndex, Stamp};
-use crate::platform::{read_barrier, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable};
+use crate::platform::{
+    read_barrier, without_preemption, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable,
+};
 
 /// Entries in a bucket. The model checker is content with fewer.
 pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 5 };
@@ -188,12 +190,17 @@ impl Bucket {
     }
 
     /// Makes a change that readers see as a whole or not at all. Only the writer calls this.
+    ///
+    /// A reader that comes in between waits for the end of the change. If it had taken the CPU from
+    /// the writer, being of higher priority, it would wait for ever.
     fn change(&self, change: impl FnOnce()) {
-        let seq = self.seq.load_relaxed();
-        self.seq.store_relaxed(seq.wrapping_add(1));
-        write_barrier();
-        change();
-        self.seq.store_release(seq.wrapping_add(2));
+        without_preemption(|| {
+            let seq = self.seq.load_relaxed();
+            self.seq.store_relaxed(seq.wrapping_add(1));
+            write_barrier();
+            change();
+            self.seq.store_release(seq.wrapping_add(2));
+        });
     }
 }
 

@@ -75,6 +75,11 @@ pub fn write_barrier() {
     fence(Ordering::Release);
 }
 
+/// A reader here waits for a writer that was preempted.
+pub fn without_preemption(change: impl FnOnce()) {
+    change();
+}
+
 #[derive(Debug)]
 pub struct OutOfMemory;
 
