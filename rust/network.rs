@@ -41,7 +41,9 @@ pub(crate) struct Network {
     /// The ports of tracked bridges, for the hooks.
     ports: Arc<Ports>,
     /// All ports and all bridges, for what must not sleep.
+    #[pin]
     pub(crate) every_port: DeviceMap<Port>,
+    #[pin]
     pub(crate) every_bridge: DeviceMap<Bridge>,
     #[pin]
     members: Mutex<Members>,
@@ -63,14 +65,14 @@ slot_for!(Network);
 
 impl PerNetwork for Network {
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::new(Ports::new()?, GFP_KERNEL_ACCOUNT)?;
+        let ports = Arc::pin_init(Ports::new()?, GFP_KERNEL_ACCOUNT)?;
         let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 ports,
-                every_port,
-                every_bridge,
+                every_port <- every_port,
+                every_bridge <- every_bridge,
                 members <- new_mutex!(
                     Members {
                         bridges: KVec::new(),

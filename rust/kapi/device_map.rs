@@ -2,13 +2,13 @@
 
 //! A map from network device to a value, read for every frame.
 
-use core::{marker::PhantomData, ptr};
+use core::{iter, marker::PhantomData, ptr};
 
 use kernel::{
     prelude::*,
     sync::{
         atomic::{Atomic, Release},
-        Arc,
+        new_mutex, Arc, Mutex,
     },
 };
 
@@ -18,7 +18,7 @@ use super::{
     rcu::{self, RcuBox, ReadSection},
 };
 
-/// Slots of a new map, a power of two.
+/// Least number of slots, a power of two.
 const LENGTH: usize = 16;
 
 /// What a value in a map begins with: the device that it belongs to.
@@ -57,21 +57,26 @@ static REMOVED: Anchor = Anchor {
 /// The type is `repr(C)`, and its first field is an [`Anchor`], whose device the value keeps valid.
 pub(crate) unsafe trait OnDevice: Send + Sync {}
 
-/// Devices and their values: open addressing by interface index, linear probing, at most half full.
+/// Devices and their values: open addressing by interface index. At most half of the slots are in use,
+/// by a value or by what a removed one left, so that whoever looks for a device that is not there finds
+/// that out in two or three looks, whatever came and went before.
 ///
-/// Readers hold RCU. Changes are made by one thread at a time, and removing waits for the readers.
+/// Readers hold RCU. Writers take a lock of the map's own, and removing waits for the readers.
 ///
 /// # Invariants
 ///
-/// `slots` is never empty.
+/// `slots` is never empty, and replaced only by who holds `used`, which is how many of them do not point
+/// to [`NOBODY`].
+#[pin_data(PinnedDrop)]
 pub(crate) struct DeviceMap<T: OnDevice> {
     slots: RcuBox<Slots<T>>,
+    #[pin]
+    used: Mutex<usize>,
 }
 
 /// # Invariants
 ///
-/// The number of slots is `mask` and one, a power of two, of which at most half hold a value. Each slot
-/// points to [`NOBODY`], to [`REMOVED`] or to the anchor that a `T` begins with, which came from
+/// The number of slots is `mask` and one, a power of two. Each slot points to [`NOBODY`], to [`REMOVED`] or to the anchor that a `T` begins with, which came from
 /// [`Arc::into_raw`] and which is dropped a grace period after the slot points to something else.
 struct Slots<T> {
     slots: KVec<Atomic<*mut Anchor>>,
@@ -120,16 +125,21 @@ impl<T: OnDevice> Slots<T> {
             .map(|anchor| anchor.cast())
     }
 
-    /// Puts a value, from [`Arc::into_raw`], in the first free slot for its device.
-    fn put(&self, value: *mut T) {
+    /// Puts a value, from [`Arc::into_raw`], in the first free slot for its device. How many slots
+    /// are in use more than before. The caller excludes other writers.
+    fn put(&self, value: *mut T) -> usize {
         let anchor = value.cast::<Anchor>();
         // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor, and
         // keeps the device valid.
         let device = unsafe { NetDevice::from_raw((*anchor).device) };
-        if let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) {
-            // INVARIANT: This is the anchor of a `T`.
-            slot.store(anchor, Release);
-        }
+        let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) else {
+            // Half of the slots are free, and a probe comes to each of them.
+            return 0;
+        };
+        let is_new = rcu::load(slot) == nobody();
+        // INVARIANT: This is the anchor of a `T`.
+        slot.store(anchor, Release);
+        is_new.into()
     }
 
     /// The value in `slot`, one of these, if it belongs to `device`.
@@ -157,10 +167,15 @@ impl<T: OnDevice> Slots<T> {
         }
     }
 
-    /// The slots that a device's value may stand in, in the order of probing.
+    /// The slots that a device's value may stand in, in the order of probing: where its index says, and
+    /// then all, in steps and from a start that differ between indices which have that in common.
     fn probe(&self, device: &NetDevice) -> impl Iterator<Item = &Atomic<*mut Anchor>> {
-        let start = device.ifindex() as usize;
-        (start..=start + self.mask).map(move |index| &self.slots[index & self.mask])
+        let hash = u64::from(device.ifindex()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (start, step) = ((hash >> 48) as usize, (hash >> 32) as usize | 1);
+        let scattered = (0..=self.mask).map(move |count| {
+            &self.slots[start.wrapping_add(count.wrapping_mul(step)) & self.mask]
+        });
+        Iterator::chain(iter::once(self.home(device)), scattered)
     }
 
     /// The slot that a device's value stands in.
@@ -173,11 +188,13 @@ impl<T: OnDevice> Slots<T> {
 
 impl<T: OnDevice> DeviceMap<T> {
     /// Makes a map without values. May sleep.
-    pub(crate) fn new() -> Result<Self> {
-        // INVARIANT: It holds slots from here on.
-        Ok(Self {
-            slots: RcuBox::new(KBox::new(Slots::new(LENGTH)?, GFP_KERNEL_ACCOUNT)?),
-        })
+    pub(crate) fn new() -> Result<impl PinInit<Self>> {
+        let slots = RcuBox::new(KBox::new(Slots::new(LENGTH)?, GFP_KERNEL_ACCOUNT)?);
+        // INVARIANT: It holds slots from here on, which all point to nobody.
+        Ok(pin_init!(Self {
+            slots,
+            used <- new_mutex!(0, "maclearn_device_map"),
+        }))
     }
 
     #[inline(always)]
@@ -205,36 +222,35 @@ impl<T: OnDevice> DeviceMap<T> {
     }
 
     /// Adds a value, for whose device there is none. May sleep.
-    ///
-    /// The caller excludes other changes.
     pub(crate) fn insert(&self, value: Arc<T>) -> Result {
+        let mut used = self.used.lock();
         let (length, values) = ReadSection::enter(|section| {
             let slots = self.slots(section);
             (slots.slots.len(), slots.values().count())
         });
-        if (values + 1) * 2 > length {
-            let length = ((values + 1) * 2).next_power_of_two();
-            let larger = KBox::new(Slots::new(length)?, GFP_KERNEL_ACCOUNT)?;
+        if (*used + 1) * 2 > length {
+            // A quarter full at most, so that the next time is as many insertions away.
+            let length = ((values + 1) * 4).next_power_of_two().max(LENGTH);
+            let fresh = KBox::new(Slots::new(length)?, GFP_KERNEL_ACCOUNT)?;
             // The references move to the new slots, as plain pointers that the old ones do not
             // free.
             ReadSection::enter(|section| {
                 for value in self.slots(section).values() {
-                    larger.put(value);
+                    fresh.put(value);
                 }
             });
-            self.slots.replace(Some(larger));
+            self.slots.replace(Some(fresh));
+            *used = values;
         }
-        ReadSection::enter(|section| {
-            self.slots(section).put(Arc::into_raw(value).cast_mut());
-        });
+        *used +=
+            ReadSection::enter(|section| self.slots(section).put(Arc::into_raw(value).cast_mut()));
         Ok(())
     }
 
     /// Removes the values of `devices` and waits until no reader uses them. May sleep.
-    ///
-    /// The caller excludes other changes.
-    pub(crate) fn remove<'a>(&self, devices: impl IntoIterator<Item = &'a NetDevice> + Clone) {
+    pub(crate) fn remove<'a>(&self, devices: impl IntoIterator<Item = &'a NetDevice>) {
         let take = |device: &NetDevice| {
+            let _used = self.used.lock();
             ReadSection::enter(|section| {
                 let slot = self.slots(section).find(device, section)?;
                 let value = rcu::load(slot).cast::<T>();
@@ -247,8 +263,8 @@ impl<T: OnDevice> DeviceMap<T> {
         let mut taken: KVec<Arc<T>> = KVec::new();
         for device in devices {
             if let Some(value) = take(device) {
-                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot was its only
-                // place.
+                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot, from which only who
+                // holds the lock takes something, was its only place.
                 let value = unsafe { Arc::from_raw(value) };
                 let kept = value.clone();
                 if taken.push(value, GFP_KERNEL).is_err() {
@@ -260,6 +276,18 @@ impl<T: OnDevice> DeviceMap<T> {
         if !taken.is_empty() {
             rcu::wait_for_readers();
         }
+    }
+}
+
+#[pinned_drop]
+impl<T: OnDevice> PinnedDrop for DeviceMap<T> {
+    fn drop(self: Pin<&mut Self>) {
+        ReadSection::enter(|section| {
+            for value in self.slots(section).values() {
+                // SAFETY: It came from `Arc::into_raw` in `insert`. Nobody can read the map any more.
+                drop(unsafe { Arc::from_raw(value) });
+            }
+        });
     }
 }
 
@@ -312,7 +340,7 @@ mod tests {
 
     #[test]
     fn devices_whose_indices_end_alike_are_told_apart() -> Result {
-        let map = DeviceMap::new()?;
+        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
         let [one, two, three] = [1, 1 + LENGTH, 1 + 2 * LENGTH].map(|index| value(index as i32));
         let (one, two, three) = (one?, two?, three?);
         map.insert(one.clone())?;
@@ -333,7 +361,7 @@ mod tests {
 
     #[test]
     fn grows_with_its_values() -> Result {
-        let map = DeviceMap::new()?;
+        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
         let mut values = KVec::new();
         for index in 0..4 * LENGTH {
             values.push(value(3 * index as i32)?, GFP_KERNEL)?;
@@ -344,6 +372,51 @@ mod tests {
         assert!(values.iter().all(|value| has(&map, value)));
         map.remove(values.iter().map(|value| value.device()));
         assert!(values.iter().all(|value| !has(&map, value)));
+        Ok(())
+    }
+
+    /// How many slots are looked at to find out that `value` is not there.
+    fn looks(map: &DeviceMap<Value>, value: &Value) -> usize {
+        ReadSection::enter(|section| {
+            let slots = map.slots(section);
+            assert!(slots.find(value.device(), section).is_none());
+            let is_used = |slot: &&Atomic<*mut Anchor>| rcu::load(slot) != nobody();
+            slots.probe(value.device()).take_while(is_used).count() + 1
+        })
+    }
+
+    #[test]
+    fn what_is_not_there_is_missed_soon_whatever_came_and_went() -> Result {
+        const LIVE: i32 = 64;
+        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let mut values = KVec::new();
+        for round in 0..12 {
+            // Others each time, one of them staying: in a row, or with indices that end alike.
+            let step = if round % 2 == 0 { 1 } else { 256 };
+            for index in 0..LIVE {
+                let value = value(1 + round * 100_000 + index * step)?;
+                map.insert(value.clone())?;
+                values.push(value, GFP_KERNEL)?;
+            }
+            map.remove(values.iter().skip(1).map(|value| value.device()));
+            values.truncate(1);
+        }
+        let mut total = 0;
+        for index in 0..1000 {
+            total += looks(&map, &*value(10_000_000 + index)?);
+        }
+        assert!(total <= 3000);
+        assert!(values.iter().all(|value| has(&map, value)));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_left_goes_with_the_map() -> Result {
+        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let value = value(1)?;
+        map.insert(value.clone())?;
+        drop(map);
+        assert!(Arc::into_unique_or_drop(value).is_some());
         Ok(())
     }
 }
