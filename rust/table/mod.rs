@@ -118,7 +118,8 @@ impl Table {
         let smallest = smallest.max(MIN_BUCKETS);
         let counts = Buckets::zeroed(MAX_PORTS)?;
         let first = Array::allocate(smallest, secret)?;
-        let bytes = size_of::<Shared>() + size_of_val(&*counts) + first.bytes();
+        // The writer has as many counts.
+        let bytes = size_of::<Shared>() + 2 * size_of_val(&*counts) + first.bytes();
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
             total: AtomicU32::new(0),
@@ -126,7 +127,7 @@ impl Table {
             bytes: AtomicU64::new(bytes as u64),
             counts,
         })?;
-        let writer = Writer::new(shared.clone(), smallest);
+        let writer = Writer::new(shared.clone(), smallest)?;
         Ok((Self { shared }, writer))
     }
 

@@ -2,7 +2,8 @@
 
 //! The changing side of a table.
 //!
-//! Every method does a bounded amount of work, so that it can be called under a spin lock.
+//! Every method does a bounded amount of work, so that it can be called under a spin lock: at most
+//! one look-up for each port that shares a key with another, besides what the caller asks for.
 
 use core::cell::Cell;
 use core::{mem, ptr};
@@ -10,10 +11,14 @@ use core::{mem, ptr};
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
 use super::{Absence, Claims, Key, PortIndex, Shared, Stamp, MAX_PORTS};
-use crate::platform::{wait_for_readers, Arc, Boxed};
+use crate::platform::{wait_for_readers, Arc, AtomicU32, Boxed, Buckets, OutOfMemory};
 
 /// From here on memory matters more than being done with growing soon.
 const MANY_BUCKETS: usize = 1 << 14;
+
+/// Look-ups for extra owners after which a walk has done enough under one hold of the lock. What
+/// removed the last entry may have taken as many as there are ports.
+const LOOK_UPS_A_VISIT: u32 = 256;
 
 /// How many keys may be owned. 0 means that there is no limit.
 #[derive(Clone, Copy, Default)]
@@ -73,7 +78,8 @@ pub enum Action {
 /// How far a walk through the table got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Visit {
-    /// There are more entries to visit, once [`Writer::take_unpublished`] was called.
+    /// There are more entries to visit, once [`Writer::take_unpublished`] was called. The lock should
+    /// be released meanwhile.
     More,
     /// Every entry was visited that was there all the time.
     Complete,
@@ -147,6 +153,54 @@ pub struct Writer {
     /// How often something happened that may let a key be published.
     changes: Cell<u64>,
     unpublished: Unpublished,
+    sharers: Sharers,
+    /// Look-ups for extra owners so far, wrapping.
+    look_ups: Cell<u32>,
+}
+
+/// The ports that have extra entries: those among which the other owners of a shared key are.
+struct Sharers {
+    /// Extra entries of each port.
+    counts: Buckets<AtomicU32>,
+    /// A bit for each port that has any.
+    ports: [Cell<u64>; MAX_PORTS.div_ceil(64)],
+}
+
+impl Sharers {
+    fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            counts: Buckets::zeroed(MAX_PORTS)?,
+            ports: [const { Cell::new(0) }; MAX_PORTS.div_ceil(64)],
+        })
+    }
+
+    /// Counts an extra entry that `port` has from now on, or has no longer.
+    fn count(&self, port: PortIndex, has: bool) {
+        let Some(count) = self.counts.get(usize::from(port)) else {
+            return;
+        };
+        let before = count.load_relaxed();
+        let now = if has { before + 1 } else { before - 1 };
+        count.store_relaxed(now);
+        let (word, bit) = (&self.ports[usize::from(port >> 6)], 1 << (port & 63));
+        word.set(if now == 0 {
+            word.get() & !bit
+        } else {
+            word.get() | bit
+        });
+    }
+
+    /// The ports, those included that no longer are as it goes on.
+    fn ports(&self) -> impl Iterator<Item = PortIndex> + '_ {
+        (0..).zip(&self.ports).flat_map(|(number, word)| {
+            let mut left = word.get();
+            core::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                left &= left.checked_sub(1)?;
+                Some((number << 6) | bit as PortIndex)
+            })
+        })
+    }
 }
 
 /// Keys that are no longer published, for those who rely on it to be told.
@@ -183,8 +237,8 @@ impl Unpublished {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Self {
-        Self {
+    pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             full_at: full_at(smallest),
             shared,
             smallest,
@@ -194,7 +248,9 @@ impl Writer {
             retired: 0,
             changes: Cell::new(0),
             unpublished: Unpublished::default(),
-        }
+            sharers: Sharers::new()?,
+            look_ups: Cell::new(0),
+        })
     }
 
     /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that learned it
@@ -362,14 +418,15 @@ impl Writer {
         }
     }
 
-    /// Shows the entries of the next `buckets` buckets to `action` and does what it says.
-    /// An entry may be shown more than once in a walk.
+    /// Shows the entries of the next `buckets` buckets to `action` and does what it says, of fewer if
+    /// that took many look-ups. An entry may be shown more than once in a walk.
     pub fn visit(
         &mut self,
         cursor: &mut Cursor,
         buckets: usize,
         mut action: impl FnMut(Entry) -> Action,
     ) -> Visit {
+        let begun = self.look_ups.get();
         for _ in 0..buckets {
             if !self.unpublished.has_room() {
                 break;
@@ -409,6 +466,10 @@ impl Writer {
                             cursor.moves += self.moves.get() - moves;
                             if owner.claims().without(claims) != Claims::NONE {
                                 break;
+                            }
+                            // This bucket is shown once more then; what was removed is not there.
+                            if self.look_ups.get().wrapping_sub(begun) >= LOOK_UPS_A_VISIT {
+                                return Visit::More;
                             }
                         }
                     }
@@ -550,11 +611,12 @@ impl Writer {
         }
     }
 
-    /// The extra entries of a key. Nothing links them: every port that owns anything is tried.
+    /// The extra entries of a key. Nothing links them: every port that has any is tried.
     fn extras(&self, key: Key) -> impl Iterator<Item = Hit<'_>> {
-        (0..MAX_PORTS as PortIndex)
-            .filter(|port| self.shared.port_count(*port) > 0)
-            .filter_map(move |port| self.find_extra(key, port))
+        self.sharers.ports().filter_map(move |port| {
+            self.look_ups.set(self.look_ups.get().wrapping_add(1));
+            self.find_extra(key, port)
+        })
     }
 
     /// The limit that keeps a port from owning one more key, the port's or that of all.
@@ -629,6 +691,9 @@ impl Writer {
         };
         slot.set(name, owner, stamp);
         self.count(owner.port());
+        if name.is_extra() {
+            self.sharers.count(owner.port(), true);
+        }
         true
     }
 
@@ -720,8 +785,7 @@ impl Writer {
                     extra.slot.set_owner(extra.owner.with_claims(left));
                     shared = true;
                 } else {
-                    self.uncount(extra.owner.port());
-                    extra.slot.clear();
+                    self.remove_extra(extra.slot);
                 }
             }
             self.set_shared(key, shared);
@@ -735,12 +799,18 @@ impl Writer {
         let Some(name) = slot.name() else { return };
         let key = name.key();
         if name.is_extra() {
-            self.uncount(slot.owner().port());
-            slot.clear();
+            self.remove_extra(slot);
             self.set_shared(key, self.extras(key).next().is_some());
         } else {
             self.remove_primary(key, slot);
         }
+    }
+
+    fn remove_extra(&self, slot: Slot<'_>) {
+        let port = slot.owner().port();
+        self.uncount(port);
+        self.sharers.count(port, false);
+        slot.clear();
     }
 
     /// Removes a primary entry. If there are extra owners, one of them takes its place.
@@ -752,6 +822,7 @@ impl Writer {
             if let Some(heir) = extras.next() {
                 let shared = extras.next().is_some();
                 let owner = heir.owner.with_shared(shared);
+                self.sharers.count(owner.port(), false);
                 heir.slot.move_to(primary, Name::primary(key), owner);
                 self.count_move();
                 return;

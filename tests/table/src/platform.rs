@@ -2,12 +2,27 @@
 
 //! What the table needs from its surroundings, made of the host's standard library.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::atomic::{self, fence, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 pub use std::hint::spin_loop as relax;
 pub use std::sync::Arc;
+
+thread_local! {
+    static LOADS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Shared words that this thread has read so far: what work costs on any machine.
+pub fn loads() -> u64 {
+    LOADS.get()
+}
+
+#[inline]
+fn count_load() {
+    LOADS.set(LOADS.get() + 1);
+}
 
 macro_rules! atomic_integer {
     ($name:ident, $integer:ty) => {
@@ -20,6 +35,7 @@ macro_rules! atomic_integer {
 
             #[inline]
             pub fn load_relaxed(&self) -> $integer {
+                count_load();
                 self.0.load(Ordering::Relaxed)
             }
 
@@ -38,6 +54,7 @@ atomic_integer!(AtomicU16, u16);
 impl AtomicU32 {
     #[inline]
     pub fn load_acquire(&self) -> u32 {
+        count_load();
         self.0.load(Ordering::Acquire)
     }
 
@@ -56,6 +73,7 @@ impl<T> AtomicPtr<T> {
 
     #[inline]
     pub fn load_acquire(&self) -> *mut T {
+        count_load();
         self.0.load(Ordering::Acquire)
     }
 
