@@ -6,10 +6,10 @@
 source "${BASH_SOURCE%/*}/lib.sh"
 
 # An entry that is not used for T seconds may be found up to this much later: stamps and clock are counted in units of
-# somewhat more than a second, and the sweep runs every second.
-readonly SLACK_MS=3100
-# What an emulated machine may need to look, and how much its clock may be late.
-readonly LOOK_MS=2000 LATE_MS=800
+# somewhat more than a second, and the sweep runs every second. Time is counted in looks: a busy machine is late with both.
+readonly SLACK_MS=3100 LOOK_MS=50 SPARE_LOOKS=40
+# How much the clock of an emulated machine may be late.
+readonly LATE_MS=800
 
 now_ms() {
     REPLY=$((${EPOCHREALTIME/./} / 1000))
@@ -17,14 +17,14 @@ now_ms() {
 
 # ages_after SECONDS: host1's only entry, spoken for since $begin at the earliest
 ages_after() {
-    local forgotten=
+    local forgotten='' looks=$((($1 * 1000 + SLACK_MS) / LOOK_MS + SPARE_LOOKS))
     until [[ $forgotten ]]; do
         if attribute_is host1 n_macs 0; then forgotten=1; fi
         now_ms
         if [[ $forgotten ]] && ((REPLY < begin + $1 * 1000 - LATE_MS)); then
             fail "forgotten after $((REPLY - begin)) ms"
         fi
-        ((REPLY < spoken + $1 * 1000 + SLACK_MS + LOOK_MS)) || fail "remembered for $((REPLY - spoken)) ms"
+        ((looks-- > 0)) || fail "remembered for $((REPLY - begin)) ms"
         sleep 0.05
     done
 }
@@ -38,7 +38,6 @@ enable host1 host2
 
 now_ms && begin=$REPLY
 exchange <<<"hello host1 $G11"
-now_ms && spoken=$REPLY
 expect_attribute host1 n_macs 1
 ages_after 5
 expect_attribute host1 statistics/aged 1
@@ -47,9 +46,9 @@ expect_attribute host1 statistics/aged 1
 exchange <<<"hello host1 $G11"
 stream --rate 20 <<<"stream host1 $G11 $NOBODY to host2"
 holds 8 attribute_is host1 n_macs 1
-now_ms && begin=$((REPLY - 100))
 end_stream
-now_ms && spoken=$REPLY
+now_ms && begin=$REPLY
+exchange <<<"hello host1 $G11"
 set_attribute br ageing_time 2
 ages_after 2
 expect_attribute host1 statistics/aged 2
@@ -62,6 +61,5 @@ holds 4 attribute_is host1 n_macs 1
 # A shorter time applies to what is there; ages start anew when there was none before.
 now_ms && begin=$REPLY
 set_attribute br ageing_time 1
-now_ms && spoken=$REPLY
 ages_after 1
 expect_attribute host1 statistics/aged 3

@@ -80,12 +80,12 @@ clean_up() {
 trap 'fail "$BASH_COMMAND"' ERR
 trap clean_up EXIT
 
-# wait_until SECONDS COMMAND...
+# wait_until SECONDS COMMAND...: longer on a machine that is busy, where ten looks take more than a second
 wait_until() {
-    local deadline=$((SECONDS + $1))
+    local looks=$(($1 * 10))
     shift
     until "$@"; do
-        ((SECONDS < deadline)) || fail "waited in vain for: $*"
+        ((looks-- > 0)) || fail "waited in vain for: $*"
         sleep 0.1
     done
 }

@@ -35,7 +35,7 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Make entries 02:01:00:00:00:00 and so on at a port
+    /// Make entries 02:01:00:00:00:00 and so on at a port, and print how many milliseconds that took
     Fill { port: String, entries: u32 },
     /// Dump all entries, which have to be so many, each once, and print how long it took
     Dump {
@@ -44,7 +44,7 @@ enum Command {
         #[arg(long)]
         buffer: Option<usize>,
     },
-    /// Dump again and again while entries are made, and print how long these had to wait
+    /// Dump again and again while entries are made, and print how many dumps and entries that were
     Disturb {
         port: String,
         /// Those that `fill` made, all of which a dump must have unless it says that it was interrupted

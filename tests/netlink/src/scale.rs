@@ -75,7 +75,7 @@ impl Entries {
     }
 }
 
-/// Has `port` own entries 0 to `count`, as if they were seen now.
+/// Has `port` own entries 0 to `count`, as if they were seen now. Prints the milliseconds that it took.
 pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
     let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
     let port = if_nametoindex(port)?;
@@ -105,7 +105,7 @@ pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
             ensure!(status(body) == 0, "an entry was refused: {}", status(body));
         }
     }
-    println!("{count} entries made in {} ms", begun.elapsed().as_millis());
+    println!("{}", begun.elapsed().as_millis());
     Ok(())
 }
 
@@ -136,20 +136,14 @@ pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result
 }
 
 /// Dumps while entries are made. Those that `fill` made have to be in every dump that does not say that
-/// it was interrupted. Prints how many dumps were whole and how many interrupted, and in microseconds
-/// what making an entry took, without a dump and then with one: 50, 90 and 99 in 100 of them at most,
-/// and all.
+/// it was interrupted. Prints how many dumps were whole and how many interrupted, and how many entries were
+/// made meanwhile.
 pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Result<()> {
     let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
     let port = if_nametoindex(port)?;
-    let duration = Duration::from_secs(seconds);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut next = count;
-    let ((), alone) = entries.make_during(port, &mut next, || {
-        thread::sleep(duration);
-        Ok(())
-    })?;
-    let ((whole, interrupted), dumping) = entries.make_during(port, &mut next, || {
-        let deadline = Instant::now() + duration;
+    let (whole, interrupted) = entries.make_during(port, &mut next, || {
         let (mut whole, mut interrupted) = (0, 0);
         // A slow machine takes longer to make so many that the table grows.
         while Instant::now() < deadline
@@ -171,46 +165,33 @@ pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Re
         }
         Ok((whole, interrupted))
     })?;
-    println!(
-        "{whole} {interrupted} {} {}",
-        quantiles(&alone),
-        quantiles(&dumping)
-    );
+    println!("{whole} {interrupted} {}", next - count);
     Ok(())
 }
 
 impl Entries {
-    /// Makes entries from number `next` on while `action` runs, and returns how long each took.
+    /// Makes entries from number `next` on while `action` runs.
     fn make_during<T>(
         &self,
         port: u32,
         next: &mut u32,
         action: impl FnOnce() -> Result<T>,
-    ) -> Result<(T, Vec<Duration>)> {
+    ) -> Result<T> {
         let mut connection = Connection::open()?;
         let end = AtomicBool::new(false);
         thread::scope(|scope| {
-            let maker = scope.spawn(|| -> Result<Vec<Duration>> {
-                let mut times = Vec::new();
-                while !end.load(Ordering::Relaxed) || times.is_empty() {
+            let maker = scope.spawn(|| -> Result<()> {
+                while !end.load(Ordering::Relaxed) {
                     let name = self.name(port, *next);
-                    let begun = Instant::now();
                     connection.request(self.family.id, self.new, &name)?;
-                    times.push(begun.elapsed());
                     *next += 1;
                 }
-                times.sort_unstable();
-                Ok(times)
+                Ok(())
             });
             let result = action();
             end.store(true, Ordering::Relaxed);
-            let times = maker.join().expect("it does not panic")?;
-            Ok((result?, times))
+            maker.join().expect("it does not panic")?;
+            result
         })
     }
-}
-
-fn quantiles(times: &[Duration]) -> String {
-    let of = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
-    format!("{} {} {} {}", of(50), of(90), of(99), of(100))
 }
