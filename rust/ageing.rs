@@ -11,6 +11,9 @@ use crate::table::Stamp;
 /// Longest ageing time in seconds that can be set; the longest of IEEE 802.1Q.
 pub(crate) const MAX_AGEING_SECONDS: u32 = 1_000_000;
 
+/// Ageing time in seconds where none was set and the bridge has none to follow.
+pub(crate) const DEFAULT_AGEING_SECONDS: u32 = 300;
+
 /// Age in units that an ageing time must not exceed, a quarter of a stamp's range.
 const MAX_LIMIT: u64 = 1 << 14;
 

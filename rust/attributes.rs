@@ -69,6 +69,7 @@ fn parse_trigger(text: &str) -> Result {
 
 const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
 const ON_FAILURE: [&str; 2] = ["open", "closed"];
+const AGEING: [&str; 2] = ["own", "bridge"];
 const FDB_OFFLOAD: [&str; 2] = ["off", "auto"];
 
 /// Gives a port a setting, if that is permitted and the value was understood.
@@ -153,7 +154,7 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
     }),
 ];
 
-static BRIDGE_SETTINGS: [Attribute<Bridge>; 13] = [
+static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
     Attribute::read_write(
         c"auto_enable",
         |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Enabled)),
@@ -224,6 +225,15 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 13] = [
                 parse_number(text, MAX_AGEING_SECONDS.into()),
                 |change, value| change.ageing_seconds = Some(value),
             )
+        },
+    ),
+    Attribute::read_write(
+        c"ageing",
+        |bridge, out| show_word(out, AGEING, bridge.follows_ageing()),
+        |bridge, text| {
+            set_bridge(bridge, parse_word(text, AGEING), |change, value| {
+                change.follows_ageing = Some(value)
+            })
         },
     ),
     Attribute::read_write(

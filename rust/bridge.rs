@@ -9,7 +9,7 @@ use kernel::{
 
 use crate::{
     addresses::Addresses,
-    ageing::Ageing,
+    ageing::{Ageing, DEFAULT_AGEING_SECONDS, MAX_AGEING_SECONDS},
     events::{Kind, Locked, Outgoing},
     fdb,
     kapi::{
@@ -59,8 +59,10 @@ const MOST_UNITS: u64 = 1 << 15;
 pub(crate) struct BridgeChange {
     /// What ports that join get from now on.
     pub(crate) defaults: PortChange,
-    /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
+    /// Seconds after which a MAC that is not seen is forgotten; 0 is never. They are then its own.
     pub(crate) ageing_seconds: Option<u32>,
+    /// Whether that is the bridge's, if it learns by itself (`ageing`).
+    pub(crate) follows_ageing: Option<bool>,
     /// Whether the newest port takes a MAC from the others.
     pub(crate) exclusive: Option<bool>,
     /// Greatest number of MACs of all ports together; 0 is unlimited.
@@ -91,6 +93,7 @@ pub(crate) struct Bridge {
     max_macs: AtomicU32,
     offload: AtomicU32,
     ageing_seconds: AtomicU32,
+    follows_ageing: AtomicU32,
     /// [`Bridge::ageing`], worked out.
     ageing: AtomicU32,
     /// What ports that join get.
@@ -166,6 +169,10 @@ impl Bridge {
                 max_macs: AtomicU32::new(initial.max_macs),
                 offload: AtomicU32::new(initial.offload.into()),
                 ageing_seconds: AtomicU32::new(initial.ageing_seconds),
+                // A time that was chosen is its own.
+                follows_ageing: AtomicU32::new(
+                    (initial.ageing_seconds == DEFAULT_AGEING_SECONDS).into(),
+                ),
                 ageing: AtomicU32::new(ageing.to_bits()),
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
@@ -214,11 +221,30 @@ impl Bridge {
         self.ageing_seconds.load_relaxed()
     }
 
-    /// Sets [`Bridge::ageing_seconds`].
+    /// Whether that is the ageing time of the bridge, if that learns by itself (`ageing`).
+    pub(crate) fn follows_ageing(&self) -> bool {
+        self.follows_ageing.load_relaxed() != 0
+    }
+
+    /// Makes [`Bridge::ageing_seconds`] the bridge's if it is to be that. May sleep.
+    pub(crate) fn follow_ageing(&self) {
+        let _walk = self.walk.lock();
+        if !self.follows_ageing() {
+            return;
+        }
+        let seconds = match kernel_bridge::ageing_seconds(&self.device) {
+            0 => DEFAULT_AGEING_SECONDS,
+            seconds => seconds.min(MAX_AGEING_SECONDS.into()) as u32,
+        };
+        if seconds != self.ageing_seconds() {
+            self.set_ageing_seconds(seconds);
+        }
+    }
+
+    /// Sets [`Bridge::ageing_seconds`]. The caller holds [`Bridge::walk`]; may sleep.
     ///
     /// Ages start anew if the unit of the stamps changes, or if entries did not age so far.
     fn set_ageing_seconds(&self, seconds: u32) {
-        let walk = self.walk.lock();
         let old = self.ageing();
         let new = Ageing::new(seconds, clock::TICKS_PER_SECOND);
         if old.unit_shift != new.unit_shift || old.limit.is_none() {
@@ -237,7 +263,6 @@ impl Bridge {
         }
         drop(writer);
         drop(ports);
-        drop(walk);
         self.ask_for_upkeep();
     }
 
@@ -342,7 +367,13 @@ impl Bridge {
             self.settle();
         }
         if let Some(seconds) = change.ageing_seconds {
+            let _walk = self.walk.lock();
+            self.follows_ageing.store_relaxed(0);
             self.set_ageing_seconds(seconds);
+        }
+        if let Some(on) = change.follows_ageing {
+            self.follows_ageing.store_relaxed(on.into());
+            self.follow_ageing();
         }
         if let Some(on) = change.offload {
             self.offload.store_relaxed(on.into());

@@ -158,6 +158,10 @@ fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
         uapi::MACLEARN_A_BRIDGE_N_OFFLOADED,
         bridge.table.published(),
     )?;
+    message.put_u32(
+        uapi::MACLEARN_A_BRIDGE_AGEING,
+        bridge.follows_ageing().into(),
+    )?;
     message.put_u8(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, is(Flag::Learning))?;
     message.put_u32(
         uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
@@ -203,6 +207,7 @@ fn bridge_set(request: &Request<'_>) -> Result {
             max_macs: number(uapi::MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS),
         },
         ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
+        follows_ageing: choice(uapi::MACLEARN_A_BRIDGE_AGEING),
         exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
         max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
         offload: choice(uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD),

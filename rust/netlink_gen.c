@@ -54,7 +54,7 @@ static const struct nla_policy maclearn_bridge_get_nl_policy[MACLEARN_A_BRIDGE_I
 };
 
 /* MACLEARN_CMD_BRIDGE_SET - do */
-static const struct nla_policy maclearn_bridge_set_nl_policy[MACLEARN_A_BRIDGE_FDB_OFFLOAD + 1] = {
+static const struct nla_policy maclearn_bridge_set_nl_policy[MACLEARN_A_BRIDGE_AGEING + 1] = {
 	[MACLEARN_A_BRIDGE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[MACLEARN_A_BRIDGE_AUTO_ENABLE] = NLA_POLICY_MAX(NLA_U8, 1),
 	[MACLEARN_A_BRIDGE_AGEING_TIME] = NLA_POLICY_FULL_RANGE(NLA_U32, &maclearn_a_bridge_ageing_time_range),
@@ -65,6 +65,7 @@ static const struct nla_policy maclearn_bridge_set_nl_policy[MACLEARN_A_BRIDGE_F
 	[MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS] = NLA_POLICY_FULL_RANGE(NLA_U32, &maclearn_a_bridge_default_max_macs_range),
 	[MACLEARN_A_BRIDGE_FDB_OFFLOAD] = NLA_POLICY_MAX(NLA_U32, 1),
+	[MACLEARN_A_BRIDGE_AGEING] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* MACLEARN_CMD_ENTRY_GET - dump */
@@ -150,7 +151,7 @@ static const struct genl_split_ops maclearn_nl_ops[] = {
 		.cmd		= MACLEARN_CMD_BRIDGE_SET,
 		.doit		= maclearn_nl_bridge_set_doit,
 		.policy		= maclearn_bridge_set_nl_policy,
-		.maxattr	= MACLEARN_A_BRIDGE_FDB_OFFLOAD,
+		.maxattr	= MACLEARN_A_BRIDGE_AGEING,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

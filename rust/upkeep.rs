@@ -21,6 +21,7 @@ impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
         let has_left_vlan = look(self);
+        self.follow_ageing();
         let walk = self.walk.lock();
         resize(self);
         // Those that have become quiet may be able to receive by now.

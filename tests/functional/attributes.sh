@@ -17,6 +17,7 @@ failing_open 444 0"
 readonly BRIDGE_ATTRIBUTES="\
 auto_enable 644 0
 ageing_time 644 300
+ageing 644 bridge
 exclusive 644 0
 max_macs 644 1048576
 fdb_offload 644 auto

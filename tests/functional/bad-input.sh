@@ -41,6 +41,7 @@ SETTINGS = {
     "/sys/class/net/br/maclearn/": {
         "auto_enable": SWITCH,
         "ageing_time": number(10**6),
+        "ageing": words(b"own", b"bridge"),
         "exclusive": SWITCH,
         "max_macs": number(2**24),
         "fdb_offload": words(b"off", b"auto"),
@@ -112,6 +113,9 @@ for folder, attributes in SETTINGS.items():
                             sys.exit(f"{path} is not {value!r}")
         if name != "flush":
             write(path, before[path])
+        if name == "ageing":
+            # The time was the bridge's meanwhile.
+            write(folder + "ageing_time", before[folder + "ageing_time"])
     for name in READ_ONLY:
         expect(folder + name, b"1", write(folder + name, b"1"), ["EACCES", "EPERM"])
         tried += 1

@@ -103,9 +103,10 @@ bridge = ynl.do("bridge-get", {"ifindex": br})
 check("its memory", bridge.pop("memory") > 64, True)
 check("a bridge that was set", bridge, {
     "ifindex": br, "auto-enable": 1, "ageing-time": 1000, "exclusive": 1, "max-macs": 1000, "n-macs": 101,
-    "fdb-offload": "off", "n-offloaded": 0,
+    "fdb-offload": "off", "n-offloaded": 0, "ageing": "own",
     "default-learning": 1, "default-unknown-unicast": "flood", "default-on-failure": "open", "default-max-macs": 4096})
-ynl.do("bridge-set", {"ifindex": br, "exclusive": 0})
+ynl.do("bridge-set", {"ifindex": br, "exclusive": 0, "ageing": "bridge"})
+check("whose ageing time it is", ynl.do("bridge-get", {"ifindex": br})["ageing"], "bridge")
 refused("no bridge", "bridge-set", {"ifindex": host1, "exclusive": 1}, ENODEV, "no such bridge", ".ifindex")
 refused("an ageing time too long", "bridge-set", {"ifindex": br, "ageing-time": 1000001}, ERANGE,
         attribute=".ageing-time")

@@ -44,6 +44,17 @@ enum maclearn_fdb_offload {
 };
 
 /**
+ * enum maclearn_ageing - Whose ageing time it is after which MACs are
+ *   forgotten.
+ * @MACLEARN_AGEING_OWN: What was set here.
+ * @MACLEARN_AGEING_BRIDGE: The bridge's, or 300 seconds if that is 0.
+ */
+enum maclearn_ageing {
+	MACLEARN_AGEING_OWN,
+	MACLEARN_AGEING_BRIDGE,
+};
+
+/**
  * enum maclearn_event - What happened.
  * @MACLEARN_EVENT_LEARNED: The port owns a MAC that it sent a frame from.
  * @MACLEARN_EVENT_MOVED_IN: The same, and another port owned the MAC before.
@@ -110,6 +121,7 @@ enum {
 	MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS,
 	MACLEARN_A_BRIDGE_FDB_OFFLOAD,
 	MACLEARN_A_BRIDGE_N_OFFLOADED,
+	MACLEARN_A_BRIDGE_AGEING,
 
 	__MACLEARN_A_BRIDGE_MAX,
 	MACLEARN_A_BRIDGE_MAX = (__MACLEARN_A_BRIDGE_MAX - 1)
