@@ -34,11 +34,25 @@ impl Addresses {
         Ok(())
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.in_order.len()
+    }
+
     /// Whether it is here.
     #[inline]
     pub(crate) fn contains(&self, address: u64) -> bool {
         let (word, bit) = Self::bit_of(address);
         self.filter[word] & bit != 0 && self.in_order.binary_search(&address).is_ok()
+    }
+
+    /// Those that are not among `others`.
+    pub(crate) fn beyond<'a>(&'a self, others: Option<&'a Self>) -> impl Iterator<Item = u64> + 'a {
+        let is_new = move |address| others.is_none_or(|others| !others.contains(address));
+        self.in_order
+            .iter()
+            .copied()
+            .filter(move |&address| is_new(address))
     }
 
     /// An address's word in the filter and its bit there: ten bits of its product with 2^64 over the
@@ -68,6 +82,19 @@ mod tests {
         for number in 0..2000 {
             assert_eq!(addresses.contains(address(number)), number % 3 == 0);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn tells_what_others_lack() -> Result {
+        let (mut more, mut fewer) = (Addresses::with_capacity(3)?, Addresses::with_capacity(2)?);
+        for number in [1, 2, 3] {
+            more.insert(address(number))?;
+        }
+        fewer.insert(address(2))?;
+        assert!(more.beyond(Some(&fewer)).eq([address(1), address(3)]));
+        assert!(fewer.beyond(Some(&more)).next().is_none());
+        assert_eq!(more.beyond(None).count(), 3);
         Ok(())
     }
 

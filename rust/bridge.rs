@@ -33,8 +33,8 @@ use crate::{
     port::{Counter, Defaults, Flag, Port, PortChange},
     quiet::Quiet,
     table::{
-        Action, Claims, Entry, Key, Learned, Limits, PortIndex, Secret, Stamp, Table, Unpublished,
-        Visit, MAX_PORTS,
+        Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, Secret, Stamp, Table,
+        Unpublished, Visit, MAX_PORTS,
     },
 };
 
@@ -70,6 +70,9 @@ pub(crate) struct BridgeChange {
     /// Whether the bridge is told where MACs are (`fdb_offload`).
     pub(crate) offload: Option<bool>,
 }
+
+/// Numbers of VLANs, the one included that stands for none.
+const VLANS: u16 = 1 << 12;
 
 /// Most passes of a walk that insertions disturb.
 const WALKS: usize = 3;
@@ -416,40 +419,67 @@ impl Bridge {
         self.addresses_due.load_relaxed() != 0
     }
 
-    fn find_addresses(&self) -> Result<KBox<Addresses>> {
+    /// The hardware addresses of the bridge and its ports, and those of them that were not before.
+    fn find_addresses(&self) -> Result<(KBox<Addresses>, KVec<u64>)> {
         let ports = self.ports.lock();
         let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
         addresses.insert(self.device.address())?;
         for port in &*ports {
             addresses.insert(port.device.address())?;
         }
-        Ok(KBox::new(addresses, GFP_KERNEL_ACCOUNT)?)
+        drop(ports);
+        let mut new = KVec::with_capacity(addresses.len(), GFP_KERNEL)?;
+        ReadSection::enter(|section| {
+            for address in addresses.beyond(self.own_addresses.read(section)) {
+                // There is room for all.
+                let _ = new.push_within_capacity(address);
+            }
+        });
+        Ok((KBox::new(addresses, GFP_KERNEL_ACCOUNT)?, new))
     }
 
-    /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one of
-    /// them. RTNL.
+    /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one that
+    /// has become that. RTNL.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; the upkeep tries again.
     pub(crate) fn update_addresses(&self) -> Result {
-        let addresses = self.find_addresses();
-        self.addresses_due.store_relaxed(addresses.is_err().into());
-        self.own_addresses.replace(Some(addresses?));
-        if self.table.total() != 0 {
-            let _walk = self.walk.lock();
-            self.visit_all(Kind::Deleted, |entry| {
-                let own =
-                    ReadSection::enter(|section| self.has_address(address_of(entry.key), section));
-                if own {
-                    Action::Withdraw(Claims::LEARNED)
-                } else {
-                    Action::Keep
-                }
-            });
+        let found = self.find_addresses();
+        self.addresses_due.store_relaxed(found.is_err().into());
+        let (addresses, new) = found?;
+        // No frame that is under way learns one of them after this.
+        self.own_addresses.replace(Some(addresses));
+        if self.table.total() != 0 && !new.is_empty() {
+            for &address in &*new {
+                self.forget_address(address);
+            }
             self.ask_for_upkeep();
         }
         Ok(())
+    }
+
+    /// Forgets who learned an address, in every VLAN. May sleep.
+    fn forget_address(&self, address: u64) {
+        for vlan in 0..VLANS {
+            let key = Key::from_parts(vlan, address);
+            let owners = ReadSection::enter(|section| self.table.owners(section, key));
+            if owners == Owners::Nobody {
+                continue;
+            }
+            for port in &*self.ports.lock() {
+                let mut locked = self.writer.lock();
+                if locked.withdraw(key, port.index, Claims::LEARNED)
+                    && locked.claims(key, port.index) == Claims::NONE
+                {
+                    locked.note(Kind::Deleted, port, Some(key));
+                }
+            }
+            let unpublished = self.writer.lock().take_unpublished();
+            if let Some(keys) = unpublished {
+                self.take_back(&keys);
+            }
+        }
     }
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
@@ -534,12 +564,13 @@ impl Bridge {
     /// Makes `port` an owner of `key` on request: for good, or as if it had been seen `age`
     /// milliseconds ago. `None` if the address is the bridge's own. May sleep.
     pub(crate) fn insert(&self, port: &Port, key: Key, age: Option<u32>) -> Option<Learned> {
-        if ReadSection::enter(|section| self.has_address(address_of(key), section)) {
-            return None;
-        }
         for _ in 0..WALKS {
             let (learned, unpublished, grows) = {
                 let mut writer = self.writer.lock();
+                // Under the lock, so that one which becomes that is forgotten after this.
+                if ReadSection::enter(|section| self.has_address(address_of(key), section)) {
+                    return None;
+                }
                 if port.flags().has(Flag::Gone) {
                     return Some(Learned::PortLimit);
                 }

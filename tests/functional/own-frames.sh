@@ -107,3 +107,17 @@ PLAN
 expect_since host1 suppressed 30
 expect_since host2 suppressed 20
 expect_since host3 suppressed 10
+
+# An address that becomes a port's own is forgotten in every VLAN, with each of its owners, and no other is.
+set_attribute br flush 1
+uncounted_exchange <<PLAN
+hello host2 $G12 vlan 10
+hello host3 $G12
+hello host1 $G12
+hello host1 $G13
+PLAN
+expect_attribute br n_macs 4
+ip link add name late address $G12 type dummy
+ip link set dev late master br
+expect_attribute br n_macs 1
+expect_attribute host1 n_macs 1
