@@ -14,12 +14,12 @@ use crate::{
     fdb,
     kapi::{
         bh_lock::{new_bh_lock, BhLock},
-        bridge as kernel_bridge, clock,
+        bridge::{self as kernel_bridge, BridgeDevice},
+        clock,
         delayed_work::DelayedWork,
         device_map::{Anchor, OnDevice},
         genetlink::has_listeners,
         memcg::MemoryCgroup,
-        netdevice::NetDevice,
         random,
         rcu::{self, RcuBox, ReadSection},
         sysfs::Directory,
@@ -114,7 +114,7 @@ pub(crate) struct Bridge {
     /// What the table needs as it grows is charged to whoever made the bridge.
     pub(crate) memory: MemoryCgroup,
     /// The bridge device.
-    pub(crate) device: ARef<NetDevice>,
+    pub(crate) device: ARef<BridgeDevice>,
     /// The table's lock.
     #[pin]
     pub(crate) writer: BhLock<Locked>,
@@ -154,7 +154,7 @@ pub(crate) fn new_secret() -> Secret {
 
 impl Bridge {
     /// Makes a bridge with the module's initial settings and no ports.
-    pub(crate) fn new(network: Arc<Network>, device: &NetDevice) -> Result<Arc<Self>> {
+    pub(crate) fn new(network: Arc<Network>, device: &BridgeDevice) -> Result<Arc<Self>> {
         let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
         let writer = Locked::new(writer)?;
         let outgoing = Outgoing::new()?;

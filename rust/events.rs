@@ -19,6 +19,7 @@ use crate::{
     kapi::{
         bindings as uapi, clock,
         genetlink::{has_listeners, Full, Message, Notification},
+        netdevice::Net,
     },
     port::Port,
     table::{Key, PortIndex, Writer},
@@ -190,7 +191,11 @@ pub(crate) fn send(bridge: &Bridge) {
     if batch.is_empty() {
         return;
     }
-    let unsent = send_batch(bridge, batch);
+    // With the namespace, who listened has gone.
+    let unsent = bridge
+        .network
+        .with_net(|net| send_batch(bridge, net, batch))
+        .unwrap_or(0);
     batch.events.clear();
     batch.lost = 0;
     if unsent != 0 {
@@ -201,7 +206,7 @@ pub(crate) fn send(bridge: &Bridge) {
 }
 
 /// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
-fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
+fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting) -> u32 {
     let total = batch.events.len() as u32;
     let Ok(ports) = bridge.ports_by_index() else {
         return batch.lost.saturating_add(total);
@@ -210,7 +215,6 @@ fn send_batch(bridge: &Bridge, batch: &Waiting) -> u32 {
         let port = ports.get(usize::from(port?))?.as_ref()?;
         Some(port.device.ifindex())
     };
-    let net = bridge.device.net();
     // Who listened has gone, or the family has.
     if !has_listeners(&bridge.device) {
         return 0;

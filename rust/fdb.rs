@@ -23,17 +23,15 @@ use crate::{
 pub(crate) struct Follower;
 
 impl Listener for Follower {
-    fn event(&self, device: &NetDevice, event: Event) {
-        let Some(network) = pernet::get::<Network>(device.net()) else {
+    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+        let Some(network) = pernet::get::<Network>(device.net_rcu(section)) else {
             return;
         };
-        ReadSection::enter(|section| {
-            if let Some(port) = network.every_port.get(device, section) {
-                follow(&port.bridge, Some(port), &event);
-            } else if let Some(bridge) = network.every_bridge.get(device, section) {
-                follow(bridge, None, &event);
-            }
-        });
+        if let Some(port) = network.every_port.get(device, section) {
+            follow(&port.bridge, Some(port), &event);
+        } else if let Some(bridge) = network.every_bridge.get(device, section) {
+            follow(bridge, None, &event);
+        };
     }
 }
 

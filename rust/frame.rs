@@ -135,7 +135,7 @@ impl Hook<Bridge> for BridgeEgress {
         mut frame: Frame<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
-        let vlan = if kernel_bridge::filters_vlans(device) {
+        let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
             classify(bridge, device, &frame, context)
         } else {
             Some(0)

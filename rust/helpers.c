@@ -58,9 +58,19 @@ struct kobject *maclearn_dev_kobject(struct net_device *dev)
 	return &dev->dev.kobj;
 }
 
+struct net *maclearn_dev_net_rcu(const struct net_device *dev)
+{
+	return dev_net_rcu(dev);
+}
+
 bool maclearn_may_configure(const struct net_device *dev)
 {
-	return ns_capable(dev_net(dev)->user_ns, CAP_NET_ADMIN);
+	bool may;
+
+	rcu_read_lock();
+	may = ns_capable(dev_net_rcu(dev)->user_ns, CAP_NET_ADMIN);
+	rcu_read_unlock();
+	return may;
 }
 
 void maclearn_dev_hold(struct net_device *dev)

@@ -25,6 +25,7 @@ bool maclearn_is_running(const struct net_device *dev);
 bool maclearn_has_carrier(const struct net_device *dev);
 unsigned int maclearn_count_ports(struct net_device *bridge);
 struct net *maclearn_dev_net(const struct net_device *dev);
+struct net *maclearn_dev_net_rcu(const struct net_device *dev);
 struct kobject *maclearn_dev_kobject(struct net_device *dev);
 bool maclearn_may_configure(const struct net_device *dev);
 void maclearn_dev_hold(struct net_device *dev);

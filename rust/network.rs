@@ -13,9 +13,9 @@ use crate::{
     events, fdb,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
-        bridge as kernel_bridge,
+        bridge::{self as kernel_bridge, BridgeDevice},
         device_map::DeviceMap,
-        netdevice::NetDevice,
+        netdevice::{Net, NetDevice},
         netfilter::{self, HookEntry},
         notifier::{Event, Listener},
         pernet::{self, slot_for, NetHandle, PerNetwork},
@@ -87,6 +87,11 @@ impl PerNetwork for Network {
 }
 
 impl Network {
+    /// Runs `f` on the namespace, if it is not at its end. May sleep.
+    pub(crate) fn with_net<R>(&self, f: impl FnOnce(&Net) -> R) -> Option<R> {
+        self.net.with(f)
+    }
+
     /// Starts or stops filtering copies to a port.
     ///
     /// # Errors
@@ -196,7 +201,7 @@ impl Network {
     }
 
     /// A bridge is there.
-    fn add_bridge(self: &Arc<Self>, device: &NetDevice) -> Result<Arc<Bridge>> {
+    fn add_bridge(self: &Arc<Self>, device: &BridgeDevice) -> Result<Arc<Bridge>> {
         let mut members = self.members.lock();
         if let Some(member) = members.find(device) {
             return Ok(member.bridge.clone());
@@ -247,7 +252,7 @@ impl Network {
             .bridges
             .retain(|member| !member.bridge.device.is(device));
         drop(members);
-        self.every_bridge.remove([&*bridge.device]);
+        self.every_bridge.remove([&**bridge.device]);
         bridge.retire();
         let directory = bridge.directory.lock().take();
         drop(directory);
@@ -257,7 +262,7 @@ impl Network {
     fn join(
         self: &Arc<Self>,
         device: &NetDevice,
-        bridge_device: &NetDevice,
+        bridge_device: &BridgeDevice,
         rtnl: &Rtnl,
     ) -> Result {
         let bridge = self.add_bridge(bridge_device)?;
@@ -446,34 +451,36 @@ impl Follower {
     }
 }
 
+impl Follower {
+    /// A device that is no bridge is there, perhaps a port since before the module was.
+    fn port_registered(&self, network: &Arc<Network>, device: &NetDevice, rtnl: &Rtnl) -> Result {
+        let Some(bridge) = kernel_bridge::bridge_of(device, rtnl) else {
+            return Ok(());
+        };
+        network.join(device, bridge, rtnl)?;
+        let replayed = self.databases.replay(device, rtnl);
+        if replayed.is_err() {
+            network.lose_track(device);
+        }
+        replayed
+    }
+}
+
 impl Listener for Follower {
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
-        let Some(network) = pernet::get::<Network>(device.net()) else {
+        let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
             return;
         };
         let result = match event {
-            Event::Registered if kernel_bridge::is_bridge(device) => {
-                network.add_bridge(device).map(|_| ())
-            }
-            Event::Registered => match kernel_bridge::bridge_of(device, rtnl) {
-                Some(bridge) => network.join(device, bridge, rtnl).and_then(|()| {
-                    let replayed = self.databases.replay(device, rtnl);
-                    if replayed.is_err() {
-                        network.lose_track(device);
-                    }
-                    replayed
-                }),
+            Event::Registered => match BridgeDevice::of(device) {
+                Some(bridge) => network.add_bridge(bridge).map(|_| ()),
+                None => self.port_registered(&network, device, rtnl),
+            },
+            Event::UpperChanged { upper, linked } => match BridgeDevice::of(upper) {
+                Some(bridge) if linked => network.join(device, bridge, rtnl),
+                Some(_) => network.forget(device),
                 None => Ok(()),
             },
-            Event::UpperChanged {
-                upper,
-                linked: true,
-            } if kernel_bridge::is_bridge(upper) => network.join(device, upper, rtnl),
-            Event::UpperChanged {
-                upper,
-                linked: false,
-            } if kernel_bridge::is_bridge(upper) => network.forget(device),
-            Event::UpperChanged { .. } => Ok(()),
             Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
             Event::Changed => {
                 network.look_at_port(device, rtnl);
@@ -501,7 +508,7 @@ struct Changes;
 
 impl ChangeListener for Changes {
     fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl) {
-        let Some(network) = pernet::get::<Network>(device.net()) else {
+        let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
             return;
         };
         match change {

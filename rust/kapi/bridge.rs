@@ -4,42 +4,94 @@
 //!
 //! C header: [`include/linux/if_bridge.h`](srctree/include/linux/if_bridge.h)
 
-use core::mem::MaybeUninit;
+use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
+
+use kernel::sync::aref::{ARef, AlwaysRefCounted};
 
 use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl, skb::VlanTag};
 
-/// Whether the device is a bridge.
-pub(crate) fn is_bridge(device: &NetDevice) -> bool {
-    // SAFETY: The device is valid.
-    unsafe { bindings::maclearn_is_bridge(device.as_raw()) }
-}
+/// A network device that is a bridge.
+///
+/// # Invariants
+///
+/// It was made by the kernel's bridge, so that its private data are a `struct net_bridge`, and stays so
+/// for as long as it is there (`netif_is_bridge_master()`).
+#[repr(transparent)]
+pub(crate) struct BridgeDevice(NetDevice);
 
-/// The bridge that the device is a port of.
-pub(crate) fn bridge_of<'a>(device: &NetDevice, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
-    // SAFETY: The device is valid; the caller holds RTNL, which also keeps the bridge enslaving it.
-    unsafe {
-        if !bindings::maclearn_is_bridge_port(device.as_raw()) {
-            return None;
-        }
-        let master = bindings::netdev_master_upper_dev_get(device.as_raw());
-        (!master.is_null()).then(|| NetDevice::from_raw(master))
+impl BridgeDevice {
+    /// The device, if it is a bridge.
+    pub(crate) fn of(device: &NetDevice) -> Option<&Self> {
+        // SAFETY: The device is valid.
+        unsafe { bindings::maclearn_is_bridge(device.as_raw()) }.then(|| {
+            // SAFETY: The type is transparent.
+            // INVARIANT: It was just seen.
+            unsafe { &*core::ptr::from_ref(device).cast() }
+        })
+    }
+
+    /// A counted reference.
+    pub(crate) fn hold(&self) -> ARef<Self> {
+        self.into()
     }
 }
 
+impl Deref for BridgeDevice {
+    type Target = NetDevice;
+
+    #[inline(always)]
+    fn deref(&self) -> &NetDevice {
+        &self.0
+    }
+}
+
+// SAFETY: As for `NetDevice`.
+unsafe impl AlwaysRefCounted for BridgeDevice {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(device: NonNull<Self>) {
+        // SAFETY: The caller owns a reference, and the type is transparent.
+        unsafe { NetDevice::dec_ref(device.cast()) };
+    }
+}
+
+/// Whether the device is a bridge.
+pub(crate) fn is_bridge(device: &NetDevice) -> bool {
+    BridgeDevice::of(device).is_some()
+}
+
+/// The bridge that the device is a port of.
+pub(crate) fn bridge_of<'a>(device: &'a NetDevice, _rtnl: &'a Rtnl) -> Option<&'a BridgeDevice> {
+    // SAFETY: The device is valid; the caller holds RTNL, which also keeps the bridge enslaving it.
+    let master = unsafe {
+        if !bindings::maclearn_is_bridge_port(device.as_raw()) {
+            return None;
+        }
+        bindings::netdev_master_upper_dev_get(device.as_raw())
+    };
+    if master.is_null() {
+        return None;
+    }
+    // SAFETY: It is a device that stays while RTNL is held.
+    BridgeDevice::of(unsafe { NetDevice::from_raw(master) })
+}
+
 /// How many ports the bridge has.
-pub(crate) fn count_ports(bridge: &NetDevice, _rtnl: &Rtnl) -> usize {
+pub(crate) fn count_ports(bridge: &BridgeDevice, _rtnl: &Rtnl) -> usize {
     // SAFETY: The device is valid; RTNL keeps its ports.
     unsafe { bindings::maclearn_count_ports(bridge.as_raw()) as usize }
 }
 
 /// Whether the bridge filters VLANs (`vlan_filtering 1`).
-pub(crate) fn filters_vlans(bridge: &NetDevice) -> bool {
+pub(crate) fn filters_vlans(bridge: &BridgeDevice) -> bool {
     // SAFETY: `bridge` is a valid device.
     unsafe { bindings::br_vlan_enabled(bridge.as_raw()) }
 }
 
 /// Whether the bridge runs multiple spanning trees, whose states a module cannot see.
-pub(crate) fn runs_mst(bridge: &NetDevice) -> bool {
+pub(crate) fn runs_mst(bridge: &BridgeDevice) -> bool {
     // SAFETY: `bridge` is a valid device.
     unsafe { bindings::br_mst_enabled(bridge.as_raw()) }
 }
@@ -47,14 +99,14 @@ pub(crate) fn runs_mst(bridge: &NetDevice) -> bool {
 /// The VLAN that a VLAN-filtering `bridge` puts a frame in that enters through `device`, one of its
 /// ports or the bridge itself, with `tag`; `None` if the bridge does not admit it there.
 pub(crate) fn classify(
-    bridge: &NetDevice,
+    bridge: &BridgeDevice,
     device: &NetDevice,
     tag: Option<VlanTag>,
     _section: &ReadSection,
 ) -> Option<u16> {
     let mut protocol = 0;
-    // SAFETY: Both devices are valid, and the read-side section that the lookups need is proven by
-    // the token.
+    // SAFETY: `bridge` is one; of `device` the functions look whether it is a bridge or a port before
+    // they look closer, inside the read-side section that the token proves.
     unsafe {
         bindings::br_vlan_get_proto(bridge.as_raw(), &mut protocol);
         match tag {
@@ -82,7 +134,7 @@ pub(crate) fn ageing_seconds(bridge: &NetDevice) -> u64 {
 
 /// Whether the bridge learns nothing by itself, since its own entries would age at once
 /// (`ageing_time 0`).
-pub(crate) fn is_hub(bridge: &NetDevice) -> bool {
+pub(crate) fn is_hub(bridge: &BridgeDevice) -> bool {
     // SAFETY: `bridge` is a valid device.
     unsafe { bindings::br_get_ageing_time(bridge.as_raw()) == 0 }
 }

@@ -19,6 +19,7 @@ use kernel::{error::to_result, prelude::*, str::CStr};
 use super::{
     bindings,
     netdevice::{Net, NetDevice},
+    rcu::ReadSection,
 };
 use crate::platform::AtomicU32;
 
@@ -282,13 +283,18 @@ pub(crate) fn reply(
 /// Whether somebody in the device's namespace listens to the family's multicast group. Any context.
 #[inline]
 pub(crate) fn has_listeners(device: &NetDevice) -> bool {
-    JOINED.load_relaxed() != 0 && has_listeners_now(device.net())
+    JOINED.load_relaxed() != 0 && has_listeners_now(device)
 }
 
 #[cold]
-fn has_listeners_now(net: &Net) -> bool {
-    // SAFETY: The namespace is valid; its sockets' groups are read under RCU.
-    REGISTERED.load_relaxed() != 0 && unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
+fn has_listeners_now(device: &NetDevice) -> bool {
+    REGISTERED.load_relaxed() != 0
+        && ReadSection::enter(|section| {
+            let net = device.net_rcu(section);
+            // SAFETY: The namespace is valid, with its socket of the kernel's, which goes after the
+            // devices.
+            unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
+        })
 }
 
 /// A datagram for the family's multicast group, of one or more messages.

@@ -11,7 +11,7 @@ use kernel::{
     types::Opaque,
 };
 
-use super::bindings;
+use super::{bindings, rcu::ReadSection, rtnl::Rtnl};
 
 /// A network namespace (`struct net`).
 #[repr(transparent)]
@@ -95,10 +95,17 @@ impl NetDevice {
         unsafe { (*self.as_raw()).ifindex as u32 }
     }
 
-    /// The namespace that the device is in.
-    pub(crate) fn net(&self) -> &Net {
-        // SAFETY: The namespace outlives the devices in it.
+    /// The namespace that the device is in. RTNL keeps it there.
+    pub(crate) fn net<'a>(&'a self, _rtnl: &'a Rtnl) -> &'a Net {
+        // SAFETY: The namespace outlives the devices in it, and only who holds RTNL moves one.
         unsafe { Net::from_raw(bindings::maclearn_dev_net(self.as_raw())) }
+    }
+
+    /// The namespace that the device is in, or was in until a moment ago.
+    pub(crate) fn net_rcu<'a>(&'a self, _section: &'a ReadSection) -> &'a Net {
+        // SAFETY: The namespace outlives the devices in it, and a grace period passes between a
+        // device's move and the end of the namespace that it was in.
+        unsafe { Net::from_raw(bindings::maclearn_dev_net_rcu(self.as_raw())) }
     }
 
     /// The hardware address, a little-endian word like that of a frame's.

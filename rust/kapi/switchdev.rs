@@ -123,7 +123,7 @@ impl<L: ChangeListener> Drop for ChangeRegistration<L> {
 pub(crate) trait Listener: Send + Sync + 'static {
     /// Called with the port that frames for the entry's address are sent to, or the bridge for
     /// an address of its own. The bridge may hold locks: must not sleep, nor change the database.
-    fn event(&self, device: &NetDevice, event: Event);
+    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection);
 }
 
 /// A listener that is registered until the value is dropped.
@@ -178,7 +178,7 @@ impl<L: Listener> Notified for Chain<L> {
             bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
             _ => return,
         };
-        self.0.event(device, event);
+        ReadSection::enter(|section| self.0.event(device, event, section));
     }
 }
 
