@@ -34,7 +34,7 @@ use crate::{
     quiet::Quiet,
     table::{
         Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, Secret, Stamp, Table,
-        Unpublished, Visit, MAX_PORTS,
+        Visit, MAX_PORTS,
     },
 };
 
@@ -477,7 +477,7 @@ impl Bridge {
             }
             let unpublished = self.writer.lock().take_unpublished();
             if let Some(keys) = unpublished {
-                self.take_back(&keys);
+                offload::take_back(self, keys, None);
             }
         }
     }
@@ -509,7 +509,7 @@ impl Bridge {
                     (visit, writer.take_unpublished())
                 };
                 if let Some(keys) = unpublished {
-                    self.take_back(&keys);
+                    offload::take_back(self, keys, None);
                 }
                 if visit != Visit::More {
                     break visit;
@@ -535,14 +535,6 @@ impl Bridge {
                     Action::Keep
                 }
             });
-        }
-    }
-
-    /// Takes back from the bridge what is no longer published. May sleep.
-    pub(crate) fn take_back(&self, keys: &Unpublished) {
-        let port = self.ports.lock().first().cloned();
-        if let Some(port) = port {
-            offload::take_back(self, &port.device, keys);
         }
     }
 
@@ -596,7 +588,7 @@ impl Bridge {
                 )
             };
             if let Some(keys) = unpublished {
-                self.take_back(&keys);
+                offload::take_back(self, keys, Some(port.index));
             }
             if learned != Learned::NoRoom {
                 if grows {

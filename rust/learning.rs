@@ -53,7 +53,7 @@ fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
         port.upkeep.schedule(0);
     }
     if let Some(keys) = unpublished {
-        offload::take_back(&port.bridge, &port.device, &keys);
+        offload::take_back(&port.bridge, keys, Some(port.index));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         pernet,
     },
     network::Network,
+    offload,
     port::{Counter, Flag, Port, PortChange},
     table::{Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
 };
@@ -472,7 +473,7 @@ fn entry_del(request: &Request<'_>) -> Result {
         (claims, locked.take_unpublished())
     };
     if let Some(keys) = unpublished {
-        port.bridge.take_back(&keys);
+        offload::take_back(&port.bridge, keys, None);
     }
     let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
     if claims == Claims::NONE {

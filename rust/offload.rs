@@ -26,13 +26,12 @@ use crate::{
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         clock,
-        netdevice::NetDevice,
         rcu::ReadSection,
         rtnl::Rtnl,
         switchdev,
     },
     port::Port,
-    table::{Action, Claims, Entry, Unpublished, Visit},
+    table::{Action, Claims, Entry, Key, PortIndex, Unpublished, Visit},
 };
 
 /// Most keys that are published at a time: the bridge needs more memory for each than the table.
@@ -60,25 +59,33 @@ impl Gate {
     }
 }
 
-/// Takes keys back from the bridge that are no longer published. `via` is a port of it. Any
-/// context, without the table's lock.
-pub(crate) fn take_back(bridge: &Bridge, via: &NetDevice, keys: &Unpublished) {
+/// Takes keys back from the bridge that are no longer published, before anything goes on that shows
+/// `port` to own one of them. Any context, without the table's lock.
+pub(crate) fn take_back(bridge: &Bridge, keys: Unpublished, port: Option<PortIndex>) {
     let _gate = bridge.gate.lock();
     for key in keys.keys() {
-        {
+        let is_bridges = {
             let mut locked = bridge.writer.lock();
-            if locked.is_bridges(key) {
-                // What was configured there since stays.
-                continue;
-            }
             // If it was published once more it can be so again.
             locked.disown_published(key);
+            locked.is_bridges(key)
+        };
+        // What was configured there since stays.
+        if !is_bridges {
+            take(bridge, key);
         }
-        // There may be none any more, which is as good.
-        let _ = ReadSection::enter(|section| {
-            switchdev::take_from_bridge(via, key.mac(), key.vlan(), section)
-        });
+        if let Some(port) = port {
+            bridge.writer.lock().relieve(key, port);
+        }
     }
+    bridge.writer.lock().taken_back(keys);
+}
+
+/// Takes a key back that is not published, with the gate's lock held.
+fn take(bridge: &Bridge, key: Key) {
+    ReadSection::enter(|section| {
+        switchdev::take_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
+    });
 }
 
 /// Lets no more keys be published, from the packet path. The upkeep takes back those that are.
@@ -209,6 +216,10 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             if !gate.is_open || bridge.table.published() >= MOST {
                 return Ok(false);
             }
+            if kernel_bridge::has_entry(&bridge.device, key.mac(), key.vlan(), rtnl) {
+                // Somebody else's, which it would replace. Not every one is told of.
+                continue;
+            }
             let index = bridge.writer.lock().publish(key);
             let Some(index) = index else { continue };
             let given = match ports.get(usize::from(index)) {
@@ -217,10 +228,19 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
                 }
                 _ => Err(ENODEV),
             };
-            if given.is_err() {
-                bridge.writer.lock().disown_published(key);
-            }
+            let is_published = {
+                let mut locked = bridge.writer.lock();
+                if given.is_err() {
+                    locked.disown_published(key);
+                }
+                locked.is_published(key)
+            };
             given?;
+            if !is_published {
+                // It has ceased to be since, perhaps since an older entry went.
+                take(bridge, key);
+                continue;
+            }
             published += 1;
         }
         match visit {

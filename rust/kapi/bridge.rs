@@ -84,6 +84,13 @@ pub(crate) fn count_ports(bridge: &BridgeDevice, _rtnl: &Rtnl) -> usize {
     unsafe { bindings::maclearn_count_ports(bridge.as_raw()) as usize }
 }
 
+/// Whether the bridge's database has a port for an address (`br_fdb_find_port()`).
+pub(crate) fn has_entry(bridge: &BridgeDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> bool {
+    // SAFETY: The device is valid, the address has six bytes, and RTNL is held.
+    let port = unsafe { bindings::br_fdb_find_port(bridge.as_raw(), mac.as_ptr(), vid) };
+    !port.is_null()
+}
+
 /// Whether the bridge filters VLANs (`vlan_filtering 1`).
 pub(crate) fn filters_vlans(bridge: &BridgeDevice) -> bool {
     // SAFETY: `bridge` is a valid device.

@@ -11,6 +11,7 @@ use kernel::{error::to_result, prelude::*};
 
 use super::{
     bindings,
+    bridge::BridgeDevice,
     netdevice::NetDevice,
     notifier_block::{Block, Notified},
     rcu::ReadSection,
@@ -219,24 +220,80 @@ pub(crate) fn give_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &R
     )
 }
 
-/// Takes such an entry from the bridge that `port` belongs to, whichever port it sends frames to.
-/// Any context.
+/// Takes such an entry from `bridge`, whichever port it sends frames to, if there is one. Any
+/// context.
 ///
-/// # Errors
-///
-/// `ENOENT` if there is none.
+/// The bridge is asked through one of its ports, and a port may leave at any time, so as many are
+/// tried as it takes. Without any the bridge has no entry either: those of a port go before it does.
 pub(crate) fn take_from_bridge(
-    port: &NetDevice,
+    bridge: &BridgeDevice,
     mac: [u8; 6],
     vid: u16,
     _section: &ReadSection,
-) -> Result {
-    notify(
-        bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_BRIDGE,
-        port,
+) {
+    let asked = Asked {
+        bridge: bridge.as_raw(),
         mac,
         vid,
-    )
+    };
+    let mut private = bindings::netdev_nested_priv {
+        flags: 0,
+        data: (&raw const asked).cast_mut().cast(),
+    };
+    // SAFETY: The device is valid, the read-side section keeps those below it, and `private` and what
+    // it points to are used for the duration of the call only, by `ask_through`.
+    unsafe {
+        bindings::netdev_walk_all_lower_dev_rcu(bridge.as_raw(), Some(ask_through), &mut private);
+    }
+}
+
+/// What [`ask_through`] is to take from which bridge.
+struct Asked {
+    bridge: *mut bindings::net_device,
+    mac: [u8; 6],
+    vid: u16,
+}
+
+/// Asks a bridge through a device below it. Not 0 if it has surely been asked.
+///
+/// # Safety
+///
+/// Called in an RCU read-side section with a valid device, and an [`Asked`] as private data.
+unsafe extern "C" fn ask_through(
+    device: *mut bindings::net_device,
+    private: *mut bindings::netdev_nested_priv,
+) -> c_int {
+    // SAFETY: By the safety requirement.
+    let (asked, port) = unsafe {
+        (
+            &*(*private).data.cast::<Asked>(),
+            NetDevice::from_raw(device),
+        )
+    };
+    // Whose port the device is does not change from one bridge to another within one read-side
+    // section: a device leaves in `del_nbp()`, which first unlinks it and clears its flag, and then
+    // waits for readers in `netdev_rx_handler_unregister()`, all under RTNL. So if it was a port of
+    // this bridge before, and is a port after, then it was this bridge that was asked.
+    let is_port = || {
+        // SAFETY: The device is valid.
+        unsafe { bindings::maclearn_is_bridge_port(device) }
+    };
+    // SAFETY: The device is valid, and this is a read-side section.
+    let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(device) };
+    if master != asked.bridge || !is_port() {
+        return 0;
+    }
+    // The port was made before it was linked, so it is seen from here on, not what was before it.
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::maclearn_smp_mb() };
+    // There may be no such entry, which is as good.
+    let _ = notify(
+        bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_BRIDGE,
+        port,
+        asked.mac,
+        asked.vid,
+    );
+    is_port().into()
 }
 
 fn notify(

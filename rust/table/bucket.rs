@@ -65,6 +65,7 @@ pub(super) struct Owner(u16);
 
 impl Owner {
     const PORT: u16 = 0x3ff;
+    const REVOKING: u16 = 1 << 10;
     const PUBLISHED: u16 = 1 << 11;
     const SHARED: u16 = 1 << 14;
 
@@ -92,11 +93,12 @@ impl Owner {
         self.0 & Self::SHARED != 0
     }
 
-    /// Has `port` learned the key, and is it the only owner? Meant for primary entries.
+    /// Has `port` learned the key, is it the only owner, and is it sure that nobody relies on another
+    /// one? Meant for primary entries.
     #[inline]
     pub(super) fn is_sole_learner(self, port: PortIndex) -> bool {
         let learned = Claims::LEARNED.to_bits();
-        self.0 & (Self::PORT | Self::SHARED | learned) == port | learned
+        self.0 & (Self::PORT | Self::SHARED | Self::REVOKING | learned) == port | learned
     }
 
     pub(super) fn with_shared(self, shared: bool) -> Self {
@@ -112,13 +114,23 @@ impl Owner {
         self.with(Self::PUBLISHED, published)
     }
 
+    /// May others still rely on another port's being the only owner?
+    #[inline]
+    pub(super) fn is_revoking(self) -> bool {
+        self.0 & Self::REVOKING != 0
+    }
+
+    pub(super) fn with_revoking(self, revoking: bool) -> Self {
+        self.with(Self::REVOKING, revoking)
+    }
+
     fn with(self, flag: u16, on: bool) -> Self {
         Self(if on { self.0 | flag } else { self.0 & !flag })
     }
 }
 
 const _: () = assert!(
-    Claims::ALL.to_bits() & (Owner::PORT | Owner::SHARED | Owner::PUBLISHED) == 0,
+    Claims::ALL.to_bits() & (Owner::PORT | Owner::SHARED | Owner::PUBLISHED | Owner::REVOKING) == 0,
     "claims have bits of their own in an owner"
 );
 

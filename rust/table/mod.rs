@@ -67,7 +67,7 @@ pub enum Sight<'a> {
 /// What is noted of a key that a port uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
-    /// Nothing: the port has not learned it.
+    /// Nothing: the port has not learned it, or [`Writer::learn`] has to see to it.
     Unknown,
     /// The port's first use of it at this time.
     First,
@@ -138,7 +138,9 @@ impl Table {
     #[inline]
     pub fn refresh(&self, guard: &ReadGuard, key: Key, port: PortIndex, now: Stamp) -> Use {
         match self.look_up(guard, key, port) {
-            Found::Mine(hit) if hit.owner.claims().has(Claims::LEARNED) => {
+            Found::Mine(hit)
+                if hit.owner.claims().has(Claims::LEARNED) && !hit.owner.is_revoking() =>
+            {
                 if hit.slot.stamp() == now {
                     return Use::Again;
                 }

@@ -312,10 +312,88 @@ mod tests {
         Ok(())
     }
 
+    /// What must be taken back, and is.
     fn unpublished(writer: &mut Writer) -> Option<Key> {
         let taken = writer.take_unpublished()?;
         let key = taken.keys().next();
+        writer.taken_back(taken);
+        for port in 0..4 {
+            writer.relieve(key?, port);
+        }
         key
+    }
+
+    fn has(unpublished: Option<&Unpublished>, key: Key) -> bool {
+        unpublished.is_some_and(|keys| keys.keys().any(|other| other == key))
+    }
+
+    /// Whether a frame would find that the port has learned the key, and go on.
+    fn goes_on(table: &Table, key: Key, port: PortIndex) -> bool {
+        let guard = read_lock();
+        matches!(table.refresh_at_once(&guard, key, port, 0), Sight::Known)
+            || table.refresh(&guard, key, port, 0) != Use::Unknown
+    }
+
+    #[test]
+    fn no_frame_goes_on_before_its_source_is_taken_back() -> Result<(), OutOfMemory> {
+        for exclusive in [false, true] {
+            let (table, mut writer) = table()?;
+            learn(&mut writer, key(1), 1);
+            writer.publish(key(1));
+            assert!(goes_on(&table, key(1), 1));
+            writer.learn(key(1), 2, 0, NO_LIMITS, exclusive);
+            let first = writer.take_unpublished();
+            assert!(has(first.as_ref(), key(1)));
+            // The next frame, elsewhere, before that is done.
+            assert!(!goes_on(&table, key(1), 2));
+            writer.learn(key(1), 2, 0, NO_LIMITS, exclusive);
+            let next = writer.take_unpublished();
+            assert!(has(next.as_ref(), key(1)));
+            // Nor is it published meanwhile, even when it has one owner again.
+            writer.withdraw(key(1), 1, Claims::LEARNED);
+            assert_eq!(writer.publish(key(1)), None);
+            writer.relieve(key(1), 2);
+            assert!(goes_on(&table, key(1), 2));
+            assert_eq!(writer.publish(key(1)), Some(2));
+            for keys in [first, next].into_iter().flatten() {
+                writer.taken_back(keys);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn key_that_comes_back_while_it_is_taken_back_is_so_again() -> Result<(), OutOfMemory> {
+        let (table, mut writer) = table()?;
+        learn(&mut writer, key(1), 1);
+        writer.publish(key(1));
+        remove(&mut writer, key(1), 1);
+        let Some(removed) = writer.take_unpublished() else {
+            panic!("nothing was unpublished");
+        };
+        // One that can't be learned, one that is looked for first, one that is not.
+        writer.unpublish(key(1));
+        assert!(has(writer.take_unpublished().as_ref(), key(1)));
+        for looks in [true, false] {
+            let port = if looks { 2 } else { 3 };
+            let guard = read_lock();
+            let absence = match table.refresh_at_once(&guard, key(1), port, 0) {
+                Sight::New(absence) if looks => Some(absence),
+                _ => None,
+            };
+            absence
+                .and_then(|absence| writer.learn_absent(&absence, port, 0, NO_LIMITS))
+                .unwrap_or_else(|| writer.learn(key(1), port, 0, NO_LIMITS, false));
+            assert!(has(writer.take_unpublished().as_ref(), key(1)));
+            assert!(!goes_on(&table, key(1), port));
+            writer.relieve(key(1), port);
+            assert!(goes_on(&table, key(1), port));
+        }
+        // What the bridge's own database has is not given, nor taken back.
+        writer.claim(key(2), 1, Claims::BRIDGE, NO_LIMITS);
+        assert!(writer.take_unpublished().is_none());
+        writer.taken_back(removed);
+        Ok(())
     }
 
     #[test]

@@ -153,6 +153,8 @@ pub struct Writer {
     /// How often something happened that may let a key be published.
     changes: Cell<u64>,
     unpublished: Unpublished,
+    /// How many [`Unpublished`] were taken, and not told of with [`Writer::taken_back`] yet.
+    revoking: u32,
     sharers: Sharers,
     /// Look-ups for extra owners so far, wrapping.
     look_ups: Cell<u32>,
@@ -203,8 +205,10 @@ impl Sharers {
     }
 }
 
-/// Keys that are no longer published, for those who rely on it to be told.
+/// Keys that are no longer published, for those who rely on it to be told. Until they were, which
+/// [`Writer::taken_back`] says, whoever uses one of these keys anew gets it too.
 #[derive(Default)]
+#[must_use]
 pub struct Unpublished {
     keys: [Cell<Option<Key>>; Self::MOST],
     count: Cell<usize>,
@@ -248,6 +252,7 @@ impl Writer {
             retired: 0,
             changes: Cell::new(0),
             unpublished: Unpublished::default(),
+            revoking: 0,
             sharers: Sharers::new()?,
             look_ups: Cell::new(0),
         })
@@ -274,6 +279,9 @@ impl Writer {
             return self.add_further(key, primary, owner, now, limits, exclusive);
         };
         own.slot.set_stamp(now);
+        if own.owner.is_revoking() {
+            self.unpublished.push(key);
+        }
         self.add_claims(own, Claims::LEARNED);
         if exclusive {
             self.take_from_others(key, port, Claims::LEARNED);
@@ -300,6 +308,7 @@ impl Writer {
             return reached;
         }
         let owner = Owner::new(port, Claims::LEARNED);
+        let owner = self.while_revoking(absence.key, owner, false);
         slot.set(Name::primary(absence.key), owner, now);
         self.count(port);
         Some(Learned::New { moved: false })
@@ -353,13 +362,23 @@ impl Writer {
         })
     }
 
+    /// Whether `key` is published.
+    pub fn is_published(&self, key: Key) -> bool {
+        self.find_primary(key)
+            .is_some_and(|primary| primary.owner.is_published())
+    }
+
     /// If `key` has exactly one owner, which the bridge's database does not know, and is not
     /// published yet, it is published from now on, and its owner returned. It is in
     /// [`Writer::take_unpublished`] when it ceases to have that owner only.
     pub fn publish(&mut self, key: Key) -> Option<PortIndex> {
         let primary = self.find_primary(key)?;
         let owner = primary.owner;
-        if owner.is_shared() || owner.is_published() || owner.claims().has(Claims::BRIDGE) {
+        if owner.is_shared()
+            || owner.is_published()
+            || owner.is_revoking()
+            || owner.claims().has(Claims::BRIDGE)
+        {
             return None;
         }
         primary.slot.set_owner(owner.with_published(true));
@@ -367,12 +386,15 @@ impl Writer {
         Some(owner.port())
     }
 
-    /// If `key` is published, it is so no longer.
+    /// If `key` is published, it is so no longer. If it was till just now, it is in
+    /// [`Writer::take_unpublished`] once more.
     pub fn unpublish(&mut self, key: Key) {
-        if let Some(primary) = self.find_primary(key) {
-            primary
+        match self.find_primary(key) {
+            Some(primary) if primary.owner.is_published() => primary
                 .slot
-                .set_owner(self.no_longer_published(key, primary.owner));
+                .set_owner(self.no_longer_published(key, primary.owner)),
+            _ if self.revoking != 0 => self.unpublished.push(key),
+            _ => {}
         }
     }
 
@@ -394,9 +416,30 @@ impl Writer {
     }
 
     /// The keys that ceased to be published since the last call, if there are any.
+    ///
+    /// The caller tells those who rely on them, before anything goes on that shows another owner of
+    /// one, and then calls [`Writer::taken_back`].
     pub fn take_unpublished(&mut self) -> Option<Unpublished> {
-        self.has_unpublished()
-            .then(|| mem::take(&mut self.unpublished))
+        if !self.has_unpublished() {
+            return None;
+        }
+        self.revoking += 1;
+        Some(mem::take(&mut self.unpublished))
+    }
+
+    /// Nobody relies on these keys any more.
+    pub fn taken_back(&mut self, _keys: Unpublished) {
+        self.revoking -= 1;
+    }
+
+    /// Nobody relies on another port's being the only owner of `key` than `port`, if that owns it.
+    pub fn relieve(&mut self, key: Key, port: PortIndex) {
+        if let Some(own) = self.find_owner(key, port) {
+            if own.owner.is_revoking() {
+                own.slot.set_owner(own.owner.with_revoking(false));
+                self.count_change();
+            }
+        }
     }
 
     /// A number that changes whenever there may be another key to publish.
@@ -636,7 +679,7 @@ impl Writer {
         if let Some(limit) = self.reached(owner.port(), limits) {
             return limit;
         }
-        if self.insert(Name::primary(key), owner, stamp) {
+        if self.insert(Name::primary(key), owner, stamp, false) {
             Learned::New { moved: false }
         } else {
             Learned::NoRoom
@@ -662,6 +705,7 @@ impl Writer {
             // In place, so that there is no moment without an owner, and no room is needed.
             self.uncount(primary.owner.port());
             self.count(port);
+            let owner = self.while_revoking(key, owner, primary.owner.is_published());
             let shared = self.no_longer_published(key, primary.owner).is_shared();
             let name = Name::primary(key);
             primary.slot.set(name, owner.with_shared(shared), stamp);
@@ -674,7 +718,8 @@ impl Writer {
             if reached.is_some() && !makes_room {
                 return Learned::TotalLimit;
             }
-            if !self.insert(Name::extra(key, port), owner, stamp) {
+            let is_published = primary.owner.is_published();
+            if !self.insert(Name::extra(key, port), owner, stamp, is_published) {
                 return Learned::NoRoom;
             }
             self.set_shared(key, true);
@@ -685,16 +730,31 @@ impl Writer {
         Learned::New { moved: true }
     }
 
-    fn insert(&self, name: Name, owner: Owner, stamp: Stamp) -> bool {
+    /// Adds an entry of a key that is published for another owner, or not.
+    fn insert(&self, name: Name, owner: Owner, stamp: Stamp, is_published: bool) -> bool {
         let Some(slot) = self.make_room(name) else {
             return false;
         };
+        let owner = self.while_revoking(name.key(), owner, is_published);
         slot.set(name, owner, stamp);
         self.count(owner.port());
         if name.is_extra() {
             self.sharers.count(owner.port(), true);
         }
         true
+    }
+
+    /// `owner` as a new owner of `key` is to be stored: others may still rely on another one, if it
+    /// is published for that, or while any keys are being taken back, of which it may be one.
+    fn while_revoking(&self, key: Key, owner: Owner, is_published: bool) -> Owner {
+        // What the bridge's database has is told to nobody.
+        if owner.claims().has(Claims::BRIDGE) {
+            return owner;
+        }
+        if self.revoking != 0 {
+            self.unpublished.push(key);
+        }
+        owner.with_revoking(is_published || self.revoking != 0)
     }
 
     fn make_room(&self, name: Name) -> Option<Slot<'_>> {

@@ -239,9 +239,16 @@ fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) -> BT
 }
 
 fn collect_unpublished(writer: &mut Writer, into: &mut BTreeSet<Key>) {
-    for key in writer.take_unpublished().iter().flat_map(Unpublished::keys) {
+    let Some(keys) = writer.take_unpublished() else {
+        return;
+    };
+    for key in keys.keys() {
         assert!(into.insert(key), "said twice");
+        for port in 0..PORTS {
+            writer.relieve(key, port);
+        }
     }
+    writer.taken_back(keys);
 }
 
 type Entries = BTreeMap<Key, BTreeMap<PortIndex, Owner>>;
