@@ -29,7 +29,7 @@ use crate::{
     network::Network,
     offload::{self, Gate},
     parameters,
-    platform::AtomicU32,
+    platform::{AtomicU32, AtomicU64},
     port::{Counter, Defaults, Flag, Port, PortChange},
     quiet::Quiet,
     table::{
@@ -104,6 +104,13 @@ pub(crate) struct Bridge {
     tracked: AtomicU32,
     /// The ports that can't receive.
     pub(crate) quiet: Quiet,
+    /// Not 0 while the bridge's own database may have entries that are neither its own addresses nor
+    /// the module's; another number whenever there may be one more, or one less.
+    foreign: AtomicU32,
+    /// What that was when the database was last looked through.
+    searched: AtomicU32,
+    /// A key with a claim of the bridge's database that a copy has contradicted; 0 is none.
+    pub(crate) doubted: AtomicU64,
     /// A port has left a VLAN, and what was learned there is still to be forgotten.
     left_vlan: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
@@ -180,6 +187,9 @@ impl Bridge {
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 quiet: Quiet::new(),
+                foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
+                searched: AtomicU32::new(0),
+                doubted: AtomicU64::new(0),
                 left_vlan: AtomicU32::new(0),
                 was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
                 sweeping: AtomicU32::new(0),
@@ -293,6 +303,41 @@ impl Bridge {
     /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
     pub(crate) fn set_tracked(&self, on: bool) {
         self.tracked.store_relaxed(on.into());
+    }
+
+    /// Whether the bridge may direct frames by entries of its own database that the module does not
+    /// know. So it is on a bridge that learns, and where something else than the module and the
+    /// bridge's own addresses has come to the database of a hub.
+    #[inline(always)]
+    pub(crate) fn may_direct(&self) -> bool {
+        self.foreign.load_relaxed() != 0
+    }
+
+    /// Notes that there may be such entries, or less of them.
+    pub(crate) fn note_foreign(&self) {
+        self.note_foreign_locked(&mut self.writer.lock());
+    }
+
+    /// The same under the table's lock.
+    pub(crate) fn note_foreign_locked(&self, _locked: &mut Locked) {
+        let next = self.foreign.load_relaxed().wrapping_add(1).max(1);
+        self.foreign.store_relaxed(next);
+    }
+
+    /// A number for [`Bridge::searched`], if the database is to be looked through for such entries.
+    pub(crate) fn unsearched(&self) -> Option<u32> {
+        let foreign = self.foreign.load_relaxed();
+        (foreign != 0 && foreign != self.searched.load_relaxed()).then_some(foreign)
+    }
+
+    /// Notes what was found since [`Bridge::unsearched`] gave this number.
+    pub(crate) fn searched(&self, foreign: u32, has_found: bool) {
+        let _locked = self.writer.lock();
+        if has_found {
+            self.searched.store_relaxed(foreign);
+        } else if self.foreign.load_relaxed() == foreign {
+            self.foreign.store_relaxed(0);
+        }
     }
 
     /// Whether a port has left a VLAN in which it may have learned.
@@ -464,7 +509,7 @@ impl Bridge {
         for vlan in 0..VLANS {
             let key = Key::from_parts(vlan, address);
             let owners = ReadSection::enter(|section| self.table.owners(section, key));
-            if owners == Owners::Nobody {
+            if owners == Owners::NOBODY {
                 continue;
             }
             for port in &*self.ports.lock() {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Following the bridge's own forwarding database (FDB): a port owns what is configured there for
-//! it, so that a frame which the bridge directs to that port is never suppressed.
+//! Following the bridge's own forwarding database (FDB): a frame which the bridge directs to a port
+//! is never suppressed there.
+//!
+//! A port owns what is configured there for it. But the bridge may direct frames to a port that owns
+//! nothing here: to a backup port, by an entry that it was not told to tell of, or by one that it has learned where
+//! the module sees no frame. So where it may have such *foreign* entries, it is asked before a copy
+//! is suppressed. A hub without any is not asked.
 
 use kernel::prelude::*;
 
@@ -9,14 +14,17 @@ use crate::{
     bridge::{Bridge, BRIDGE_ITSELF},
     events::{Kind, Locked},
     kapi::{
+        bridge as kernel_bridge,
         netdevice::NetDevice,
         pernet,
         rcu::ReadSection,
-        switchdev::{Entry, Event, Listener},
+        rtnl::Rtnl,
+        switchdev::{self, Entry, Event, Listener},
     },
     network::Network,
+    platform::AtomicU32,
     port::{Flag, Port},
-    table::{Claims, Key, Learned, Limits, PortIndex},
+    table::{Claims, Key, Learned, Limits, Ownership, PortIndex},
 };
 
 /// Follows the databases of the bridges in all namespaces.
@@ -35,10 +43,52 @@ impl Listener for Follower {
     }
 }
 
+/// Whether the bridge itself may have directed a frame for `key` to the port where a copy is about to be
+/// suppressed, so that there is no other copy. `ownership` is what the port has of the key.
+#[cold]
+#[inline(never)]
+pub(crate) fn directs(
+    bridge: &Bridge,
+    key: Key,
+    ownership: Ownership,
+    is_local: bool,
+    section: &ReadSection,
+) -> bool {
+    let owners = bridge.table.owners(section, key);
+    if owners.is_published() {
+        // It does, and to another port than the owner's, such as a backup.
+        return true;
+    }
+    if owners.are_bridges() {
+        // The same, or the claim is out of date.
+        bridge.doubted.store_relaxed(key.to_bits());
+        return true;
+    }
+    // The frames of the bridge device are directed to the ports' own addresses, too.
+    let is_own = is_local && ownership == Ownership::Nobody;
+    if !is_own && !owners.is_revoking() && !bridge.may_direct() {
+        return false;
+    }
+    let directs = kernel_bridge::directs(&bridge.device, key.mac(), key.vlan(), section);
+    if !directs && !owners.only().is_some_and(|owner| bridge.quiet.has(owner)) {
+        // The frame's other copies need not ask.
+        bridge.memo.note(key, owners);
+    }
+    directs
+}
+
 /// Does what an event asks for that is about `port`, or about an address of the bridge itself.
 fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
     match event {
-        Event::Added(entry) if entry.is_configured => added(bridge, port, entry),
+        Event::Added(entry) => {
+            if port.is_some() {
+                bridge.note_foreign();
+            }
+            if entry.is_configured {
+                added(bridge, port, entry);
+            }
+        }
+        Event::Given => bridge.note_foreign(),
         Event::Removed(entry) => removed(bridge, port, entry),
         // Whether the bridge may direct frames depends on the settings of its ports.
         Event::PortChanging => {
@@ -46,7 +96,6 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
                 port.upkeep.schedule(0);
             }
         }
-        Event::Added(_) => {}
     }
 }
 
@@ -89,9 +138,88 @@ fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     locked.unplaced.forget(|other, _| other == key);
     // It may be one that the bridge was given by `offload`.
     locked.disown_published(key);
+    if bridge.may_direct() {
+        bridge.note_foreign_locked(&mut locked);
+    }
     if locked.withdraw(key, index, claims) && locked.claims(key, index) == Claims::NONE {
         if let Some(port) = port {
             locked.note(Kind::Deleted, port, Some(key));
+        }
+    }
+}
+
+/// Looks after what is known of the database: whether there are foreign entries, and whether a claim
+/// that the packet path has doubted is still true. May sleep.
+pub(crate) fn tend(bridge: &Bridge, rtnl: &Rtnl) {
+    let doubted = bridge.doubted.load_relaxed();
+    if doubted != 0 {
+        bridge.doubted.store_relaxed(0);
+        verify(bridge, Key::from_bits(doubted), rtnl);
+    }
+    if !kernel_bridge::is_hub(&bridge.device) {
+        // Users' `dynamic` entries are not told of.
+        if !bridge.may_direct() {
+            bridge.note_foreign();
+        }
+        return;
+    }
+    let Some(foreign) = bridge.unsearched() else {
+        return;
+    };
+    let port = bridge.ports.lock().first().cloned();
+    let Some(port) = port else {
+        return;
+    };
+    // Without memory for it, it is tried again in a second.
+    let has_found = |search: &Search| search.0.load_relaxed() != 0;
+    let search = Search(AtomicU32::new(0));
+    if let Ok(found) = switchdev::look_through(&port.device, search, has_found, rtnl) {
+        bridge.searched(foreign, found);
+    }
+}
+
+/// Takes a claim from ports for which the database has no entry any more.
+fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
+    for port in &*bridge.ports.lock() {
+        let mut locked = bridge.writer.lock();
+        // Whoever moves the entry tells of that under the lock.
+        if locked.claims(key, port.index).has(Claims::BRIDGE)
+            && !kernel_bridge::has_entry_at(
+                &bridge.device,
+                &port.device,
+                key.mac(),
+                key.vlan(),
+                rtnl,
+            )
+        {
+            locked.withdraw(key, port.index, Claims::BRIDGE);
+            if locked.claims(key, port.index) == Claims::NONE {
+                locked.note(Kind::Deleted, port, Some(key));
+            }
+        }
+    }
+}
+
+/// Whether there is an entry that sends frames to a port and that the module has not given.
+struct Search(AtomicU32);
+
+impl Listener for Search {
+    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+        let Event::Added(entry) = event else {
+            return;
+        };
+        if kernel_bridge::is_bridge(device) {
+            return;
+        }
+        let key = Key::new(entry.vid, entry.mac);
+        let is_ours = pernet::get::<Network>(device.net_rcu(section)).is_some_and(|network| {
+            network.every_port.get(device, section).is_some_and(|port| {
+                let owners = port.bridge.table.owners(section, key);
+                owners.is_published() && owners.only() == Some(port.index)
+            })
+        });
+        if !is_ours {
+            self.0.store_relaxed(1);
         }
     }
 }

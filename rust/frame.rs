@@ -9,6 +9,7 @@
 use crate::{
     bridge::Bridge,
     decision::{decide, Decision},
+    fdb,
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
@@ -349,10 +350,11 @@ fn filter_first<'a>(
         return filter_closely(flags, frame, context, port, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
-    let owners = match bridge.table.owners(context.section(), key) {
-        // Each copy looks closely.
-        Owners::One(owner) if bridge.quiet.has(owner) => Owners::Several,
-        owners => owners,
+    let owners = bridge.table.owners(context.section(), key);
+    let owners = if is_simple(bridge, owners) {
+        owners
+    } else {
+        owners.closely()
     };
     bridge.memo.note(key, owners);
     match owners.seen_from(port.index) {
@@ -361,8 +363,14 @@ fn filter_first<'a>(
     }
 }
 
+/// Whether all copies of a frame may go by who owns its destination, and nothing else.
+#[inline]
+fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
+    !bridge.may_direct() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
+}
+
 /// The same for a copy of a frame that the bridge device sent, or that has no mark, or whose
-/// destination several ports own.
+/// destination several ports own or the bridge itself may know.
 #[cold]
 #[inline(never)]
 fn filter_closely<'a>(
@@ -372,10 +380,19 @@ fn filter_closely<'a>(
     port: &Port,
     is_local: bool,
 ) -> Verdict<'a> {
-    match look_up(port, is_local, &frame, context) {
-        Some(ownership) => conclude(port, frame, flags, ownership),
-        None => pass::<{ Counter::PassedUnknown as usize }>(port, frame),
+    let Some(key) = key_of_destination(port, is_local, &frame, context) else {
+        return pass::<{ Counter::PassedUnknown as usize }>(port, frame);
+    };
+    let (bridge, section) = (&*port.bridge, context.section());
+    let ownership = match bridge.table.ownership(section, key, port.index) {
+        Ownership::Other if quiet::are_owners(bridge, key, section) => Ownership::Nobody,
+        ownership => ownership,
+    };
+    let is_suppressed = decide(ownership, flags.policy()) == Decision::Suppress;
+    if is_suppressed && fdb::directs(bridge, key, ownership, is_local, section) {
+        return pass::<{ Counter::PassedOwned as usize }>(port, frame);
     }
+    conclude(port, frame, flags, ownership)
 }
 
 /// The same, the owners of the destination being known.
@@ -409,25 +426,20 @@ fn count<const COUNTER: usize>(port: &Port, frame: &Frame<'_>) {
     }
 }
 
-/// Who owns the destination of a copy; `None` if its VLAN does not show.
-fn look_up(
+/// The VLAN and destination of a copy; `None` if its VLAN does not show.
+fn key_of_destination(
     port: &Port,
     is_local: bool,
     frame: &Frame<'_>,
     context: &HookContext,
-) -> Option<Ownership> {
+) -> Option<Key> {
     let mark =
         Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
     let vlan = match mark {
         Some(mark) => mark.vlan(),
         None => vlan_of_unmarked(port, frame, context)?,
     };
-    let (bridge, section) = (&*port.bridge, context.section());
-    let key = Key::from_parts(vlan, frame.destination());
-    match bridge.table.ownership(section, key, port.index) {
-        Ownership::Other if quiet::are_owners(bridge, key, section) => Some(Ownership::Nobody),
-        ownership => Some(ownership),
-    }
+    Some(Key::from_parts(vlan, frame.destination()))
 }
 
 /// The VLAN of a copy that no hook has marked, if it still shows.

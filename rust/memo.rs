@@ -14,12 +14,8 @@ use kernel::prelude::*;
 
 use crate::{
     kapi::percpu::Pairs,
-    table::{Key, Owners, PortIndex},
+    table::{Key, Owners},
 };
-
-/// Values of the second word that are no port's number.
-const NOBODY: u64 = 1 << 16;
-const SEVERAL: u64 = 2 << 16;
 
 /// The memos of a bridge, one for each CPU: a key and its owners.
 pub(crate) struct Memo(Pairs);
@@ -41,29 +37,14 @@ impl Memo {
     /// The owners of `key`, if this CPU's is about it.
     #[inline(always)]
     pub(crate) fn recall(&self, key: Key) -> Option<Owners> {
-        self.0.second_of(key.to_bits()).map(from_word)
+        self.0
+            .second_of(key.to_bits())
+            .map(|word| Owners::from_bits(word as u32))
     }
 
     /// Has this CPU's say who owns `key`.
     pub(crate) fn note(&self, key: Key, owners: Owners) {
-        self.0.set(key.to_bits(), to_word(owners));
-    }
-}
-
-fn to_word(owners: Owners) -> u64 {
-    match owners {
-        Owners::One(port) => port.into(),
-        Owners::Nobody => NOBODY,
-        Owners::Several => SEVERAL,
-    }
-}
-
-#[inline(always)]
-fn from_word(word: u64) -> Owners {
-    match word {
-        NOBODY => Owners::Nobody,
-        SEVERAL => Owners::Several,
-        port => Owners::One(port as PortIndex),
+        self.0.set(key.to_bits(), owners.to_bits().into());
     }
 }
 
@@ -78,10 +59,10 @@ mod tests {
         let softirqs = BhDisabled::new();
         let key = Key::new(7, [2, 0, 0, 0, 0, 1]);
         for owners in [
-            Owners::Nobody,
-            Owners::Several,
-            Owners::One(0),
-            Owners::One(1022),
+            Owners::NOBODY,
+            Owners::NOBODY.closely(),
+            Owners::from_bits(0),
+            Owners::from_bits(1022),
         ] {
             assert_eq!(memo.recall(key), None);
             memo.note(key, owners);
@@ -96,7 +77,7 @@ mod tests {
     fn is_about_one_key() -> Result {
         let memo = Memo::new()?;
         let softirqs = BhDisabled::new();
-        memo.note(Key::new(7, [2; 6]), Owners::One(1));
+        memo.note(Key::new(7, [2; 6]), Owners::from_bits(1));
         assert_eq!(memo.recall(Key::new(8, [2; 6])), None);
         assert_eq!(memo.recall(Key::new(7, [4; 6])), None);
         drop(softirqs);
@@ -108,10 +89,10 @@ mod tests {
         let memo = Memo::new()?;
         let key = Key::new(7, [2; 6]);
         assert!(!memo.clear());
-        memo.note(key, Owners::One(1));
+        memo.note(key, Owners::from_bits(1));
         let softirqs = BhDisabled::new();
         assert_eq!(memo.recall(key), None);
-        memo.note(key, Owners::One(1));
+        memo.note(key, Owners::from_bits(1));
         drop(softirqs);
         assert_eq!(memo.recall(key), None);
         Ok(())

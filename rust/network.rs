@@ -515,6 +515,8 @@ impl ChangeListener for Changes {
             Change::PortState => network.look_at_port(device, rtnl),
             Change::AgeingTime => {
                 if let Some(bridge) = network.bridge(device) {
+                    // It may be going to learn.
+                    bridge.note_foreign();
                     bridge.ask_for_upkeep();
                 }
             }

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use crate::{
     bridge::{new_secret, Bridge, BUCKETS_A_HOLD},
     events::{self, Kind},
+    fdb,
     kapi::{clock, delayed_work::Job, rtnl::Rtnl},
     offload,
     port::Counter,
@@ -52,6 +53,7 @@ fn look(bridge: &Bridge) -> bool {
         let _ = bridge.update_addresses();
     }
     quiet::look_at_all(bridge, &rtnl);
+    fdb::tend(bridge, &rtnl);
     bridge.follow_vlan_filtering();
     // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
     let has_left_vlan = bridge.has_left_vlan();

@@ -4,7 +4,11 @@
 //!
 //! C header: [`include/linux/if_bridge.h`](srctree/include/linux/if_bridge.h)
 
-use core::{mem::MaybeUninit, ops::Deref, ptr::NonNull};
+use core::{
+    mem::{self, MaybeUninit},
+    ops::Deref,
+    ptr::{self, NonNull},
+};
 
 use kernel::sync::aref::{ARef, AlwaysRefCounted};
 
@@ -158,6 +162,53 @@ pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bo
     let mut info = MaybeUninit::uninit();
     // SAFETY: The device is valid, and the lookups are inside a read-side section.
     unsafe { bindings::br_vlan_get_info_rcu(port.as_raw(), vid, info.as_mut_ptr()) == 0 }
+}
+
+/// Whether the bridge's own database (FDB) has an entry by which it sends frames for an address to a
+/// port, or up to the host for a port's own address. `true` if that can't be told.
+///
+/// It is what the bridge device's `ndo_fill_forward_path()` looks up. An entry for a port that is not
+/// in the VLAN does not count.
+pub(crate) fn directs(
+    bridge: &BridgeDevice,
+    mac: [u8; 6],
+    vid: u16,
+    _section: &ReadSection,
+) -> bool {
+    // SAFETY: The device is valid, and its operations are for as long.
+    let Some(fill) = (unsafe { (*(*bridge.as_raw()).netdev_ops).ndo_fill_forward_path }) else {
+        return true;
+    };
+    // SAFETY: All-zero is a valid value of both: the device and the address are set next, and no path
+    // was gone yet.
+    let (mut context, mut path): (bindings::net_device_path_ctx, bindings::net_device_path) =
+        unsafe { (mem::zeroed(), mem::zeroed()) };
+    context.dev = bridge.as_raw();
+    context.daddr = mac;
+    if vid != 0 {
+        let mut protocol = 0;
+        // SAFETY: The device is a bridge.
+        unsafe { bindings::br_vlan_get_proto(bridge.as_raw(), &mut protocol) };
+        context.vlan[0].id = vid;
+        context.vlan[0].proto = protocol.to_be();
+        context.num_vlans = 1;
+    }
+    // SAFETY: Both point to values of this function's, and the read-side section that the lookup
+    // needs is proven by the token.
+    unsafe { fill(&mut context, &mut path) == 0 }
+}
+
+/// Whether the bridge's own database has an entry for an address that is about `port`.
+pub(crate) fn has_entry_at(
+    bridge: &BridgeDevice,
+    port: &NetDevice,
+    mac: [u8; 6],
+    vid: u16,
+    _rtnl: &Rtnl,
+) -> bool {
+    // SAFETY: The device is valid, the address has six bytes, and RTNL is held.
+    let found = unsafe { bindings::br_fdb_find_port(bridge.as_raw(), mac.as_ptr(), vid) };
+    ptr::eq(found, port.as_raw())
 }
 
 /// A setting of a port of the bridge.

@@ -59,6 +59,11 @@ impl<N: Notified> Block<N> {
         self.block.get()
     }
 
+    /// What it calls.
+    pub(super) fn notified(&self) -> &N {
+        &self.notified
+    }
+
     /// # Safety
     ///
     /// Called by a chain of the kind that `N` is for, on the block of a `Block<N>`.

@@ -24,6 +24,8 @@ pub(crate) enum Event {
     Added(Entry),
     /// It is gone.
     Removed(Entry),
+    /// The driver of a switch is giving the bridge an entry.
+    Given,
     /// A setting of the port is about to change.
     PortChanging,
 }
@@ -146,7 +148,30 @@ impl<L: Listener> Registration<L> {
     /// # Errors
     ///
     /// What `switchdev_bridge_port_replay()` returns.
-    pub(crate) fn replay(&self, port: &NetDevice, _rtnl: &Rtnl) -> Result {
+    pub(crate) fn replay(&self, port: &NetDevice, rtnl: &Rtnl) -> Result {
+        self.0.replay(port, rtnl)
+    }
+}
+
+/// Tells `listener` of all entries of the bridge that `port` belongs to, and asks it for the
+/// `result`. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`, or what `switchdev_bridge_port_replay()` returns.
+pub(crate) fn look_through<L: Listener, R>(
+    port: &NetDevice,
+    listener: L,
+    result: impl FnOnce(&L) -> R,
+    rtnl: &Rtnl,
+) -> Result<R> {
+    let block = Block::new(Chain(listener))?;
+    block.replay(port, rtnl)?;
+    Ok(result(&block.notified().0))
+}
+
+impl<L: Listener> Block<Chain<L>> {
+    fn replay(&self, port: &NetDevice, _rtnl: &Rtnl) -> Result {
         // SAFETY: The device is valid, RTNL is held, and the block is used for the duration of the
         // call only; null stands for no interest in other objects, and in an explanation.
         to_result(unsafe {
@@ -154,7 +179,7 @@ impl<L: Listener> Registration<L> {
                 port.as_raw(),
                 port.as_raw(),
                 ptr::null(),
-                self.0.as_raw(),
+                self.as_raw(),
                 ptr::null_mut(),
                 ptr::null_mut(),
             )
@@ -175,6 +200,14 @@ impl<L: Listener> Notified for Chain<L> {
             bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_DEVICE => {
                 // SAFETY: As above.
                 Event::Removed(unsafe { Entry::from_raw(info.cast()) })
+            }
+            bindings::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_BRIDGE => {
+                // SAFETY: As for the device.
+                let context = unsafe { (*info.cast::<bindings::switchdev_notifier_info>()).ctx };
+                if ptr::eq(context, own_context()) {
+                    return;
+                }
+                Event::Given
             }
             bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
             _ => return,
@@ -296,6 +329,12 @@ unsafe extern "C" fn ask_through(
     is_port().into()
 }
 
+/// Tells this module's own notifications from others'.
+fn own_context() -> *const c_void {
+    static OWN: u8 = 0;
+    (&raw const OWN).cast()
+}
+
 fn notify(
     kind: bindings::switchdev_notifier_type,
     port: &NetDevice,
@@ -304,6 +343,7 @@ fn notify(
 ) -> Result {
     // SAFETY: All-zero is a valid value.
     let mut info: bindings::switchdev_notifier_fdb_info = unsafe { mem::zeroed() };
+    info.info.ctx = own_context();
     info.addr = mac.as_ptr();
     info.vid = vid;
     // Not looked at when it is taken back.

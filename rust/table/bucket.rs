@@ -64,10 +64,10 @@ impl Name {
 pub(super) struct Owner(u16);
 
 impl Owner {
-    const PORT: u16 = 0x3ff;
-    const REVOKING: u16 = 1 << 10;
-    const PUBLISHED: u16 = 1 << 11;
-    const SHARED: u16 = 1 << 14;
+    pub(super) const PORT: u16 = 0x3ff;
+    pub(super) const REVOKING: u16 = 1 << 10;
+    pub(super) const PUBLISHED: u16 = 1 << 11;
+    pub(super) const SHARED: u16 = 1 << 14;
 
     pub(super) fn new(port: PortIndex, claims: Claims) -> Self {
         Self((port & Self::PORT) | claims.to_bits())
@@ -91,6 +91,14 @@ impl Owner {
     #[inline]
     pub(super) fn is_shared(self) -> bool {
         self.0 & Self::SHARED != 0
+    }
+
+    /// What tells who gets frames: the port, whether there are others, and whether the bridge itself
+    /// may know. Meant for primary entries.
+    #[inline]
+    pub(super) fn who(self) -> u16 {
+        const BRIDGE_KNOWS: u16 = Owner::PUBLISHED | Owner::REVOKING | Claims::BRIDGE.to_bits();
+        self.0 & (Self::PORT | Self::SHARED | BRIDGE_KNOWS)
     }
 
     /// Has `port` learned the key, is it the only owner, and is it sure that nobody relies on another

@@ -39,6 +39,11 @@ impl Key {
         [a, b, c, d, e, f]
     }
 
+    /// The key that [`Key::to_bits`] gave.
+    pub fn from_bits(bits: u64) -> Self {
+        Self::from_parts((bits >> VLAN_SHIFT) as u16, bits)
+    }
+
     /// The key as a number, which is never 0.
     #[inline]
     pub fn to_bits(self) -> u64 {

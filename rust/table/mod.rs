@@ -33,6 +33,7 @@ use crate::platform::{
     new_arc, Arc, AtomicPtr, AtomicU32, AtomicU64, Boxed, Buckets, OutOfMemory, ReadGuard,
 };
 use array::{Gap, Hit, MIN_BUCKETS};
+use bucket::Owner;
 
 /// A port's number, less than [`MAX_PORTS`].
 pub type PortIndex = u16;
@@ -82,27 +83,77 @@ pub struct Absence<'a> {
     gap: Gap<'a>,
 }
 
-/// Who owns a key.
+/// Who owns a key, as one look tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owners {
-    /// No port.
-    Nobody,
-    /// This port alone.
-    One(PortIndex),
-    /// More than one.
-    Several,
-}
+pub struct Owners(u32);
 
 impl Owners {
-    /// Who owns the key as `port` sees it, if that says so.
-    #[inline]
+    /// No port.
+    pub const NOBODY: Self = Self(1 << 16);
+    /// Set where nobody but the owner may go by this alone.
+    const CLOSELY: u32 = 1 << 17;
+    /// The owner's number.
+    const PORT: u32 = Owner::PORT as u32;
+    /// Set where there is not exactly one owner.
+    const NOT_ONE: u32 = Owner::SHARED as u32 | Self::NOBODY.0;
+
+    fn of(owner: Owner) -> Self {
+        Self(owner.who().into())
+    }
+
+    /// From what [`Owners::to_bits`] gave.
+    #[inline(always)]
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// As a number, to be kept somewhere.
+    #[inline(always)]
+    pub fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// Who owns the key as `port` sees it, if that says so. It does not for other ports than the
+    /// only owner where the bridge itself may know where to send frames: such a port may have got
+    /// one from it.
+    #[inline(always)]
     pub fn seen_from(self, port: PortIndex) -> Option<Ownership> {
-        match self {
-            Self::Nobody => Some(Ownership::Nobody),
-            Self::One(owner) if owner == port => Some(Ownership::Mine),
-            Self::One(_) => Some(Ownership::Other),
-            Self::Several => None,
+        if self.0 & (Self::PORT | Self::NOT_ONE) == port.into() {
+            Some(Ownership::Mine)
+        } else if self == Self::NOBODY {
+            Some(Ownership::Nobody)
+        } else if self.0 & !Self::PORT == 0 {
+            Some(Ownership::Other)
+        } else {
+            None
         }
+    }
+
+    /// The same, but for [`Owners::seen_from`] it says nothing to ports other than the only owner.
+    #[inline]
+    pub fn closely(self) -> Self {
+        Self(self.0 | Self::CLOSELY)
+    }
+
+    /// The only owner.
+    #[inline]
+    pub fn only(self) -> Option<PortIndex> {
+        (self.0 & Self::NOT_ONE == 0).then_some((self.0 & Self::PORT) as PortIndex)
+    }
+
+    /// Is the key published, so that the bridge itself sends its frames to the owner?
+    pub fn is_published(self) -> bool {
+        self.0 & u32::from(Owner::PUBLISHED) != 0
+    }
+
+    /// Was the key published a moment ago, so that the bridge may still send its frames elsewhere?
+    pub fn is_revoking(self) -> bool {
+        self.0 & u32::from(Owner::REVOKING) != 0
+    }
+
+    /// Does the first of the owners have a claim of the bridge's own database?
+    pub fn are_bridges(self) -> bool {
+        Claims::from_bits(self.0 as u16).has(Claims::BRIDGE)
     }
 }
 
@@ -178,9 +229,8 @@ impl Table {
     #[inline]
     pub fn owners(&self, guard: &ReadGuard, key: Key) -> Owners {
         match self.first(guard).find_primary(key) {
-            Err(_) => Owners::Nobody,
-            Ok(primary) if !primary.owner.is_shared() => Owners::One(primary.owner.port()),
-            Ok(_) => Owners::Several,
+            Err(_) => Owners::NOBODY,
+            Ok(primary) => Owners::of(primary.owner),
         }
     }
 

@@ -130,11 +130,21 @@ impl Twin {
         self.owners.values().filter(owns).count()
     }
 
-    fn owners(&self, key: Key) -> Owners {
+    fn is_owned(&self, key: Key) -> bool {
+        self.owners
+            .get(&key)
+            .is_some_and(|owners| !owners.is_empty())
+    }
+
+    /// What a look at the table says to `port` of who owns `key`.
+    fn seen_from(&self, key: Key, port: PortIndex) -> Option<Ownership> {
         match self.only_owner(key) {
-            Some((port, _)) => Owners::One(port),
-            None if self.owners.get(&key).is_none_or(BTreeMap::is_empty) => Owners::Nobody,
-            None => Owners::Several,
+            Some((owner, _)) if owner == port => Some(Ownership::Mine),
+            Some((_, own)) if own.claims.has(Claims::BRIDGE) => None,
+            Some((owner, _)) if self.published.get(&key) == Some(&owner) => None,
+            Some(_) => Some(Ownership::Other),
+            None if self.is_owned(key) => None,
+            None => Some(Ownership::Nobody),
         }
     }
 
@@ -376,9 +386,8 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 let guard = read_lock();
                 let at_once = table.refresh_at_once(&guard, key(number), port, now);
                 let known = table.refresh(&guard, key(number), port, now) != Use::Unknown;
-                let owners = twin.owners(key(number));
-                let is_owned = owners != Owners::Nobody;
-                let is_sole = owners == Owners::One(port);
+                let is_owned = twin.is_owned(key(number));
+                let is_sole = twin.seen_from(key(number), port) == Some(Ownership::Mine);
                 match at_once {
                     Sight::Known => prop_assert!(known && is_sole),
                     Sight::New(_) => prop_assert!(!is_owned),
@@ -447,11 +456,19 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         }
 
         for number in 0..KEYS {
-            prop_assert_eq!(
-                table.owners(&read_lock(), key(number)),
-                twin.owners(key(number))
-            );
+            let owners = table.owners(&read_lock(), key(number));
             for port in 0..PORTS {
+                let seen = owners.seen_from(port);
+                let is_mine = seen == Some(Ownership::Mine);
+                // While it is revoked the other ports have to look closely.
+                if !owners.is_revoking() || is_mine {
+                    prop_assert_eq!(seen, twin.seen_from(key(number), port));
+                } else {
+                    prop_assert_eq!(seen, None);
+                }
+                let closely = owners.closely().seen_from(port);
+                prop_assert_eq!(closely, is_mine.then_some(Ownership::Mine));
+                prop_assert_eq!(owners.only() == Some(port), is_mine);
                 prop_assert_eq!(
                     table.ownership(&read_lock(), key(number), port),
                     twin.ownership(key(number), port),
