@@ -53,6 +53,12 @@ impl Ageing {
             .is_some_and(|limit| (now as Stamp).wrapping_sub(stamp) > limit)
     }
 
+    /// Whether an entry last used at time `then`, in units, is gone at `now`.
+    pub(crate) fn is_past(self, then: u64, now: u64) -> bool {
+        self.limit
+            .is_some_and(|limit| now.saturating_sub(then) > u64::from(limit))
+    }
+
     /// The same as one number, with [`Ageing::from_bits`] as its inverse.
     pub(crate) const fn to_bits(self) -> u32 {
         let limit = match self.limit {
@@ -109,6 +115,8 @@ mod tests {
         let now = 0x1_0005;
         assert!(!ageing.is_aged((now as Stamp).wrapping_sub(limit), now));
         assert!(ageing.is_aged((now as Stamp).wrapping_sub(limit + 1), now));
+        assert!(!ageing.is_past(now - u64::from(limit), now));
+        assert!(ageing.is_past(now - u64::from(limit) - 1, now));
     }
 
     #[test]
@@ -123,6 +131,7 @@ mod tests {
     fn nothing_ages_at_zero() {
         let ageing = Ageing::new(0, 250);
         assert_eq!(ageing.limit, None);
+        assert!(!ageing.is_past(0, u64::MAX));
         assert!(!ageing.is_aged(0, 50_000));
         assert_eq!(ageing.expiry(0, 50_000), u64::MAX);
     }

@@ -15,7 +15,6 @@ use crate::{
         sysfs::{Attribute, Group, Text},
     },
     port::{self, Counter, Flag, Port, PortChange},
-    table::Claims,
 };
 
 /// Fails unless the calling thread may configure `device`.
@@ -89,7 +88,7 @@ fn set_bridge<T>(bridge: &Bridge, value: Result<T>, set: fn(&mut BridgeChange, T
     Ok(())
 }
 
-static PORT_SETTINGS: [Attribute<Port>; 8] = [
+static PORT_SETTINGS: [Attribute<Port>; 9] = [
     Attribute::read_write(
         c"enabled",
         |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
@@ -144,13 +143,15 @@ static PORT_SETTINGS: [Attribute<Port>; 8] = [
     Attribute::write_only(c"flush", |port, text| {
         permit(&port.device)?;
         parse_trigger(text)?;
-        port.bridge
-            .flush(Claims::LEARNED, |entry| entry.port == port.index);
+        port.bridge.forget_learned(Some(port));
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
     Attribute::read_only(c"failing_open", |port, out| {
         show_switch(out, port.flags().has(Flag::FailingOpen))
+    }),
+    Attribute::read_only(c"limit_reached", |port, out| {
+        show_switch(out, port.flags().has(Flag::AtLimit))
     }),
 ];
 
@@ -268,7 +269,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
     Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
-        bridge.flush(Claims::LEARNED, |_| true);
+        bridge.forget_learned(None);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |bridge, out| {

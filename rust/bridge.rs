@@ -19,6 +19,7 @@ use crate::{
         delayed_work::DelayedWork,
         device_map::{Anchor, OnDevice},
         genetlink::has_listeners,
+        log,
         memcg::MemoryCgroup,
         random,
         rcu::{self, RcuBox, ReadSection},
@@ -28,7 +29,7 @@ use crate::{
     memo::Memo,
     network::Network,
     offload::{self, Gate},
-    parameters,
+    parameters, pending,
     platform::{AtomicU32, AtomicU64},
     port::{Counter, Defaults, Flag, Port, PortChange},
     quiet::Quiet,
@@ -266,6 +267,9 @@ impl Bridge {
             rcu::wait_for_readers();
             let now = self.now() as Stamp;
             self.visit_all(Kind::Deleted, |_| Action::Restamp(now));
+            for port in &*self.ports.lock() {
+                port.set_lost(&self.writer.lock(), self.now());
+            }
         }
         self.ageing_seconds.store_relaxed(seconds);
         self.ageing.store_relaxed(new.to_bits());
@@ -527,13 +531,23 @@ impl Bridge {
         }
     }
 
+    /// Does what [`Bridge::visit_table`] does, and to what is still to be learned as well.
+    pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
+        let is_complete = self.visit_table(removal, &mut action);
+        pending::visit_all(self, action) && is_complete
+    }
+
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
     /// table's lock. Owners that it removes are events of kind `removal`, and what is no longer
     /// published is taken back from the bridge.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever: whether every entry was shown. The caller holds [`Bridge::walk`].
-    pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
+    pub(crate) fn visit_table(
+        &self,
+        removal: Kind,
+        mut action: impl FnMut(Entry) -> Action,
+    ) -> bool {
         let listening = has_listeners(&self.device);
         for _ in 0..WALKS {
             let mut cursor = self.writer.lock().cursor();
@@ -572,8 +586,9 @@ impl Bridge {
         let _walk = self.walk.lock();
         let forget_unplaced = |_, other| other == port.index;
         self.writer.lock().unplaced.forget(forget_unplaced);
+        pending::forget_port(self, port);
         while port.macs() != 0 {
-            self.visit_all(Kind::Deleted, |entry| {
+            self.visit_table(Kind::Deleted, |entry| {
                 if entry.port == port.index {
                     Action::Withdraw(Claims::ALL)
                 } else {
@@ -583,9 +598,33 @@ impl Bridge {
         }
     }
 
+    /// Forgets all that was learned, at one port or at all.
+    pub(crate) fn forget_learned(&self, of: Option<&Port>) {
+        let walk = self.walk.lock();
+        for port in &*self.ports.lock() {
+            if of.is_none_or(|of| of.index == port.index) {
+                // Every copy passes on until all is settled.
+                port.set(&mut self.writer.lock(), Flag::LostSource, false);
+            }
+        }
+        self.withdraw(Claims::LEARNED, |entry| {
+            of.is_none_or(|of| of.index == entry.port && of.is_present())
+        });
+        drop(walk);
+        self.settle();
+        self.ask_for_upkeep();
+    }
+
     /// Takes claims from the entries that `matches` tells.
     pub(crate) fn flush(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) {
         let walk = self.walk.lock();
+        self.withdraw(claims, matches);
+        drop(walk);
+        self.settle();
+        self.ask_for_upkeep();
+    }
+
+    fn withdraw(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) {
         self.visit_all(Kind::Deleted, |entry| {
             if matches(&entry) {
                 Action::Withdraw(claims)
@@ -593,9 +632,6 @@ impl Bridge {
                 Action::Keep
             }
         });
-        drop(walk);
-        self.settle();
-        self.ask_for_upkeep();
     }
 
     /// Makes `port` an owner of `key` on request: for good, or as if it had been seen `age`
@@ -668,37 +704,64 @@ impl Bridge {
         kernel_bridge::filters_vlans(&self.device)
     }
 
-    /// Settles what could not be decided on the packet path: whether ports that could not learn a
-    /// source have room now, or fail.
+    /// Whether `port` can own nothing more, for a limit or for lack of memory.
+    fn is_full(&self, port: &Port) -> bool {
+        let limits = self.limits(port);
+        (limits.port != 0 && port.macs() >= limits.port)
+            || (limits.total != 0 && self.table.total() >= limits.total)
+            || self.is_out_of_memory()
+    }
+
+    /// Settles what could not be decided on the packet path: puts in the table what there is room
+    /// for by now, and finds out which ports still have to get every copy. May sleep.
     pub(crate) fn settle(&self) {
+        let _walk = self.walk.lock();
+        fdb::place(self);
+        pending::place(self);
         let ports = self.ports.lock();
         for port in &*ports {
-            let mut locked = self.writer.lock();
-            fdb::place(&mut locked);
-            let flags = port.flags();
-            let limits = self.limits(port);
-            let is_full = (limits.port != 0 && port.macs() >= limits.port)
-                || (limits.total != 0 && self.table.total() >= limits.total)
-                || self.is_out_of_memory();
-            let is_unsettled = flags.has(Flag::Unsettled);
-            let fails = flags.has(Flag::FailingOpen) || is_unsettled;
-            let is_open = !flags.has(Flag::FailClosed);
-            let grows = locked.wanted().is_some();
-            let lacks = locked.unplaced.has(port.index);
-            port.set(
-                &mut locked,
-                Flag::FailingOpen,
-                flags.has(Flag::LostTrack) || (is_full && fails && is_open),
-            );
-            port.set(
-                &mut locked,
-                Flag::Unsettled,
-                lacks || (!is_full && is_unsettled && grows),
-            );
-            if !is_full {
-                port.set(&mut locked, Flag::AtLimit, false);
+            if port.flags().has(Flag::FailClosed) && self.is_full(port) {
+                // What can't be learned is kept out.
+                pending::forget_port(self, port);
+                port.set(&mut self.writer.lock(), Flag::LostSource, false);
+            }
+            if self.settle_port(port) && log::may_write() {
+                pr_info!(
+                    "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
+                    port.device.ifindex()
+                );
             }
         }
+        let locked = self.writer.lock();
+        let grows = locked.wanted().is_some() && !self.is_out_of_memory();
+        if grows && !locked.is_settled() {
+            if let Some(port) = ports.first() {
+                port.upkeep.schedule(0);
+            }
+        }
+    }
+
+    /// Settles the state of `port`. Whether that it is at a limit is to be told.
+    fn settle_port(&self, port: &Port) -> bool {
+        let mut locked = self.writer.lock();
+        let flags = port.flags();
+        let is_full = self.is_full(port);
+        let waits = locked.pending.has_port(port.index);
+        let lost = flags.has(Flag::LostSource) && !self.ageing().is_past(port.lost(), self.now());
+        port.set(&mut locked, Flag::LostSource, lost);
+        port.set(
+            &mut locked,
+            Flag::FailingOpen,
+            flags.has(Flag::LostTrack) || lost || (is_full && waits),
+        );
+        let lacks = locked.unplaced.has(port.index);
+        port.set(&mut locked, Flag::Unsettled, lacks || (!is_full && waits));
+        let at_limit =
+            flags.has(Flag::AtLimit) && is_full && (lost || waits || flags.has(Flag::FailClosed));
+        port.set(&mut locked, Flag::AtLimit, at_limit);
+        let is_told = at_limit && !flags.has(Flag::Enabled);
+        port.set(&mut locked, Flag::LimitLogged, is_told);
+        is_told && !flags.has(Flag::LimitLogged)
     }
 
     /// The sum of a counter over the ports.
@@ -726,7 +789,7 @@ impl Bridge {
 }
 
 /// The address of a key, as the word that a frame or a device gives.
-fn address_of(key: Key) -> u64 {
+pub(crate) fn address_of(key: Key) -> u64 {
     let [a, b, c, d, e, f] = key.mac();
     u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }

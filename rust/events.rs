@@ -21,8 +21,9 @@ use crate::{
         genetlink::{has_listeners, Full, Message, Notification},
         netdevice::Net,
     },
+    pending::Pending,
     port::Port,
-    table::{Key, PortIndex, Writer},
+    table::{Claims, Key, PortIndex, Writer},
 };
 
 /// Events that wait at most; any more are counted only.
@@ -100,6 +101,8 @@ pub(crate) struct Locked {
     writer: Writer,
     /// What the bridge's own database has and the table had no room for.
     pub(crate) unplaced: Unplaced,
+    /// Sources that could not be learned yet.
+    pub(crate) pending: Pending,
     waiting: Waiting,
 }
 
@@ -109,6 +112,7 @@ impl Locked {
         Ok(Self {
             writer,
             unplaced: Unplaced::default(),
+            pending: Pending::new()?,
             waiting: Waiting::new()?,
         })
     }
@@ -128,6 +132,25 @@ impl Locked {
         if is_first {
             port.upkeep.schedule(DELAY);
         }
+    }
+
+    /// Takes claims on `key` from `port`, be it an owner or still to become one. Returns whether it
+    /// was an owner for one of them.
+    pub(crate) fn withdraw(&mut self, key: Key, port: PortIndex, claims: Claims) -> bool {
+        if claims.has(Claims::LEARNED) {
+            self.pending.forget(key, port);
+        }
+        self.writer.withdraw(key, port, claims)
+    }
+
+    /// Whether all owners that are known of are in the table.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unplaced.is_empty() && self.pending.is_empty()
+    }
+
+    /// What [`Writer::publish`] does, but nothing while an owner is still to be put in the table.
+    pub(crate) fn publish(&mut self, key: Key) -> Option<PortIndex> {
+        self.is_settled().then(|| self.writer.publish(key))?
     }
 
     /// The right to change the table, and what is still to be put there.

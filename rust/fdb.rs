@@ -27,6 +27,9 @@ use crate::{
     table::{Claims, Key, Learned, Limits, Ownership, PortIndex},
 };
 
+/// Claims that are put in the table under one hold of its lock.
+const PLACED_A_HOLD: usize = 16;
+
 /// Follows the databases of the bridges in all namespaces.
 pub(crate) struct Follower;
 
@@ -250,9 +253,21 @@ impl Unplaced {
 }
 
 /// Puts in the table what there is room for by now.
-pub(crate) fn place(locked: &mut Locked) {
+pub(crate) fn place(bridge: &Bridge) {
+    while place_some(&mut bridge.writer.lock()) {}
+}
+
+/// Does so for a few. Whether there is more to place.
+fn place_some(locked: &mut Locked) -> bool {
     let (writer, unplaced) = locked.writer_and_unplaced();
-    unplaced.0.retain(|&mut (key, port)| {
-        writer.claim(key, port, Claims::BRIDGE, Limits::default()) == Learned::NoRoom
-    });
+    for _ in 0..PLACED_A_HOLD {
+        let Some(&(key, port)) = unplaced.0.last() else {
+            return false;
+        };
+        if writer.claim(key, port, Claims::BRIDGE, Limits::default()) == Learned::NoRoom {
+            return false;
+        }
+        unplaced.0.pop();
+    }
+    true
 }

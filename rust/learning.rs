@@ -81,26 +81,13 @@ fn learn_locked(
     match learned {
         Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {
-            counters.increment::<{ Counter::Learned as usize }>();
-            if moved {
-                counters.increment::<{ Counter::MovedIn as usize }>();
-            }
-            let kind = if moved { Kind::MovedIn } else { Kind::Learned };
-            writer.note(kind, port, Some(key));
-            port.lower_expiry(bridge.ageing().expiry(stamp, now));
-            if writer.is_full() {
-                port.upkeep.schedule(0);
-            } else if bridge.is_all_published() {
-                bridge.set_all_published(false);
-                port.upkeep.schedule(offload::DELAY);
-            }
+            note_learned(port, key, stamp, moved, writer);
             (Admission::Admit, false)
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
-            // The next frame learns it, in a larger table. Until then nothing is kept from this
-            // port.
+            // It is learned when the table has grown. Until then nothing is kept from this port.
             port.set(writer, Flag::Unsettled, true);
-            writer.unpublish(key);
+            keep(port, key, now, false, writer);
             port.upkeep.schedule(0);
             (Admission::Admit, true)
         }
@@ -125,8 +112,50 @@ fn learn_locked(
                 Flag::FailingOpen
             };
             port.set(writer, flag, true);
-            writer.unpublish(key);
+            keep(port, key, now, true, writer);
             (Admission::Admit, true)
         }
+    }
+}
+
+/// Notes that `port` has become an owner of `key`, which it used at `stamp`; and of one that others
+/// owned if it has `moved`.
+#[inline]
+pub(crate) fn note_learned(port: &Port, key: Key, stamp: Stamp, moved: bool, writer: &mut Locked) {
+    let (bridge, counters) = (&*port.bridge, &port.counters);
+    counters.increment::<{ Counter::Learned as usize }>();
+    if moved {
+        counters.increment::<{ Counter::MovedIn as usize }>();
+    }
+    let kind = if moved { Kind::MovedIn } else { Kind::Learned };
+    writer.note(kind, port, Some(key));
+    port.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
+    if writer.is_full() {
+        port.upkeep.schedule(0);
+    } else if bridge.is_all_published() {
+        bridge.set_all_published(false);
+        port.upkeep.schedule(offload::DELAY);
+    }
+}
+
+/// Keeps a source that could not be learned, until there is room, and sees to it that the bridge
+/// directs its frames nowhere meanwhile.
+///
+/// One that can't be kept either is lost. After a failure (`is_failure`) the port gets every copy for
+/// as long as that matters. While the table grows, which a storm of new sources may outrun, it does so
+/// only if frames for it would be kept from the port now.
+#[cold]
+#[inline(never)]
+fn keep(port: &Port, key: Key, now: u64, is_failure: bool, writer: &mut Locked) {
+    writer.unpublish(key);
+    if writer.pending.keep(key, port.index, now as Stamp) {
+        return;
+    }
+    let matters = is_failure
+        || port.flags().has(Flag::SuppressUnknown)
+        || writer.has_key(key)
+        || writer.pending.has_key(key);
+    if matters {
+        port.lose_source(writer, now);
     }
 }

@@ -22,6 +22,7 @@ mod netlink;
 mod network;
 mod offload;
 mod parameters;
+mod pending;
 mod platform;
 mod port;
 mod quiet;

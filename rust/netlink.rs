@@ -78,7 +78,8 @@ fn put_port(message: &mut Message<'_>, port: &Port) -> Result<(), Full> {
     )?;
     message.put_u32(uapi::MACLEARN_A_PORT_MAX_MACS, port.max_macs())?;
     message.put_u32(uapi::MACLEARN_A_PORT_N_MACS, port.macs())?;
-    message.put_u8(uapi::MACLEARN_A_PORT_FAILING_OPEN, is(Flag::FailingOpen))
+    message.put_u8(uapi::MACLEARN_A_PORT_FAILING_OPEN, is(Flag::FailingOpen))?;
+    message.put_u8(uapi::MACLEARN_A_PORT_LIMIT_REACHED, is(Flag::AtLimit))
 }
 
 fn port_get(request: &Request<'_>) -> Result {
@@ -460,23 +461,24 @@ fn entry_new(request: &Request<'_>) -> Result {
 fn entry_del(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
     let key = key(request, &port.bridge)?;
-    let (claims, unpublished) = {
+    let (claims, was_pending, unpublished) = {
         let mut locked = port.bridge.writer.lock();
         if !port.is_present() {
             return Err(request.refuse(ENODEV, c"no such port of a bridge", None));
         }
         let claims = locked.claims(key, port.index);
+        let was_pending = locked.pending.forget(key, port.index);
         locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
         if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
             locked.note(Kind::Deleted, &port, Some(key));
         }
-        (claims, locked.take_unpublished())
+        (claims, was_pending, locked.take_unpublished())
     };
     if let Some(keys) = unpublished {
         offload::take_back(&port.bridge, keys, None);
     }
     let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
-    if claims == Claims::NONE {
+    if claims == Claims::NONE && !was_pending {
         return Err(request.refuse(ENOENT, c"the port does not own that MAC", mac));
     }
     if claims == Claims::BRIDGE {
@@ -497,6 +499,10 @@ fn entry_flush(request: &Request<'_>) -> Result {
         Some(true) => Claims::STATIC,
         Some(false) | None => Claims::LEARNED,
     };
+    if claims == Claims::LEARNED && filter.vlan.is_none() && filter.mac.is_none() {
+        bridge.forget_learned(filter.port.as_deref());
+        return Ok(());
+    }
     bridge.flush(claims, |entry| filter.matches(entry));
     Ok(())
 }

@@ -27,7 +27,6 @@ use crate::{
     offload,
     port::{Flag, Port},
     quiet,
-    table::Claims,
 };
 
 /// The state of a network namespace.
@@ -167,7 +166,7 @@ impl Network {
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
         offload::close(bridge);
-        bridge.flush(Claims::LEARNED, |_| true);
+        bridge.forget_learned(None);
     }
 
     fn untrack_if_idle(&self, members: &mut Members, bridge: &Bridge) {

@@ -175,7 +175,7 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>], rtnl: &Rtnl) -> bool {
             // An address of its own would cease to be that, were it published.
             && !bridge.are_addresses_due()
             && !hides_states
-            && bridge.writer.lock().unplaced.is_empty()
+            && bridge.writer.lock().is_settled()
             && ports
                 .iter()
                 .all(|port| port.flags().filters() && is_plain(port))

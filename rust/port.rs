@@ -81,6 +81,10 @@ pub(crate) enum Flag {
     LostTrack = 1 << 8,
     /// It has become quiet, and what was learned there is still to be forgotten.
     Forgetting = 1 << 9,
+    /// A source could be neither learned nor kept: every copy passes until it would have aged.
+    LostSource = 1 << 10,
+    /// That the port is at a limit was written to the kernel's log.
+    LimitLogged = 1 << 11,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -203,6 +207,8 @@ pub(crate) struct Port {
     max_macs: AtomicU32,
     /// Time, in the table's units, before which none of its entries can be aged.
     expiry: AtomicU64,
+    /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
+    lost: AtomicU64,
     /// The bridge's upkeep, to ask for a run.
     pub(crate) upkeep: Arc<DelayedWork<Bridge>>,
     /// The namespace's state.
@@ -239,6 +245,7 @@ impl Port {
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(max_macs),
                 expiry: AtomicU64::new(u64::MAX),
+                lost: AtomicU64::new(0),
                 upkeep,
                 network,
                 directory <- new_mutex!(None, "maclearn_port_directory"),
@@ -279,6 +286,24 @@ impl Port {
     pub(crate) fn lose_track(&self, locked: &mut Locked) {
         self.set(locked, Flag::LostTrack, true);
         self.set(locked, Flag::FailingOpen, true);
+    }
+
+    /// Has the port get every copy until a source that it used `now`, in the table's units, has aged:
+    /// which one that was is not known.
+    pub(crate) fn lose_source(&self, locked: &mut Locked, now: u64) {
+        self.lost.store_relaxed(now);
+        self.set(locked, Flag::LostSource, true);
+        self.set(locked, Flag::FailingOpen, true);
+    }
+
+    /// When the last source was lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load_relaxed()
+    }
+
+    /// Sets [`Port::lost`].
+    pub(crate) fn set_lost(&self, _locked: &Writer, time: u64) {
+        self.lost.store_relaxed(time);
     }
 
     /// Greatest number of MACs that the port may own; 0 is unlimited.

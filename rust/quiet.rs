@@ -126,7 +126,15 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
     };
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
-    let owns = |port: &Arc<Port>| is_due(port.index) && port.macs() != 0;
+    let owns = |port: &Arc<Port>| {
+        let locked = bridge.writer.lock();
+        is_due(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
+    };
+    for port in &*bridge.ports.lock() {
+        if is_due(port.index) {
+            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+        }
+    }
     let is_complete = !bridge.ports.lock().iter().any(owns)
         || bridge.visit_all(Kind::Deleted, |entry| {
             if is_due(entry.port) {

@@ -116,7 +116,7 @@ fn sweep(bridge: &Bridge) -> Result {
             port.set_expiry(&writer, u64::MAX);
         }
     }
-    bridge.visit_all(Kind::Aged, |entry| {
+    bridge.visit_table(Kind::Aged, |entry| {
         let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
             return Action::Keep;
         };

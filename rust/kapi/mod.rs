@@ -12,6 +12,7 @@ pub(crate) mod clock;
 pub(crate) mod delayed_work;
 pub(crate) mod device_map;
 pub(crate) mod genetlink;
+pub(crate) mod log;
 pub(crate) mod memcg;
 pub(crate) mod netdevice;
 pub(crate) mod netfilter;

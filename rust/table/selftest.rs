@@ -240,6 +240,26 @@ mod tests {
     }
 
     #[test]
+    fn tells_when_others_used_a_key_last() -> Result<(), OutOfMemory> {
+        let (_table, mut writer) = table()?;
+        assert!(!writer.has_key(key(1)));
+        // Across the wrap of a stamp.
+        for (port, stamp) in [(1, 0xffff), (2, 3), (3, 1)] {
+            assert_eq!(writer.age_elsewhere(key(1), port, 5).is_some(), port > 1);
+            writer.learn(key(1), port, stamp, NO_LIMITS, false);
+        }
+        writer.claim(key(1), 4, Claims::STATIC, NO_LIMITS);
+        assert!(writer.has_key(key(1)));
+        assert_eq!(writer.age_elsewhere(key(1), 4, 5), Some(2));
+        assert_eq!(writer.age_elsewhere(key(1), 2, 5), Some(4));
+        writer.withdraw(key(1), 2, Claims::LEARNED);
+        writer.withdraw(key(1), 3, Claims::LEARNED);
+        assert_eq!(writer.age_elsewhere(key(1), 4, 5), Some(6));
+        assert_eq!(writer.age_elsewhere(key(1), 1, 5), None);
+        Ok(())
+    }
+
+    #[test]
     fn limits_hold_back_new_keys_only() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         let limits = Limits { port: 2, total: 3 };

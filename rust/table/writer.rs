@@ -354,6 +354,24 @@ impl Writer {
             .map_or(Claims::NONE, |own| own.owner.claims())
     }
 
+    /// Whether a port owns `key`.
+    pub fn has_key(&self, key: Key) -> bool {
+        self.find_primary(key).is_some()
+    }
+
+    /// How long before `now` a port other than `port` that has learned `key` used it last, if there is
+    /// one.
+    pub fn age_elsewhere(&self, key: Key, port: PortIndex, now: Stamp) -> Option<Stamp> {
+        let primary = self.find_primary(key)?;
+        let age = |hit: Hit<'_>| {
+            let learned = hit.owner.port() != port && hit.owner.claims().has(Claims::LEARNED);
+            learned.then(|| now.wrapping_sub(hit.slot.stamp()))
+        };
+        let extras = primary.owner.is_shared().then(|| self.extras(key));
+        let others = extras.into_iter().flatten();
+        age(primary).into_iter().chain(others.filter_map(age)).min()
+    }
+
     /// Whether the bridge's own database has `key`, for whichever port.
     pub fn is_bridges(&self, key: Key) -> bool {
         let has = |hit: Hit<'_>| hit.owner.claims().has(Claims::BRIDGE);

@@ -13,7 +13,8 @@ unknown_unicast 644 flood
 on_failure 644 open
 max_macs 644 4096
 n_macs 444 0
-failing_open 444 0"
+failing_open 444 0
+limit_reached 444 0"
 readonly BRIDGE_ATTRIBUTES="\
 auto_enable 644 0
 ageing_time 644 300

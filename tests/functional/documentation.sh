@@ -219,6 +219,7 @@ example "Listening to events"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
+example "Why a port still gets copies"
 
 example "The bridge's own entries"
 

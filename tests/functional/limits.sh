@@ -73,8 +73,6 @@ exchange <<<"hello host1 $G11"
 expect_attribute host1 failing_open 1
 set_attribute host1 max_macs 2
 expect_attribute host1 failing_open 0
-exchange <<<"hello host1 $G11"
-expect_attribute host1 failing_open 0
 expect_attribute host1 n_macs 2
 
 # A lower one takes nothing away.

@@ -52,9 +52,10 @@ charged
 echo $((REPLY + 500000)) >"$CGROUP/memory.max"
 fails_open() {
     learn 02:00:00:10:00:00+$MANY
-    attribute_is host1 failing_open 1
+    attribute_is host1 limit_reached 1
 }
 wait_until 60 fails_open
+expect_attribute host1 failing_open 1
 get_attribute br memory
 ((REPLY < table + 500000)) || fail "the table has grown to $REPLY bytes"
 python3 - <<'PYTHON' || fail "see above"
@@ -75,13 +76,17 @@ grep -q '^oom_kill 0$' "$CGROUP/memory.events" || fail "something was killed: $(
 
 # ---- room again
 echo max >"$CGROUP/memory.max"
-wait_until 20 attribute_is host1 failing_open 0
+wait_until 20 attribute_is host1 limit_reached 0
 owns_more() {
     learn 02:00:00:10:00:00+$MANY
     get_attribute host1 n_macs
     ((REPLY >= 2 * MANY))
 }
 wait_until 120 owns_more
+# More sources could not be learned than can be kept, and nothing ages.
+expect_attribute host1 failing_open 1
+set_attribute host1 flush 1
+expect_attribute host1 failing_open 0
 
 # ---- what goes is charged no more
 ip link del dev br

@@ -78,13 +78,13 @@ check("a bridge's ports", len(ynl.dump("port-get", {"bridge": br})), 3)
 check("a bridge without ports", ynl.dump("port-get", {"bridge": index["other"]}), [])
 check("a port", ynl.do("port-get", {"ifindex": host3}), {
     "ifindex": host3, "bridge": br, "enabled": 0, "learning": 1, "unknown-unicast": "flood",
-    "on-failure": "open", "max-macs": 4096, "n-macs": 0, "failing-open": 0})
+    "on-failure": "open", "max-macs": 4096, "n-macs": 0, "failing-open": 0, "limit-reached": 0})
 check("its MACs", ynl.do("port-get", {"ifindex": host1})["n-macs"], 100)
 ynl.do("port-set", {"ifindex": host3, "enabled": 1, "learning": 0, "unknown-unicast": "suppress",
                     "on-failure": "closed", "max-macs": 7})
 check("a port that was set", ynl.do("port-get", {"ifindex": host3}), {
     "ifindex": host3, "bridge": br, "enabled": 1, "learning": 0, "unknown-unicast": "suppress",
-    "on-failure": "closed", "max-macs": 7, "n-macs": 0, "failing-open": 0})
+    "on-failure": "closed", "max-macs": 7, "n-macs": 0, "failing-open": 0, "limit-reached": 0})
 with open("/sys/class/net/host3/maclearn/unknown_unicast", encoding="ascii") as file:
     check("the same in sysfs", file.read(), "suppress\n")
 ynl.do("port-set", {"ifindex": host3, "max-macs": 8})

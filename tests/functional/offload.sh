@@ -181,7 +181,11 @@ expect host3 $G11 $G21 count 10
 expect host1 $G21 $G11 count 10
 expect host3 $G21 $G11 count 10
 PLAN
+# With room for it, it owns that as well.
 set_attribute host3 max_macs 0
+expect_offloaded "$G11" 0 host1 "$G31" 0 host3
+set_attribute host3 flush 1
+speak
 expect_offloaded "${ALL[@]}"
 
 # ---- where an entry would do more than spare copies there is none: it would let a source through a locked port,
