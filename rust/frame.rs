@@ -14,8 +14,8 @@ use crate::{
         bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
         netdevice::NetDevice,
-        netfilter::{Hook, HookContext, Point, Priority},
-        skb::{is_multicast, Frame, Verdict},
+        netfilter::{EgressHook, Hook, HookContext, Point, Priority},
+        skb::{is_multicast, Frame, Outgoing, Verdict, VlanTag},
     },
     learning::{learn, Admission},
     mark::Mark,
@@ -126,18 +126,10 @@ impl Hook<Ports> for LocalOut {
 /// that.
 pub(crate) struct BridgeEgress;
 
-impl Hook<Bridge> for BridgeEgress {
-    const POINT: Point = Point::DeviceEgress;
-    const PRIORITY: Priority = Priority::Last;
-
-    fn run<'a>(
-        bridge: &Bridge,
-        device: &NetDevice,
-        mut frame: Frame<'a>,
-        context: &HookContext,
-    ) -> Verdict<'a> {
+impl EgressHook<Bridge> for BridgeEgress {
+    fn run<'a>(bridge: &Bridge, mut frame: Outgoing<'a>, context: &HookContext) -> Verdict<'a> {
         let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
-            classify(bridge, device, &frame, context)
+            classify(bridge, &bridge.device, frame.vlan_tag(), context)
         } else {
             Some(0)
         };
@@ -159,7 +151,7 @@ fn enter<'a>(port: &Port, frame: Frame<'a>, context: &HookContext) -> Verdict<'a
 /// The same on a bridge that filters VLANs.
 #[inline(never)]
 fn enter_filtered<'a>(port: &Port, mut frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
-    match classify(&port.bridge, &port.device, &frame, context) {
+    match classify(&port.bridge, &port.device, frame.vlan_tag(), context) {
         Some(vlan) => enter_vlan(port, vlan, frame, context),
         None => {
             frame.set_mark(0);
@@ -250,13 +242,13 @@ fn enter_new<'a>(
 fn classify(
     bridge: &Bridge,
     device: &NetDevice,
-    frame: &Frame<'_>,
+    tag: Option<VlanTag>,
     context: &HookContext,
 ) -> Option<u16> {
     if kernel_bridge::runs_mst(&bridge.device) {
         return None;
     }
-    kernel_bridge::classify(&bridge.device, device, frame.vlan_tag(), context.section())
+    kernel_bridge::classify(&bridge.device, device, tag, context.section())
 }
 
 /// Learns the source of a frame that came in through `device` and whose mark asks for that.
@@ -451,7 +443,7 @@ fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Op
     if kernel_bridge::runs_mst(bridge) {
         return None;
     }
-    let tag = frame.vlan_tag()?;
+    let tag = frame.hwaccel_tag()?;
     kernel_bridge::classify(bridge, &port.device, Some(tag), context.section())
         .filter(|&vlan| vlan == tag.vid)
 }

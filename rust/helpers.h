@@ -12,10 +12,18 @@
 /* Where fields stand whose path through anonymous unions depends on the configuration. */
 enum maclearn_layout {
 	MACLEARN_SKB_MAC_HEADER = offsetof(struct sk_buff, mac_header),
+	MACLEARN_SKB_PROTOCOL = offsetof(struct sk_buff, protocol),
 	MACLEARN_SKB_VLAN_ALL = offsetof(struct sk_buff, vlan_all),
 	MACLEARN_SKB_VLAN_PROTO = offsetof(struct sk_buff, vlan_proto),
 	MACLEARN_SKB_VLAN_TCI = offsetof(struct sk_buff, vlan_tci),
 };
+
+/* What they are read as. */
+static_assert(sizeof_field(struct sk_buff, mac_header) == 2);
+static_assert(sizeof_field(struct sk_buff, protocol) == 2);
+static_assert(sizeof_field(struct sk_buff, vlan_all) == 4);
+static_assert(sizeof_field(struct sk_buff, vlan_proto) == 2);
+static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
 
 /* Inlines and macros of the kernel, as functions that Rust can call. */
 

@@ -189,11 +189,10 @@ impl Network {
         if !needed {
             member.egress = None;
         } else if member.egress.is_none() {
-            member.egress = Some(netfilter::Registration::on_device(
+            member.egress = Some(netfilter::Registration::on_device::<BridgeEgress>(
                 &self.net,
                 &bridge.device,
                 bridge.clone(),
-                HookEntry::of::<BridgeEgress>(),
             )?);
         }
         Ok(())

@@ -18,10 +18,10 @@ use super::{
     netdevice::NetDevice,
     pernet::NetHandle,
     rcu::{self, ReadSection},
-    skb::{Frame, Verdict},
+    skb::{Frame, Outgoing, Verdict},
 };
 
-/// Where on the way of a frame a hook stands.
+/// Where on the way of a frame through the bridge a hook stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Point {
     /// A frame has entered the bridge through a port, once (`NF_BR_PRE_ROUTING`).
@@ -32,8 +32,6 @@ pub(crate) enum Point {
     Forward,
     /// A copy of a frame that the bridge device sent leaves through a port (`NF_BR_LOCAL_OUT`).
     LocalOut,
-    /// A device sends a frame (`NF_NETDEV_EGRESS`).
-    DeviceEgress,
 }
 
 /// Order among the hooks of one point.
@@ -94,7 +92,7 @@ impl HookContext {
     unsafe fn device_at(&self, point: Point) -> &NetDevice {
         let device = match point {
             Point::PreRouting | Point::LocalIn => self.state.in_,
-            Point::Forward | Point::LocalOut | Point::DeviceEgress => self.state.out,
+            Point::Forward | Point::LocalOut => self.state.out,
         };
         // SAFETY: By the safety requirement this one is never null there; it is valid until the hook
         // returns.
@@ -119,6 +117,12 @@ pub(crate) trait Hook<C> {
     ) -> Verdict<'a>;
 }
 
+/// A function that sees the frames that one device sends, after all others (`NF_NETDEV_EGRESS`).
+pub(crate) trait EgressHook<C> {
+    /// As [`Hook::run`].
+    fn run<'a>(shared: &C, frame: Outgoing<'a>, context: &HookContext) -> Verdict<'a>;
+}
+
 /// One hook, as a value to register.
 pub(crate) struct HookEntry<C> {
     ops: bindings::nf_hook_ops,
@@ -128,30 +132,44 @@ pub(crate) struct HookEntry<C> {
 impl<C: Send + Sync> HookEntry<C> {
     /// Describes the hook `H`.
     pub(crate) fn of<H: Hook<C>>() -> Self {
-        let (family, number) = match H::POINT {
-            Point::PreRouting => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_PRE_ROUTING),
-            Point::LocalIn => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_LOCAL_IN),
-            Point::Forward => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_FORWARD),
-            Point::LocalOut => (bindings::NFPROTO_BRIDGE, bindings::NF_BR_LOCAL_OUT),
-            Point::DeviceEgress => (
-                bindings::NFPROTO_NETDEV,
-                bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
-            ),
-        };
-        // SAFETY: All-zero is a valid `nf_hook_ops`.
-        let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
-        ops.hook = Some(trampoline::<C, H>);
-        ops.pf = family as u8;
-        ops.hooknum = number;
-        ops.priority = match H::PRIORITY {
-            Priority::First => i32::MIN,
-            Priority::Last => i32::MAX,
+        let number = match H::POINT {
+            Point::PreRouting => bindings::NF_BR_PRE_ROUTING,
+            Point::LocalIn => bindings::NF_BR_LOCAL_IN,
+            Point::Forward => bindings::NF_BR_FORWARD,
+            Point::LocalOut => bindings::NF_BR_LOCAL_OUT,
         };
         Self {
-            ops,
+            ops: operations(
+                bindings::NFPROTO_BRIDGE,
+                number,
+                H::PRIORITY,
+                trampoline::<C, H>,
+            ),
             _shared: PhantomData,
         }
     }
+}
+
+fn operations(
+    family: u32,
+    number: u32,
+    priority: Priority,
+    hook: unsafe extern "C" fn(
+        *mut c_void,
+        *mut bindings::sk_buff,
+        *const bindings::nf_hook_state,
+    ) -> c_uint,
+) -> bindings::nf_hook_ops {
+    // SAFETY: All-zero is a valid `nf_hook_ops`.
+    let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
+    ops.hook = Some(hook);
+    ops.pf = family as u8;
+    ops.hooknum = number;
+    ops.priority = match priority {
+        Priority::First => i32::MIN,
+        Priority::Last => i32::MAX,
+    };
+    ops
 }
 
 /// # Safety
@@ -164,15 +182,31 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
 ) -> c_uint {
     // SAFETY: `priv` points to the `C` that the registration keeps until no call can be under way.
     let shared = unsafe { &*shared.cast::<C>() };
-    // SAFETY: The bridge and the transmit path have set the MAC header and pulled the Ethernet
-    // header before they call these hooks, hand over an skb that is theirs alone, and take it back
-    // only through the verdict.
+    // SAFETY: The bridge has set the MAC header and pulled the Ethernet header, which it reads itself,
+    // before it calls these hooks, hands over an skb that is its alone, and takes it back only through
+    // the verdict.
     let frame = unsafe { Frame::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
     let context = unsafe { HookContext::from_raw(state) };
     // SAFETY: This is a hook of that point.
     let device = unsafe { context.device_at(H::POINT) };
     H::run(shared, device, frame, context).into_raw()
+}
+
+/// # Safety
+///
+/// As for [`trampoline`].
+unsafe extern "C" fn egress_trampoline<C, H: EgressHook<C>>(
+    shared: *mut c_void,
+    skb: *mut bindings::sk_buff,
+    state: *const bindings::nf_hook_state,
+) -> c_uint {
+    // SAFETY: As there.
+    let (shared, context) = unsafe { (&*shared.cast::<C>(), HookContext::from_raw(state)) };
+    // SAFETY: Who sends the frame hands it over and takes it back only through the verdict; a
+    // packet socket that passes queues by has set no MAC header.
+    let frame = unsafe { Outgoing::from_raw(skb) };
+    H::run(shared, frame, context).into_raw()
 }
 
 /// Hooks that are registered until the value is dropped, which waits for calls under way.
@@ -204,20 +238,26 @@ impl<C: Send + Sync + 'static> Registration<C> {
         shared: Arc<C>,
         hooks: [HookEntry<C>; N],
     ) -> Result<Self> {
-        Self::new(net, None, shared, hooks)
+        Self::new(net, None, shared, hooks.map(|hook| hook.ops))
     }
 
-    /// Registers a hook on one device, which must be dropped for the device to go. May sleep.
+    /// Registers `H` on one device, from which it must be dropped for the device to go, or to move to
+    /// another namespace. May sleep.
     ///
     /// # Errors
     ///
     /// As [`Registration::in_namespace`].
-    pub(crate) fn on_device(
+    pub(crate) fn on_device<H: EgressHook<C>>(
         net: &NetHandle,
         device: &NetDevice,
         shared: Arc<C>,
-        hook: HookEntry<C>,
     ) -> Result<Self> {
+        let hook = operations(
+            bindings::NFPROTO_NETDEV,
+            bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
+            Priority::Last,
+            egress_trampoline::<C, H>,
+        );
         Self::new(net, Some(device.hold()), shared, [hook])
     }
 
@@ -225,11 +265,10 @@ impl<C: Send + Sync + 'static> Registration<C> {
         net: &NetHandle,
         device: Option<ARef<NetDevice>>,
         shared: Arc<C>,
-        hooks: [HookEntry<C>; N],
+        hooks: [bindings::nf_hook_ops; N],
     ) -> Result<Self> {
         let mut ops = KVec::with_capacity(N, GFP_KERNEL_ACCOUNT)?;
-        for hook in hooks {
-            let mut hook = hook.ops;
+        for mut hook in hooks {
             hook.dev = device
                 .as_ref()
                 .map_or(ptr::null_mut(), |device| device.as_raw());

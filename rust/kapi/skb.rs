@@ -7,6 +7,8 @@
 
 use core::{marker::PhantomData, mem, ptr::NonNull};
 
+use kernel::ffi::c_int;
+
 use super::bindings;
 
 /// Length of an Ethernet header in bytes (`ETH_HLEN`).
@@ -37,20 +39,97 @@ pub(crate) struct VlanTag {
     pub(crate) vid: u16,
 }
 
-/// A frame that a netfilter hook of the bridge family, or of a bridge device's egress, was given.
+/// The parts of a buffer that both kinds of frames are read by.
 ///
 /// # Invariants
 ///
-/// `skb` is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header
-/// is in the linear part.
-pub(crate) struct Frame<'a> {
-    skb: NonNull<bindings::sk_buff>,
-    _call: Call<'a>,
+/// `0` is valid.
+struct Buffer(NonNull<bindings::sk_buff>);
+
+impl Buffer {
+    /// The field at byte `offset`.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is that of a field of type `T`, an integer.
+    #[inline(always)]
+    unsafe fn field<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: By the type invariants the buffer is valid; by the safety requirement such a field
+        // is there.
+        unsafe { self.0.as_ptr().byte_add(offset as usize).cast::<T>().read() }
+    }
+
+    /// The VLAN tag that the kernel took out of the frame.
+    #[inline(always)]
+    fn hwaccel_tag(&self) -> Option<VlanTag> {
+        // SAFETY: The constants are the offsets of those fields.
+        let (all, protocol, tci): (u32, u16, u16) = unsafe {
+            (
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_ALL),
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO),
+                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI),
+            )
+        };
+        (all != 0).then_some(VlanTag {
+            protocol: u16::from_be(protocol),
+            vid: tci & 0xfff,
+        })
+    }
+
+    /// The VLAN tag that was left in the frame, `offset` bytes from `data`. Like the bridge, it goes
+    /// by what the buffer says that the frame is, whatever stands in the header.
+    #[inline(always)]
+    fn inner_tag(&self, offset: c_int) -> Option<VlanTag> {
+        // SAFETY: The constant is the offset of that field.
+        let protocol: u16 = unsafe { self.field(bindings::maclearn_layout_MACLEARN_SKB_PROTOCOL) };
+        let protocol = u16::from_be(protocol);
+        matches!(
+            u32::from(protocol),
+            bindings::ETH_P_8021Q | bindings::ETH_P_8021AD
+        )
+        .then(|| self.read_tag(offset, protocol))
+        .flatten()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_tag(&self, offset: c_int, protocol: u16) -> Option<VlanTag> {
+        let mut tci = [0u8; 2];
+        // SAFETY: By the type invariants the buffer is valid, and it has as many bytes as are asked
+        // for. Where the frame has not, nothing is read.
+        let status =
+            unsafe { bindings::skb_copy_bits(self.0.as_ptr(), offset, tci.as_mut_ptr().cast(), 2) };
+        (status == 0).then_some(VlanTag {
+            protocol,
+            vid: u16::from_be_bytes(tci) & 0xfff,
+        })
+    }
+
+    #[inline(always)]
+    fn mark(&self) -> *mut u64 {
+        // SAFETY: By the type invariants; the control block has 48 bytes, aligned to 8.
+        unsafe {
+            (&raw mut (*self.0.as_ptr()).cb)
+                .byte_add(MARK_OFFSET)
+                .cast()
+        }
+    }
 }
 
 /// Which call of a hook something belongs to. The lifetime neither grows nor shrinks, so that what
 /// belongs to one call can't be passed off as another's.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+
+/// A frame that a netfilter hook of the bridge family was given.
+///
+/// # Invariants
+///
+/// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header
+/// is in the linear part, right before `data`.
+pub(crate) struct Frame<'a> {
+    buffer: Buffer,
+    _call: Call<'a>,
+}
 
 impl<'a> Frame<'a> {
     /// Wraps the `skb` of a hook.
@@ -64,7 +143,7 @@ impl<'a> Frame<'a> {
         let skb = unsafe { NonNull::new_unchecked(skb) };
         // INVARIANT: By the safety requirement.
         Self {
-            skb,
+            buffer: Buffer(skb),
             _call: PhantomData,
         }
     }
@@ -72,32 +151,16 @@ impl<'a> Frame<'a> {
     #[inline(always)]
     fn raw(&self) -> &bindings::sk_buff {
         // SAFETY: By the type invariants the skb is valid, and the hook owns it.
-        unsafe { self.skb.as_ref() }
-    }
-
-    /// The field of `skb` at byte `offset`.
-    ///
-    /// # Safety
-    ///
-    /// `offset` is that of a field of type `T`, an integer.
-    #[inline(always)]
-    unsafe fn field<T: Copy>(&self, offset: u32) -> T {
-        // SAFETY: By the type invariants the skb is valid; by the safety requirement such a field
-        // is there.
-        unsafe {
-            self.skb
-                .as_ptr()
-                .byte_add(offset as usize)
-                .cast::<T>()
-                .read()
-        }
+        unsafe { self.buffer.0.as_ref() }
     }
 
     #[inline(always)]
     fn header(&self) -> *const u8 {
         // SAFETY: The constant is the offset of that field.
-        let mac_header: u16 =
-            unsafe { self.field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER) };
+        let mac_header: u16 = unsafe {
+            self.buffer
+                .field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER)
+        };
         self.raw().head.wrapping_add(usize::from(mac_header))
     }
 
@@ -118,41 +181,15 @@ impl<'a> Frame<'a> {
 
     /// The outermost VLAN tag, whether the kernel took it out of the frame or left it there.
     pub(crate) fn vlan_tag(&self) -> Option<VlanTag> {
-        let skb = self.raw();
-        // SAFETY: The constants are the offsets of those fields.
-        let (all, protocol, tci): (u32, u16, u16) = unsafe {
-            (
-                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_ALL),
-                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO),
-                self.field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI),
-            )
-        };
-        if all != 0 {
-            return Some(VlanTag {
-                protocol: u16::from_be(protocol),
-                vid: tci & 0xfff,
-            });
-        }
-        let header = self.header();
-        let linear_end = skb.data.wrapping_add((skb.len - skb.data_len) as usize);
-        if (linear_end as usize) < header as usize + HEADER_BYTES + 4 {
-            return None;
-        }
-        // SAFETY: The header and 4 bytes behind it are in the linear part, as was just checked.
-        let (protocol, tci) = unsafe {
-            (
-                u16::from_be(header.add(12).cast::<u16>().read_unaligned()),
-                u16::from_be(header.add(14).cast::<u16>().read_unaligned()),
-            )
-        };
-        matches!(
-            u32::from(protocol),
-            bindings::ETH_P_8021Q | bindings::ETH_P_8021AD
-        )
-        .then_some(VlanTag {
-            protocol,
-            vid: tci & 0xfff,
-        })
+        self.buffer
+            .hwaccel_tag()
+            .or_else(|| self.buffer.inner_tag(0))
+    }
+
+    /// The VLAN tag that the kernel took out of the frame. A bridge that filters VLANs has its own
+    /// there, until a port sends it untagged.
+    pub(crate) fn hwaccel_tag(&self) -> Option<VlanTag> {
+        self.buffer.hwaccel_tag()
     }
 
     /// Bytes of the frame including its Ethernet header, as the device's `tx_bytes` would count
@@ -187,23 +224,15 @@ impl<'a> Frame<'a> {
     /// Anything may stand there that [`Frame::set_mark`] did not write.
     #[inline(always)]
     pub(crate) fn mark(&self) -> u64 {
-        // SAFETY: The control block has 48 bytes, aligned to 8.
-        unsafe { self.raw().cb.as_ptr().add(MARK_OFFSET).cast::<u64>().read() }
+        // SAFETY: It points to a word of the buffer, which the hook owns.
+        unsafe { self.buffer.mark().read() }
     }
 
     /// Sets what [`Frame::mark`] reads, here and in clones made later.
     #[inline(always)]
     pub(crate) fn set_mark(&mut self, mark: u64) {
-        // SAFETY: As for `mark`; the hook owns the skb, so nobody else uses its control block.
-        unsafe {
-            self.skb
-                .as_mut()
-                .cb
-                .as_mut_ptr()
-                .add(MARK_OFFSET)
-                .cast::<u64>()
-                .write(mark);
-        }
+        // SAFETY: As for `mark`; nobody else uses the control block of a buffer that the hook owns.
+        unsafe { self.buffer.mark().write(mark) };
     }
 
     /// Lets the frame go on its way.
@@ -224,12 +253,58 @@ impl<'a> Frame<'a> {
     pub(crate) fn consume(self) -> Verdict<'a> {
         // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter
         // that it is gone.
-        unsafe { bindings::maclearn_consume_skb(self.skb.as_ptr()) };
+        unsafe { bindings::maclearn_consume_skb(self.buffer.0.as_ptr()) };
         Verdict(bindings::NF_STOLEN, PhantomData)
     }
 }
 
-/// What a hook decided about the frame of the call `'a`. Made only by giving up that [`Frame`], so that
+/// A frame that the hook of a device's egress was given: nothing is known of its headers.
+///
+/// # Invariants
+///
+/// The buffer is valid. Its control block is the transmit path's, in which the hook is called; what
+/// leaves through an Ethernet device begins, at `data`, with an Ethernet header, if it is that long.
+pub(crate) struct Outgoing<'a> {
+    buffer: Buffer,
+    _call: Call<'a>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Wraps the `skb` of a hook.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants hold for `skb` for as long as the value exists.
+    pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
+        // SAFETY: A hook's skb is never null.
+        let skb = unsafe { NonNull::new_unchecked(skb) };
+        // INVARIANT: By the safety requirement.
+        Self {
+            buffer: Buffer(skb),
+            _call: PhantomData,
+        }
+    }
+
+    /// The outermost VLAN tag, whether it is beside the frame or in it.
+    pub(crate) fn vlan_tag(&self) -> Option<VlanTag> {
+        self.buffer
+            .hwaccel_tag()
+            .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
+    }
+
+    /// Sets what [`Frame::mark`] reads on a bridge that sends the frame.
+    pub(crate) fn set_mark(&mut self, mark: u64) {
+        // SAFETY: It points to a word of the control block, which is this path's now.
+        unsafe { self.buffer.mark().write(mark) };
+    }
+
+    /// Lets the frame go on its way.
+    pub(crate) fn accept(self) -> Verdict<'a> {
+        Verdict(bindings::NF_ACCEPT, PhantomData)
+    }
+}
+
+/// What a hook decided about the frame of the call `'a`. Made only by giving up that frame, so that
 /// no frame is used after the decision, and none is decided on in the place of another.
 ///
 /// ```compile_fail
@@ -254,9 +329,14 @@ const _: () = assert!(MARK_OFFSET + 8 <= mem::size_of::<[u8; 48]>());
 mod tests {
     use super::*;
 
-    /// Runs `f` on a frame with these bytes in its linear part, and this VLAN tag beside them.
-    fn with_frame<R>(bytes: &mut [u8], tag: Option<VlanTag>, f: impl FnOnce(Frame<'_>) -> R) -> R {
-        // SAFETY: All-zero is a valid `sk_buff` as far as a `Frame` looks.
+    /// Runs `f` on a buffer with these bytes in its linear part, of which it is told by the kernel that
+    /// they are what the header says, and with this VLAN tag beside them.
+    fn with_buffer<R>(
+        bytes: &mut [u8],
+        tag: Option<VlanTag>,
+        f: impl FnOnce(*mut bindings::sk_buff) -> R,
+    ) -> R {
+        // SAFETY: All-zero is a valid `sk_buff` as far as a frame looks.
         let mut skb: bindings::sk_buff = unsafe { mem::zeroed() };
         skb.head = bytes.as_mut_ptr();
         skb.data = bytes.as_mut_ptr().wrapping_add(HEADER_BYTES);
@@ -268,10 +348,33 @@ mod tests {
             let field = |offset: u32| raw.byte_add(offset as usize).cast::<u16>();
             field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO).write(protocol);
             field(bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI).write(tci);
+            field(bindings::maclearn_layout_MACLEARN_SKB_PROTOCOL)
+                .write(u16::from_ne_bytes([bytes[12], bytes[13]]));
             field(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER).write(0);
         }
-        // SAFETY: The skb and its buffer are valid, and this function's own, until `f` returns.
-        f(unsafe { Frame::from_raw(raw) })
+        f(raw)
+    }
+
+    /// The same where the bridge has the frame.
+    fn with_frame<R>(bytes: &mut [u8], tag: Option<VlanTag>, f: impl FnOnce(Frame<'_>) -> R) -> R {
+        // SAFETY: The skb and its buffer are valid, and the test's own.
+        with_buffer(bytes, tag, |raw| f(unsafe { Frame::from_raw(raw) }))
+    }
+
+    /// The tag of the same frame where a device is about to send it.
+    fn tag_of_outgoing(bytes: &mut [u8], tag: Option<VlanTag>) -> Option<VlanTag> {
+        with_buffer(bytes, tag, |raw| {
+            // SAFETY: As above: `data` is at the header.
+            unsafe {
+                (*raw).data = (*raw).head;
+                (*raw).len += HEADER_BYTES as u32;
+                // Not known.
+                raw.byte_add(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER as usize)
+                    .cast::<u16>()
+                    .write(u16::MAX);
+                Outgoing::from_raw(raw).vlan_tag()
+            }
+        })
     }
 
     const BYTES: [u8; 18] = [
@@ -299,13 +402,14 @@ mod tests {
 
     #[test]
     fn tag_in_the_frame_is_found() {
-        let tag = with_frame(&mut { BYTES }, None, |frame| frame.vlan_tag());
-        assert!(
-            tag == Some(VlanTag {
-                protocol: 0x8100,
-                vid: 100
-            })
-        );
+        let inside = Some(VlanTag {
+            protocol: 0x8100,
+            vid: 100,
+        });
+        assert!(with_frame(&mut { BYTES }, None, |frame| frame.vlan_tag()) == inside);
+        assert!(tag_of_outgoing(&mut { BYTES }, None) == inside);
+        // But it is not the bridge's, which keeps its own beside the frame.
+        assert!(with_frame(&mut { BYTES }, None, |frame| frame.hwaccel_tag()).is_none());
     }
 
     #[test]
@@ -316,6 +420,9 @@ mod tests {
         };
         let tag = with_frame(&mut { BYTES }, Some(beside), |frame| frame.vlan_tag());
         assert!(tag == Some(beside));
+        let tag = with_frame(&mut { BYTES }, Some(beside), |frame| frame.hwaccel_tag());
+        assert!(tag == Some(beside));
+        assert!(tag_of_outgoing(&mut { BYTES }, Some(beside)) == Some(beside));
     }
 
     #[test]
@@ -323,6 +430,7 @@ mod tests {
         let mut bytes = BYTES;
         let tag = with_frame(&mut bytes[..HEADER_BYTES], None, |frame| frame.vlan_tag());
         assert!(tag.is_none());
+        assert!(tag_of_outgoing(&mut bytes[..HEADER_BYTES], None).is_none());
         bytes[12..14].copy_from_slice(&[0x08, 0x00]);
         let tag = with_frame(&mut bytes, None, |frame| frame.vlan_tag());
         assert!(tag.is_none());

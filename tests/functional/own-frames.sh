@@ -108,6 +108,22 @@ expect_since host1 suppressed 30
 expect_since host2 suppressed 20
 expect_since host3 suppressed 10
 
+# What looks tagged is not for the bridge, and is in VLAN 1, if the one who sends it says that it is something else.
+remember_statistics host1 host2 host3
+python3 - ${G21//:/} ${BRIDGE//:/} <<'EOF'
+import socket, sys
+
+ETH_P_IP = 0x0800
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+    sender.bind(("br", ETH_P_IP))
+    header = bytes.fromhex(sys.argv[1] + sys.argv[2] + "8100" + "000a" + "88b5")
+    for _ in range(10):
+        sender.send(header.ljust(64, b"\0"))
+EOF
+expect_since host1 suppressed 10
+expect_since host2 suppressed 10
+expect_since host3 passed_owned 10
+
 # An address that becomes a port's own is forgotten in every VLAN, with each of its owners, and no other is.
 set_attribute br flush 1
 uncounted_exchange <<PLAN
