@@ -103,6 +103,7 @@ pub(crate) struct Bridge {
     /// What ports that join get.
     pub(crate) defaults: Defaults,
     tracked: AtomicU32,
+    closed: AtomicU32,
     /// The ports that can't receive.
     pub(crate) quiet: Quiet,
     /// Not 0 while the bridge's own database may have entries that are neither its own addresses nor
@@ -187,6 +188,7 @@ impl Bridge {
                 ageing: AtomicU32::new(ageing.to_bits()),
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
+                closed: AtomicU32::new(0),
                 quiet: Quiet::new(),
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),
@@ -376,6 +378,16 @@ impl Bridge {
             self.was_filtering.store_relaxed(filters.into());
         }
         self.ask_for_upkeep();
+    }
+
+    /// Whether no port can be enabled any more: the bridge, its namespace or the module goes.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_closed`] for good. The caller holds the namespace's lock.
+    pub(crate) fn set_closed(&self) {
+        self.closed.store_relaxed(1);
     }
 
     /// Whether a sweep for aged entries is under way.

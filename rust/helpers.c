@@ -6,6 +6,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/rtnetlink.h>
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
@@ -81,6 +82,17 @@ void maclearn_dev_hold(struct net_device *dev)
 void maclearn_dev_put(struct net_device *dev)
 {
 	dev_put(dev);
+}
+
+/* Namespaces can't come or go meanwhile. */
+void maclearn_for_each_net(void (*visit)(struct net *net))
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net)
+		visit(net);
+	up_read(&net_rwsem);
 }
 
 void **maclearn_net_generic(const struct net *net, unsigned int id)

@@ -25,6 +25,7 @@ use crate::{
         sysfs::Directory,
     },
     offload,
+    platform::AtomicU32,
     port::{Flag, Port},
     quiet,
 };
@@ -83,6 +84,10 @@ impl PerNetwork for Network {
             GFP_KERNEL_ACCOUNT,
         )
     }
+
+    fn close(&self) {
+        self.close_bridges(&mut self.members.lock(), |_| true);
+    }
 }
 
 impl Network {
@@ -95,17 +100,17 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the port has left, `ENOMEM`, or what registering hooks returns.
+    /// `ENODEV` if the port has left or is about to, `ENOMEM`, or what registering hooks returns.
     pub(crate) fn set_enabled(&self, port: &Port, on: bool) -> Result {
         let mut members = self.members.lock();
         self.set_enabled_locked(&mut members, port, on)
     }
 
     fn set_enabled_locked(&self, members: &mut Members, port: &Port, on: bool) -> Result {
-        if port.flags().has(Flag::Gone) {
+        let bridge = &port.bridge;
+        if port.flags().has(Flag::Gone) || bridge.is_closed() {
             return Err(ENODEV);
         }
-        let bridge = &port.bridge;
         if on && !bridge.is_tracked() {
             self.track(members, bridge)?;
         }
@@ -180,6 +185,33 @@ impl Network {
         }
     }
 
+    /// Stops filtering on the bridges that `matches` tells, for good, before the first of their ports
+    /// leaves: as long as any port is filtered, every port is learned from.
+    fn close_bridges(&self, members: &mut Members, matches: impl Fn(&Bridge) -> bool) {
+        let closing = |member: &&mut Member| matches(&member.bridge);
+        for member in members.bridges.iter_mut().filter(closing) {
+            let bridge = &member.bridge;
+            bridge.set_closed();
+            // While sources are learned, so that none is directed past where it appears meanwhile.
+            offload::close(bridge);
+            for port in &*bridge.ports.lock() {
+                port.set(&mut bridge.writer.lock(), Flag::Enabled, false);
+            }
+            bridge.set_tracked(false);
+            member.egress = None;
+        }
+        let is_idle = |member: &Member| !member.bridge.is_tracked();
+        if members.bridges.iter().all(is_idle) {
+            members.hooks = None;
+        }
+        for member in members.bridges.iter_mut().filter(closing) {
+            let ports = member.bridge.ports.lock();
+            let devices = ports.iter().map(|port| &*port.device);
+            self.ports.remove(devices.clone());
+            self.every_port.remove(devices);
+        }
+    }
+
     /// Sees the bridge's own frames before their tag goes, on a tracked bridge that filters VLANs.
     fn update_egress(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
         let Some(member) = members.find(&bridge.device) else {
@@ -237,6 +269,7 @@ impl Network {
                 None => return,
             }
         };
+        self.close_bridges(&mut self.members.lock(), |other| other.device.is(device));
         // When the module is unloaded, ports may still be there.
         loop {
             let port = bridge.ports.lock().first().cloned();
@@ -275,6 +308,9 @@ impl Network {
 
     fn add_port(self: &Arc<Self>, bridge: &Arc<Bridge>, device: &NetDevice) -> Result {
         let mut members = self.members.lock();
+        if bridge.is_closed() {
+            return Err(ENODEV);
+        }
         let index = bridge.free_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
@@ -313,7 +349,11 @@ impl Network {
         }
         self.ports.remove([&*port.device]);
         self.every_port.remove([&*port.device]);
-        bridge.purge(port);
+        // The table of one that is closed goes as a whole.
+        let is_closed = bridge.is_closed();
+        if !is_closed {
+            bridge.purge(port);
+        }
         // While the port's number still tells which it was.
         events::send(bridge);
         // Its number is another's from here on.
@@ -324,11 +364,15 @@ impl Network {
             .ports
             .lock()
             .retain(|other| other.index != port.index);
-        self.untrack_if_idle(&mut members, bridge);
+        if !is_closed {
+            self.untrack_if_idle(&mut members, bridge);
+        }
         drop(members);
-        bridge.settle();
-        // Without memory for it, the upkeep tries again.
-        let _ = bridge.update_addresses();
+        if !is_closed {
+            bridge.settle();
+            // Without memory for it, the upkeep tries again.
+            let _ = bridge.update_addresses();
+        }
         // Waits for stores, which take the lock that was just released.
         let directory = port.directory.lock().take();
         drop(directory);
@@ -434,7 +478,9 @@ pub(crate) struct Follower {
     databases: switchdev::Registration<fdb::Follower>,
     _changes: switchdev::ChangeRegistration<Changes>,
     /// The state of the namespaces, which is there for as long as anything is followed.
-    _networks: pernet::Registration<Network>,
+    networks: pernet::Registration<Network>,
+    /// Whether nothing new is followed any more. Changes under RTNL.
+    has_ended: AtomicU32,
 }
 
 impl Follower {
@@ -444,7 +490,8 @@ impl Follower {
         Ok(Self {
             databases: switchdev::Registration::new(fdb::Follower)?,
             _changes: switchdev::ChangeRegistration::new(Changes)?,
-            _networks: networks,
+            networks,
+            has_ended: AtomicU32::new(0),
         })
     }
 }
@@ -470,6 +517,11 @@ impl Listener for Follower {
             return;
         };
         let result = match event {
+            Event::Registered | Event::UpperChanged { linked: true, .. }
+                if self.has_ended.load_relaxed() != 0 =>
+            {
+                Ok(())
+            }
             Event::Registered => match BridgeDevice::of(device) {
                 Some(bridge) => network.add_bridge(bridge).map(|_| ()),
                 None => self.port_registered(&network, device, rtnl),
@@ -498,6 +550,11 @@ impl Listener for Follower {
                 error
             );
         }
+    }
+
+    fn end(&self, _rtnl: &Rtnl) {
+        self.has_ended.store_relaxed(1);
+        self.networks.close();
     }
 }
 

@@ -176,6 +176,7 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>], rtnl: &Rtnl) -> bool {
             && !bridge.are_addresses_due()
             && !hides_states
             && bridge.writer.lock().is_settled()
+            && !bridge.is_closed()
             && ports
                 .iter()
                 .all(|port| port.flags().filters() && is_plain(port))

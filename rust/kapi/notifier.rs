@@ -37,6 +37,10 @@ pub(crate) trait Listener: Send + Sync + 'static {
     /// Called for each event, in process context with RTNL held, after the bridge was: that has the
     /// same priority and was there first.
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl);
+
+    /// Called once before [`Event::Unregistering`] is replayed for the first device. Events of other
+    /// kinds may still come in between.
+    fn end(&self, rtnl: &Rtnl);
 }
 
 /// A notifier that is registered until the value is dropped.
@@ -89,6 +93,7 @@ impl<L: Listener> Notified for Chain<L> {
 
 impl<L: Listener> Drop for Registration<L> {
     fn drop(&mut self) {
+        self.0.notified().0.end(&Rtnl::lock());
         // SAFETY: It was registered by `new`.
         unsafe { bindings::unregister_netdevice_notifier(self.0.as_raw()) };
     }

@@ -120,6 +120,10 @@ pub(crate) use slot_for;
 pub(crate) trait PerNetwork: HasSlot + Send + Sync {
     /// Makes the state of a namespace. Process context.
     fn new(net: NetHandle) -> Result<Arc<Self>>;
+
+    /// The namespace is at its end, and still has its devices; or [`Registration::close`] was called.
+    /// Process context.
+    fn close(&self);
 }
 
 /// What a namespace has a pointer to under a slot's number.
@@ -171,6 +175,7 @@ impl<T: PerNetwork> Registration<T> {
                 unsafe {
                     slot.write(bindings::pernet_operations {
                         init: Some(Self::init),
+                        pre_exit: Some(Self::pre_exit),
                         exit: Some(Self::exit),
                         id: T::slot().number.get(),
                         size: mem::size_of::<*mut State<T>>(),
@@ -187,6 +192,13 @@ impl<T: PerNetwork> Registration<T> {
             operations,
             _state: PhantomData,
         })
+    }
+
+    /// Calls [`PerNetwork::close`] in every namespace. May sleep.
+    pub(crate) fn close(&self) {
+        // SAFETY: While this is registered, which by the type invariants it is, every namespace that is
+        // found has been set up by `init`, and has not come to `exit` since it can't go meanwhile.
+        unsafe { bindings::maclearn_for_each_net(Some(Self::pre_exit)) };
     }
 
     /// Where `net` has the pointer to its state.
@@ -216,6 +228,17 @@ impl<T: PerNetwork> Registration<T> {
         match make() {
             Ok(()) => 0,
             Err::<(), Error>(error) => error.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the namespace code before it calls `exit`, or between `init` and that.
+    unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
+        // SAFETY: As in `init`, which has put a valid pointer there, or has failed; `exit` is yet to
+        // take it.
+        if let Some(state) = unsafe { (*Self::place_in(net)).as_ref() } {
+            state.state.close();
         }
     }
 
@@ -279,6 +302,8 @@ mod tests {
         fn new(_net: NetHandle) -> Result<Arc<Self>> {
             Ok(Arc::new(Self, GFP_KERNEL)?)
         }
+
+        fn close(&self) {}
     }
 
     #[test]

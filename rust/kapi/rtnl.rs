@@ -14,6 +14,15 @@ use super::bindings;
 pub(crate) struct Rtnl(NotThreadSafe);
 
 impl Rtnl {
+    /// Takes RTNL (`rtnl_lock()`). May sleep. Not for a work item that is cancelled by someone who
+    /// holds it.
+    pub(crate) fn lock() -> Locked {
+        // SAFETY: No requirement but process context.
+        unsafe { bindings::rtnl_lock() };
+        // INVARIANT: It was just taken.
+        Locked(Self(NotThreadSafe))
+    }
+
     /// Takes RTNL if nobody holds it (`rtnl_trylock()`). Process context.
     ///
     /// To wait for it is not for a work item that is cancelled by someone who holds it.

@@ -411,7 +411,7 @@ impl Writer {
             Some(primary) if primary.owner.is_published() => primary
                 .slot
                 .set_owner(self.no_longer_published(key, primary.owner)),
-            _ if self.revoking != 0 => self.unpublished.push(key),
+            _ if self.is_revoking() => self.unpublished.push(key),
             _ => {}
         }
     }
@@ -769,10 +769,16 @@ impl Writer {
         if owner.claims().has(Claims::BRIDGE) {
             return owner;
         }
-        if self.revoking != 0 {
+        let is_revoking = self.is_revoking();
+        if is_revoking {
             self.unpublished.push(key);
         }
-        owner.with_revoking(is_published || self.revoking != 0)
+        owner.with_revoking(is_published || is_revoking)
+    }
+
+    /// Whether there are keys that may not have been taken back yet.
+    fn is_revoking(&self) -> bool {
+        self.revoking != 0 || self.has_unpublished()
     }
 
     fn make_room(&self, name: Name) -> Option<Slot<'_>> {
