@@ -6,7 +6,7 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use core::marker::PhantomPinned;
+use core::{marker::PhantomPinned, ptr};
 
 use kernel::{container_of, prelude::*, sync::Arc, types::Opaque};
 
@@ -41,6 +41,13 @@ unsafe impl<J: Job> Send for DelayedWork<J> {}
 unsafe impl<J: Job> Sync for DelayedWork<J> {}
 
 impl<J: Job> DelayedWork<J> {
+    /// The work, from which `run` finds the way back to all of this value.
+    fn work(&self) -> *mut bindings::delayed_work {
+        let this = ptr::from_ref(self);
+        // SAFETY: It points to a value.
+        Opaque::cast_into(unsafe { &raw const (*this).work })
+    }
+
     /// Makes a work item that is not yet scheduled.
     pub(crate) fn new(job: Arc<J>) -> impl PinInit<Self> {
         pin_init!(Self {
@@ -57,14 +64,14 @@ impl<J: Job> DelayedWork<J> {
     /// Runs the job `delay` jiffies from now; a run that was already due is moved. Any context.
     pub(crate) fn schedule(&self, delay: usize) {
         // SAFETY: By the type invariants the work is initialised.
-        unsafe { bindings::maclearn_delayed_work_schedule(self.work.get(), delay) };
+        unsafe { bindings::maclearn_delayed_work_schedule(self.work(), delay) };
     }
 
     /// Cancels for good: waits for a run under way, and no later [`DelayedWork::schedule`] has an
     /// effect. May sleep.
     pub(crate) fn cancel(&self) {
         // SAFETY: By the type invariants the work is initialised.
-        unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
+        unsafe { bindings::disable_delayed_work_sync(self.work()) };
     }
 
     /// # Safety
@@ -80,7 +87,7 @@ impl<J: Job> DelayedWork<J> {
         if let Some(delay) = this.job.run() {
             // Not `schedule`: a run that was asked for meanwhile is not put off.
             // SAFETY: By the type invariants the work is initialised.
-            unsafe { bindings::maclearn_delayed_work_queue(this.work.get(), delay) };
+            unsafe { bindings::maclearn_delayed_work_queue(this.work(), delay) };
         }
     }
 }

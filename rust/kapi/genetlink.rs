@@ -9,12 +9,18 @@
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
 use core::{
+    marker::PhantomData,
     mem::{self, ManuallyDrop},
     ptr::NonNull,
     slice,
 };
 
-use kernel::{error::to_result, prelude::*, str::CStr};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    str::CStr,
+    sync::atomic::{Atomic, Full as Ordering, Release},
+};
 
 use super::{
     bindings,
@@ -22,6 +28,9 @@ use super::{
     rcu::ReadSection,
 };
 use crate::platform::AtomicU32;
+
+/// Whether there is a [`Registration`], or is about to be.
+static TAKEN: Atomic<i32> = Atomic::new(0);
 
 /// Whether the family is registered: the number of its multicast group is another's otherwise.
 static REGISTERED: AtomicU32 = AtomicU32::new(0);
@@ -44,15 +53,25 @@ pub(crate) struct Registration(());
 
 impl Registration {
     /// Registers the family. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if it is registered, or what `genl_register_family()` returns.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: The family is a static of this module that is written only while the module is being
-        // loaded, as now, and is registered once.
-        to_result(unsafe {
+        if TAKEN.xchg(1, Ordering) != 0 {
+            return Err(EBUSY);
+        }
+        // SAFETY: The family is a static of this module that only who has taken it writes, and which
+        // is not registered now.
+        let registered = to_result(unsafe {
             bindings::maclearn_nl_family.bind = Some(join);
             bindings::genl_register_family(&raw mut bindings::maclearn_nl_family)
-        })?;
-        REGISTERED.store_relaxed(1);
-        Ok(Self(()))
+        });
+        match registered {
+            Ok(()) => REGISTERED.store_relaxed(1),
+            Err(_) => TAKEN.store(0, Release),
+        }
+        registered.map(|()| Self(()))
     }
 }
 
@@ -61,6 +80,7 @@ impl Drop for Registration {
         REGISTERED.store_relaxed(0);
         // SAFETY: It was registered by `new`. This waits for operations under way.
         unsafe { bindings::genl_unregister_family(&raw mut bindings::maclearn_nl_family) };
+        TAKEN.store(0, Release);
     }
 }
 
@@ -68,16 +88,18 @@ impl Drop for Registration {
 ///
 /// # Invariants
 ///
-/// Points to a valid attribute with all of its payload.
+/// Points to a valid attribute with all of its payload, behind its header.
 #[derive(Clone, Copy)]
-pub(crate) struct Attribute<'a>(&'a bindings::nlattr);
+pub(crate) struct Attribute<'a>(NonNull<bindings::nlattr>, PhantomData<&'a [u8]>);
 
-impl Attribute<'_> {
-    fn payload(&self) -> &[u8] {
+impl<'a> Attribute<'a> {
+    fn payload(&self) -> &'a [u8] {
         let header = mem::size_of::<bindings::nlattr>();
-        let length = usize::from(self.0.nla_len) - header;
         // SAFETY: By the type invariants the payload follows the header, and `nla_len` counts both.
-        unsafe { slice::from_raw_parts((&raw const *self.0).cast::<u8>().add(header), length) }
+        unsafe {
+            let length = usize::from((*self.0.as_ptr()).nla_len) - header;
+            slice::from_raw_parts(self.0.as_ptr().cast::<u8>().add(header), length)
+        }
     }
 
     fn bytes<const N: usize>(&self) -> [u8; N] {
@@ -133,7 +155,8 @@ impl<'a> Request<'a> {
         }
         // SAFETY: The table has an entry for each type up to the operation's `maxattr`: null, or a
         // valid attribute of the request.
-        unsafe { (*self.info.attrs.add(kind as usize)).as_ref() }.map(Attribute)
+        NonNull::new(unsafe { *self.info.attrs.add(kind as usize) })
+            .map(|attribute| Attribute(attribute, PhantomData))
     }
 
     /// The attribute of type `kind`, or the error that says that it is missing.
@@ -160,7 +183,7 @@ impl<'a> Request<'a> {
             unsafe {
                 (*answer.as_ptr())._msg = message.as_char_ptr();
                 if let Some(about) = about {
-                    (*answer.as_ptr()).bad_attr = about.0;
+                    (*answer.as_ptr()).bad_attr = about.0.as_ptr();
                 }
             }
         }
@@ -181,21 +204,34 @@ impl<'a> Request<'a> {
 ///
 /// # Invariants
 ///
-/// `skb` is valid, with a message that begins at `header` as the last thing in it.
+/// `skb` is valid and this value's alone, with a message that begins at `header` as the last thing in it.
 pub(crate) struct Message<'a> {
-    skb: &'a mut bindings::sk_buff,
+    skb: NonNull<bindings::sk_buff>,
     header: *mut c_void,
+    _skb: PhantomData<&'a mut bindings::sk_buff>,
 }
 
 /// There is no room for more in a message.
 pub(crate) struct Full;
 
 impl Message<'_> {
+    /// # Safety
+    ///
+    /// The type invariants hold for as long as the value exists.
+    unsafe fn begun(skb: NonNull<bindings::sk_buff>, header: *mut c_void) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self {
+            skb,
+            header,
+            _skb: PhantomData,
+        }
+    }
+
     fn put(&mut self, kind: u32, payload: &[u8]) -> Result<(), Full> {
         // SAFETY: The skb is valid, and the payload has as many bytes as are said.
         let status = unsafe {
             bindings::nla_put(
-                self.skb,
+                self.skb.as_ptr(),
                 kind as c_int,
                 payload.len() as c_int,
                 payload.as_ptr().cast(),
@@ -248,12 +284,12 @@ impl Message<'_> {
 
     fn end(self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::maclearn_genlmsg_end(self.skb, self.header) };
+        unsafe { bindings::maclearn_genlmsg_end(self.skb.as_ptr(), self.header) };
     }
 
     fn cancel(self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::maclearn_genlmsg_cancel(self.skb, self.header) };
+        unsafe { bindings::maclearn_genlmsg_cancel(self.skb.as_ptr(), self.header) };
     }
 }
 
@@ -262,22 +298,13 @@ pub(crate) fn reply(
     request: &Request<'_>,
     fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
 ) -> Result {
-    // SAFETY: No requirement but process context.
-    let skb = unsafe { bindings::maclearn_genlmsg_new() };
-    // SAFETY: Null, or an skb that is this function's own.
-    let skb = unsafe { skb.as_mut() }.ok_or(ENOMEM)?;
-    let raw = &raw mut *skb;
+    let mut reply = Notification::new()?;
     // SAFETY: The skb and the info are valid.
-    let header = unsafe { bindings::maclearn_genlmsg_put_reply(raw, request.info) };
-    let mut message = Message { skb, header };
-    if header.is_null() || fill(&mut message).is_err() {
-        // SAFETY: The skb is this function's own and not used again.
-        unsafe { bindings::maclearn_nlmsg_free(raw) };
-        return Err(EMSGSIZE);
-    }
-    message.end();
+    let header = unsafe { bindings::maclearn_genlmsg_put_reply(reply.skb.as_ptr(), request.info) };
+    reply.message_at(header, fill).map_err(|Full| EMSGSIZE)?;
+    let skb = ManuallyDrop::new(reply).skb;
     // SAFETY: The skb is given away.
-    to_result(unsafe { bindings::maclearn_genlmsg_reply(raw, request.info) })
+    to_result(unsafe { bindings::maclearn_genlmsg_reply(skb.as_ptr(), request.info) })
 }
 
 /// Whether somebody in the device's namespace listens to the family's multicast group. Any context.
@@ -322,16 +349,22 @@ impl Notification {
         fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
         // SAFETY: By the type invariants.
-        let (header, skb) = unsafe {
-            (
-                bindings::maclearn_genlmsg_put_event(self.skb.as_ptr(), command as u8),
-                self.skb.as_mut(),
-            )
-        };
+        let header =
+            unsafe { bindings::maclearn_genlmsg_put_event(self.skb.as_ptr(), command as u8) };
+        self.message_at(header, fill)
+    }
+
+    /// Completes a message that has just been begun at `header`, or null if there was no room.
+    fn message_at(
+        &mut self,
+        header: *mut c_void,
+        fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
         if header.is_null() {
             return Err(Full);
         }
-        Message { skb, header }.fill(fill)
+        // SAFETY: By the type invariants, with the exclusive reference; the message was just begun.
+        unsafe { Message::begun(self.skb, header) }.fill(fill)
     }
 
     /// Sends it to those in the namespace who listen. May sleep.
@@ -353,9 +386,14 @@ impl Drop for Notification {
 pub(crate) type DumpState = [u64; 6];
 
 /// A dump under way: one call fills one buffer.
+///
+/// # Invariants
+///
+/// Both are valid, and the call's own.
 pub(crate) struct Dump<'a> {
-    skb: &'a mut bindings::sk_buff,
-    callback: &'a mut bindings::netlink_callback,
+    skb: NonNull<bindings::sk_buff>,
+    callback: NonNull<bindings::netlink_callback>,
+    _call: PhantomData<&'a mut bindings::netlink_callback>,
 }
 
 impl<'a> Dump<'a> {
@@ -363,7 +401,7 @@ impl<'a> Dump<'a> {
     pub(crate) fn state(&mut self) -> &mut DumpState {
         const { assert!(mem::size_of::<DumpState>() <= bindings::NETLINK_CTX_SIZE as usize) };
         // SAFETY: The context is the dump's own, has that many bytes and is aligned to a word.
-        unsafe { &mut *bindings::maclearn_callback_context(self.callback).cast() }
+        unsafe { &mut *bindings::maclearn_callback_context(self.callback.as_ptr()).cast() }
     }
 
     /// The request that the dump answers.
@@ -371,7 +409,7 @@ impl<'a> Dump<'a> {
         // SAFETY: Every generic netlink dump has the info of its request, for as long as it lasts.
         unsafe {
             Request {
-                info: &*bindings::maclearn_genl_dump_info(self.callback),
+                info: &*bindings::maclearn_genl_dump_info(self.callback.as_ptr()),
             }
         }
     }
@@ -384,7 +422,7 @@ impl<'a> Dump<'a> {
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<(), Full>,
     ) -> Result<bool> {
-        let length = self.skb.len;
+        let length = self.length();
         if add(self).is_ok() {
             return Ok(true);
         }
@@ -392,7 +430,7 @@ impl<'a> Dump<'a> {
             return Err(EMSGSIZE);
         }
         // SAFETY: The skb is valid and was that long.
-        unsafe { bindings::skb_trim(self.skb, length) };
+        unsafe { bindings::skb_trim(self.skb.as_ptr(), length) };
         Ok(false)
     }
 
@@ -400,8 +438,16 @@ impl<'a> Dump<'a> {
     /// of what is dumped (`NLM_F_DUMP_INTR`).
     pub(crate) fn interrupt(&mut self) {
         // A message is marked when these differ, and makes them equal.
-        self.callback.prev_seq = 1;
-        self.callback.seq = 2;
+        // SAFETY: By the type invariants.
+        unsafe {
+            (*self.callback.as_ptr()).prev_seq = 1;
+            (*self.callback.as_ptr()).seq = 2;
+        }
+    }
+
+    fn length(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.skb.as_ptr()).len }
     }
 
     /// Adds a message; `Full` if it goes to the next buffer.
@@ -410,15 +456,14 @@ impl<'a> Dump<'a> {
         fill: impl FnOnce(&mut Message<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
         // SAFETY: The skb and the callback are valid.
-        let header = unsafe { bindings::maclearn_genlmsg_put_dump(self.skb, self.callback) };
+        let header = unsafe {
+            bindings::maclearn_genlmsg_put_dump(self.skb.as_ptr(), self.callback.as_ptr())
+        };
         if header.is_null() {
             return Err(Full);
         }
-        Message {
-            skb: self.skb,
-            header,
-        }
-        .fill(fill)
+        // SAFETY: By the type invariants, with the exclusive reference; the message was just begun.
+        unsafe { Message::begun(self.skb, header) }.fill(fill)
     }
 }
 
@@ -451,11 +496,21 @@ pub(crate) unsafe fn run_dump(
     callback: *mut bindings::netlink_callback,
     operation: fn(&mut Dump<'_>) -> Result,
 ) -> c_int {
-    // SAFETY: By the safety requirement; both are this call's own.
-    let (skb, callback) = unsafe { (&mut *skb, &mut *callback) };
-    let mut dump = Dump { skb, callback };
+    // SAFETY: Generic netlink gives both, for this call.
+    let (skb, callback) = unsafe {
+        (
+            NonNull::new_unchecked(skb),
+            NonNull::new_unchecked(callback),
+        )
+    };
+    // INVARIANT: By the safety requirement.
+    let mut dump = Dump {
+        skb,
+        callback,
+        _call: PhantomData,
+    };
     match operation(&mut dump) {
-        Ok(()) => dump.skb.len as c_int,
+        Ok(()) => dump.length() as c_int,
         Err(error) => error.to_errno(),
     }
 }

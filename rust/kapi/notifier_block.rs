@@ -56,7 +56,9 @@ impl<N: Notified> Block<N> {
 
     /// The block, for a chain of the kind that `N` is for. It must leave that before it is dropped.
     pub(super) fn as_raw(&self) -> *mut bindings::notifier_block {
-        self.block.get()
+        let this = core::ptr::from_ref(self);
+        // SAFETY: It points to a block, from which `call` finds the way back to all of this value.
+        Opaque::cast_into(unsafe { &raw const (*this).block })
     }
 
     /// What it calls.

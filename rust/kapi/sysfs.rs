@@ -119,6 +119,12 @@ struct Node<T> {
 }
 
 impl<T: Send + Sync + 'static> Directory<T> {
+    /// The node's kobject, from which the functions below find the way back to all of the node.
+    fn kobject(&self) -> *mut bindings::kobject {
+        // SAFETY: By the type invariants the node is there.
+        Opaque::cast_into(unsafe { &raw const (*self.0).kobject })
+    }
+
     const OPERATIONS: bindings::sysfs_ops = bindings::sysfs_ops {
         show: Some(Self::show),
         store: Some(Self::store),
@@ -156,7 +162,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
         // SAFETY: The node is valid and its kobject zeroed; the device and the type outlive it.
         to_result(unsafe {
             bindings::maclearn_kobject_add(
-                (*node).kobject.get(),
+                directory.kobject(),
                 &Self::KIND,
                 bindings::maclearn_dev_kobject(device.as_raw()),
                 name.as_char_ptr(),
@@ -171,7 +177,9 @@ impl<T: Send + Sync + 'static> Directory<T> {
     fn add(&self, group: &Group<T>) -> Result {
         let mut attributes = KVec::with_capacity(group.attributes.len() + 1, GFP_KERNEL)?;
         for attribute in group.attributes {
-            attributes.push(attribute.attribute.get(), GFP_KERNEL)?;
+            // The pointer is one to all of the attribute, of which sysfs sees what it begins with.
+            let attribute = ptr::from_ref(attribute).cast_mut().cast();
+            attributes.push(attribute, GFP_KERNEL)?;
         }
         attributes.push(ptr::null_mut(), GFP_KERNEL)?;
         // SAFETY: All-zero is a valid `attribute_group`.
@@ -180,7 +188,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
         c_group.__bindgen_anon_2.attrs = attributes.as_mut_ptr();
         // SAFETY: By the type invariants the kobject is there. sysfs keeps the attributes and
         // names, which are static, and not the group.
-        to_result(unsafe { bindings::sysfs_create_group((*self.0).kobject.get(), &c_group) })
+        to_result(unsafe { bindings::sysfs_create_group(self.kobject(), &c_group) })
     }
 
     /// # Safety
@@ -265,8 +273,8 @@ impl<T: Send + Sync + 'static> Drop for Directory<T> {
         // SAFETY: By the type invariants. Deleting removes the directory with all that is in it and
         // waits for calls under way; a kobject that was never added is left alone by it.
         unsafe {
-            bindings::kobject_del((*self.0).kobject.get());
-            bindings::kobject_put((*self.0).kobject.get());
+            bindings::kobject_del(self.kobject());
+            bindings::kobject_put(self.kobject());
         }
     }
 }
