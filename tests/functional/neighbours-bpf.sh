@@ -82,7 +82,9 @@ expect sniffer $BRIDGE $G31 count 20
 PLAN
 )
 
-# ---- programs that look and write everywhere, on a bridge that filters VLANs and on one that does not
+# ---- programs that look and write everywhere, on a bridge that filters VLANs and on one that does not. What is taken
+# for a mark would be of no VLAN that host3 owns anything in, and it gets nothing that is unknown.
+set_attribute host3 unknown_unicast suppress
 for filtering in 0 1; do
     ip link set dev br type bridge vlan_filtering $filtering
     greet
@@ -109,6 +111,7 @@ PLAN
     for device in host1 host2 br; do tc qdisc del dev "$device" clsact; done
 done
 ip link set dev br type bridge vlan_filtering 0
+set_attribute host3 unknown_unicast flood
 
 # ---- on its way in: dropped, returned, sent past the bridge, handed to another port, mirrored
 # goes_past WHERE PROGRAM PLAN: what host1 sends is not bridged, and not learned there
