@@ -194,13 +194,15 @@ impl Sharers {
 
     /// The ports, those included that no longer are as it goes on.
     fn ports(&self) -> impl Iterator<Item = PortIndex> + '_ {
-        (0..).zip(&self.ports).flat_map(|(number, word)| {
-            let mut left = word.get();
-            core::iter::from_fn(move || {
-                let bit = left.trailing_zeros();
-                left &= left.checked_sub(1)?;
-                Some((number << 6) | bit as PortIndex)
-            })
+        let (mut word, mut left) = (0, self.ports[0].get());
+        core::iter::from_fn(move || {
+            while left == 0 {
+                word += 1;
+                left = self.ports.get(word)?.get();
+            }
+            let bit = left.trailing_zeros();
+            left &= left - 1;
+            Some((word << 6) as PortIndex | bit as PortIndex)
         })
     }
 }
