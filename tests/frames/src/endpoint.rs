@@ -182,6 +182,25 @@ impl AsFd for Endpoint {
     }
 }
 
+/// A socket of the kernel's packet filter, which does not block.
+pub fn netfilter_socket() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) };
+    if fd < 0 {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    set_option(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUFFORCE,
+        RECEIVE_BUFFER_BYTES,
+    )?;
+    Ok(socket)
+}
+
 /// A socket that gets every frame arriving at an interface of the present network namespace.
 fn socket_on(interface: &str) -> io::Result<OwnedFd> {
     // With protocol 0 nothing arrives before the socket is bound.

@@ -5,6 +5,7 @@
 //! Starting a process is dear on an emulated CPU, so one process does a whole exchange between many ports,
 //! in any number of network namespaces, and compares the outcome with what was expected.
 
+mod accept;
 mod backlog;
 mod count;
 mod endpoint;
@@ -65,6 +66,13 @@ enum Command {
         #[arg(long, default_value_t = MIN_SIZE)]
         size: usize,
     },
+    /// Let every packet that a firewall queues to user space go on its way
+    Accept {
+        /// Number of the queue
+        queue: u16,
+        #[command(flatten)]
+        run: RunArgs,
+    },
     /// Count every frame that arrives until the end, and print the counts as JSON
     Count {
         /// IFACE or NAMESPACE:IFACE, with NAME= before it to have it called NAME
@@ -115,6 +123,7 @@ fn main() -> ExitCode {
             };
             send(&interface, &traffic, size)
         }
+        Command::Accept { queue, run } => accept::accept(queue, run),
         Command::Count { interfaces, run } => count::count(&interfaces, run),
     };
     match result {
