@@ -85,7 +85,7 @@ void maclearn_dev_put(struct net_device *dev)
 }
 
 /* Namespaces can't come or go meanwhile. */
-void maclearn_for_each_net(void (*visit)(struct net *net))
+void maclearn_visit_nets(void (*visit)(struct net *net))
 {
 	struct net *net;
 

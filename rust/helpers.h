@@ -38,7 +38,7 @@ struct kobject *maclearn_dev_kobject(struct net_device *dev);
 bool maclearn_may_configure(const struct net_device *dev);
 void maclearn_dev_hold(struct net_device *dev);
 void maclearn_dev_put(struct net_device *dev);
-void maclearn_for_each_net(void (*visit)(struct net *net));
+void maclearn_visit_nets(void (*visit)(struct net *net));
 void **maclearn_net_generic(const struct net *net, unsigned int id);
 
 int maclearn_kobject_add(struct kobject *kobj, const struct kobj_type *type,

@@ -198,7 +198,7 @@ impl<T: PerNetwork> Registration<T> {
     pub(crate) fn close(&self) {
         // SAFETY: While this is registered, which by the type invariants it is, every namespace that is
         // found has been set up by `init`, and has not come to `exit` since it can't go meanwhile.
-        unsafe { bindings::maclearn_for_each_net(Some(Self::pre_exit)) };
+        unsafe { bindings::maclearn_visit_nets(Some(Self::pre_exit)) };
     }
 
     /// Where `net` has the pointer to its state.

@@ -100,7 +100,7 @@ fn owned_keys_are_always_found() {
         let began = Instant::now();
         let mut rounds = 0;
         while rounds < ROUNDS || sweeps.load(Relaxed) < 100 {
-            assert!(began.elapsed() < DEADLINE, "a reader or the writer is stuck");
+            assert!(began.elapsed() < DEADLINE, "a reader or writer is stuck");
             if readers.iter().any(|reader| reader.is_finished()) {
                 break;
             }
