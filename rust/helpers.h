@@ -18,6 +18,17 @@ enum maclearn_layout {
 	MACLEARN_SKB_VLAN_TCI = offsetof(struct sk_buff, vlan_tci),
 };
 
+/* Where a frame's mark stands in its control block: the last word there. */
+#define MACLEARN_MARK_OFFSET	40
+static_assert(MACLEARN_MARK_OFFSET + sizeof(u64) == sizeof_field(struct sk_buff, cb));
+static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);
+
+/* Numbers of owners in the table: those of a bridge's ports, and one for the bridge. */
+#define MACLEARN_MAX_PORTS	1024
+
+/* Words and pointers of the kernel are read and written as 64 bits. */
+static_assert(BITS_PER_LONG == 64);
+
 /* What they are read as. */
 static_assert(sizeof_field(struct sk_buff, mac_header) == 2);
 static_assert(sizeof_field(struct sk_buff, protocol) == 2);

@@ -5,6 +5,18 @@
 //! All `unsafe` of the module is here and in the array chain of the table. Each file wraps one C
 //! interface and knows nothing of MAC learning.
 
+use core::mem::size_of;
+
+// Words of the kernel, such as `jiffies`, are read and written as 64 bits, and one at a time.
+const _: () = assert!(
+    size_of::<kernel::ffi::c_ulong>() == 8
+        && size_of::<usize>() == 8
+        && size_of::<*const ()>() == 8
+);
+
+// Every port that the kernel's bridge may have has a number in the table.
+const _: () = assert!(crate::table::MAX_PORTS == bindings::MACLEARN_MAX_PORTS as usize);
+
 pub(crate) mod bh_lock;
 pub(crate) mod bindings;
 pub(crate) mod bridge;

@@ -5,7 +5,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use core::{marker::PhantomData, mem, ptr::NonNull};
+use core::{marker::PhantomData, ptr::NonNull};
 
 use kernel::ffi::c_int;
 
@@ -19,7 +19,7 @@ const HEADER_BYTES: usize = 14;
 /// The bridge owns the control block between its receive handler (or transmit function) and the
 /// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
 /// all 48.
-const MARK_OFFSET: usize = 40;
+const MARK_OFFSET: usize = bindings::MACLEARN_MARK_OFFSET as usize;
 
 /// The bits of a word that hold an address.
 const ADDRESS: u64 = (1 << 48) - 1;
@@ -323,11 +323,10 @@ impl Verdict<'_> {
     }
 }
 
-const _: () = assert!(MARK_OFFSET + 8 <= mem::size_of::<[u8; 48]>());
-
 #[kernel::macros::kunit_tests(maclearn_frame)]
 mod tests {
     use super::*;
+    use core::mem;
 
     /// Runs `f` on a buffer with these bytes in its linear part, of which it is told by the kernel that
     /// they are what the header says, and with this VLAN tag beside them.

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * What this module takes for granted of the bridge and no public header says.
+ * This file is compiled where the kernel's source is at hand, and holds no code.
+ */
+#include "br_private.h"
+#include "helpers.h"
+
+/* What the bridge keeps in a frame's control block ends before the mark. */
+static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_MARK_OFFSET);
+
+/* Each port has a number in the table, and so has the bridge itself. */
+static_assert(BR_MAX_PORTS <= MACLEARN_MAX_PORTS);
