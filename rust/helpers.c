@@ -11,6 +11,8 @@
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -218,6 +220,30 @@ bool maclearn_delayed_work_queue(struct delayed_work *work,
 void maclearn_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);
+}
+
+/* The GSO segments of a buffer, as __dev_queue_xmit() is going to count them. */
+unsigned int maclearn_count_segments(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+	unsigned int header;
+
+	if (!skb_transport_header_was_set(skb))
+		return 1;
+	header = skb_transport_offset(skb);
+	if (shared->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
+		struct tcphdr tcp, *found;
+
+		found = skb_header_pointer(skb, header, sizeof(tcp), &tcp);
+		if (!found)
+			return 1;
+		header += __tcp_hdrlen(found);
+	} else if (shared->gso_type & SKB_GSO_UDP_L4) {
+		header += sizeof(struct udphdr);
+	}
+	if (header >= skb->len)
+		return 1;
+	return DIV_ROUND_UP(skb->len - header, shared->gso_size);
 }
 
 struct sk_buff *maclearn_genlmsg_new(void)

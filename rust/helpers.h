@@ -80,6 +80,7 @@ bool maclearn_delayed_work_queue(struct delayed_work *work,
 				 unsigned long delay);
 
 void maclearn_consume_skb(struct sk_buff *skb);
+unsigned int maclearn_count_segments(const struct sk_buff *skb);
 
 struct sk_buff *maclearn_genlmsg_new(void);
 void maclearn_nlmsg_free(struct sk_buff *skb);

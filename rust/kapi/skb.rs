@@ -214,9 +214,20 @@ impl<'a> Frame<'a> {
         };
         if shared.gso_size == 0 {
             1
+        } else if shared.gso_segs != 0 {
+            u64::from(shared.gso_segs)
         } else {
-            u64::from(shared.gso_segs).max(1)
+            self.count_segments()
         }
+    }
+
+    /// The same for a buffer of a guest's, such as a tap's: nobody has counted its segments before it
+    /// is first sent.
+    #[cold]
+    #[inline(never)]
+    fn count_segments(&self) -> u64 {
+        // SAFETY: By the type invariants the skb is valid.
+        u64::from(unsafe { bindings::maclearn_count_segments(self.buffer.0.as_ptr()) })
     }
 
     /// Eight bytes of the control block that the bridge carries from its first hook to every copy.

@@ -81,3 +81,18 @@ wait_until 20 connections_are_closed
 end_count
 counted sniffer '.unicast.segments'
 expect_since host3 suppressed "$REPLY"
+
+# ---- A buffer from a tap, whose segments nobody has counted yet when its first copies are suppressed: that for host1,
+# the first port, is the last one.
+set_attribute br fdb_offload off
+enable sniffer
+uncounted_exchange <<<"hello host1 $G11"
+ip tuntap add dev tap mode tap vnet_hdr
+ip link set dev tap master br up
+remember_statistics host1 host2 host3 sniffer
+python3 tap.py tap $G21 $G11 10
+for port in host2 host3 sniffer; do
+    expect_since "$port" suppressed 10
+done
+expect_since host1 passed_owned 10
+ip link del dev tap
