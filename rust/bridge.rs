@@ -32,7 +32,7 @@ use crate::{
     parameters, pending,
     platform::{AtomicU32, AtomicU64},
     port::{Counter, Defaults, Flag, Port, PortChange},
-    quiet::Quiet,
+    port_set::PortSet,
     table::{
         Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, Secret, Stamp, Table,
         Visit, MAX_PORTS,
@@ -105,7 +105,10 @@ pub(crate) struct Bridge {
     tracked: AtomicU32,
     closed: AtomicU32,
     /// The ports that can't receive.
-    pub(crate) quiet: Quiet,
+    pub(crate) quiet: PortSet,
+    /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
+    /// only whom it knows.
+    pub(crate) known: PortSet,
     /// Not 0 while the bridge's own database may have entries that are neither its own addresses nor
     /// the module's; another number whenever there may be one more, or one less.
     foreign: AtomicU32,
@@ -189,7 +192,8 @@ impl Bridge {
                 defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 closed: AtomicU32::new(0),
-                quiet: Quiet::new(),
+                quiet: PortSet::new(),
+                known: PortSet::new(),
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),
                 doubted: AtomicU64::new(0),

@@ -46,38 +46,63 @@ impl Listener for Follower {
     }
 }
 
-/// Whether the bridge itself may have directed a frame for `key` to the port where a copy is about to be
-/// suppressed, so that there is no other copy. `ownership` is what the port has of the key.
+/// What the bridge's own database makes of a copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It may have directed the frame to the port, so that there is no other copy.
+    Directed,
+    /// It has no entry, although it would have one if the owners were still there.
+    Forgotten,
+    /// Nothing.
+    Flooded,
+}
+
+/// Asks the bridge's own database about a frame for `key` at the port where a copy is about to be
+/// suppressed. `ownership` is what the port has of the key.
 #[cold]
 #[inline(never)]
-pub(crate) fn directs(
+pub(crate) fn ask(
     bridge: &Bridge,
     key: Key,
     ownership: Ownership,
     is_local: bool,
     section: &ReadSection,
-) -> bool {
+) -> Answer {
     let owners = bridge.table.owners(section, key);
     if owners.is_published() {
         // It does, and to another port than the owner's, such as a backup.
-        return true;
+        return Answer::Directed;
     }
     if owners.are_bridges() {
         // The same, or the claim is out of date.
         bridge.doubted.store_relaxed(key.to_bits());
-        return true;
+        return Answer::Directed;
     }
     // The frames of the bridge device are directed to the ports' own addresses, too.
     let is_own = is_local && ownership == Ownership::Nobody;
     if !is_own && !owners.is_revoking() && !bridge.may_direct() {
-        return false;
+        return Answer::Flooded;
     }
-    let directs = kernel_bridge::directs(&bridge.device, key.mac(), key.vlan(), section);
-    if !directs && !owners.only().is_some_and(|owner| bridge.quiet.has(owner)) {
+    if kernel_bridge::directs(&bridge.device, key.mac(), key.vlan(), section) {
+        return Answer::Directed;
+    }
+    if ownership == Ownership::Other && has_forgotten(bridge, key, section) {
+        return Answer::Forgotten;
+    }
+    if !owners.only().is_some_and(|owner| bridge.quiet.has(owner)) {
         // The frame's other copies need not ask.
         bridge.memo.note(key, owners);
     }
-    directs
+    Answer::Flooded
+}
+
+/// Whether a bridge that learns, and has no entry for `key`, would have one if an owner was still
+/// there: it has aged, or has been deleted.
+fn has_forgotten(bridge: &Bridge, key: Key, section: &ReadSection) -> bool {
+    let counts = |port, claims: Claims| {
+        !bridge.quiet.has(port) && (claims.has(Claims::STATIC) || !bridge.known.has(port))
+    };
+    !kernel_bridge::is_hub(&bridge.device) && !bridge.table.is_owned_by_any(section, key, counts)
 }
 
 /// Does what an event asks for that is about `port`, or about an address of the bridge itself.
@@ -138,6 +163,7 @@ fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     let claims = Claims::BRIDGE.and(Claims::LEARNED);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
     let mut locked = bridge.writer.lock();
+    locked.pending.forget(key, index);
     locked.unplaced.forget(|other, _| other == key);
     // It may be one that the bridge was given by `offload`.
     locked.disown_published(key);

@@ -9,7 +9,7 @@
 use crate::{
     bridge::Bridge,
     decision::{decide, Decision},
-    fdb,
+    fdb::{self, Answer},
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
@@ -376,13 +376,16 @@ fn filter_closely<'a>(
         return pass::<{ Counter::PassedUnknown as usize }>(port, frame);
     };
     let (bridge, section) = (&*port.bridge, context.section());
-    let ownership = match bridge.table.ownership(section, key, port.index) {
+    let mut ownership = match bridge.table.ownership(section, key, port.index) {
         Ownership::Other if quiet::are_owners(bridge, key, section) => Ownership::Nobody,
         ownership => ownership,
     };
-    let is_suppressed = decide(ownership, flags.policy()) == Decision::Suppress;
-    if is_suppressed && fdb::directs(bridge, key, ownership, is_local, section) {
-        return pass::<{ Counter::PassedOwned as usize }>(port, frame);
+    if decide(ownership, flags.policy()) == Decision::Suppress {
+        match fdb::ask(bridge, key, ownership, is_local, section) {
+            Answer::Directed => return pass::<{ Counter::PassedOwned as usize }>(port, frame),
+            Answer::Forgotten => ownership = Ownership::Nobody,
+            Answer::Flooded => {}
+        }
     }
     conclude(port, frame, flags, ownership)
 }

@@ -25,6 +25,7 @@ mod parameters;
 mod pending;
 mod platform;
 mod port;
+mod port_set;
 mod quiet;
 #[allow(
     dead_code,

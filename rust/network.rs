@@ -357,9 +357,11 @@ impl Network {
         // While the port's number still tells which it was.
         events::send(bridge);
         // Its number is another's from here on.
-        bridge
-            .quiet
-            .set(&mut bridge.writer.lock(), port.index, false);
+        {
+            let mut locked = bridge.writer.lock();
+            bridge.quiet.set(&mut locked, port.index, false);
+            bridge.known.set(&mut locked, port.index, false);
+        }
         bridge
             .ports
             .lock()
@@ -567,7 +569,7 @@ impl ChangeListener for Changes {
             return;
         };
         match change {
-            Change::PortState => network.look_at_port(device, rtnl),
+            Change::Port => network.look_at_port(device, rtnl),
             Change::AgeingTime => {
                 if let Some(bridge) = network.bridge(device) {
                     // It may be going to learn.

@@ -15,69 +15,28 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     bridge::Bridge,
-    events::{Kind, Locked},
+    events::Kind,
     kapi::{
-        bridge as kernel_bridge,
+        bridge::{self as kernel_bridge, PortFlag},
         rcu::{self, ReadSection},
         rtnl::Rtnl,
     },
     offload,
-    platform::{AtomicU32, AtomicU64},
     port::{Flag, Port},
-    table::{Action, Claims, Key, PortIndex, MAX_PORTS},
+    port_set::PortSet,
+    table::{Action, Claims, Key},
 };
-
-const WORDS: usize = MAX_PORTS / 64;
-
-/// The ports of a bridge that are quiet.
-pub(crate) struct Quiet {
-    ports: [AtomicU64; WORDS],
-    count: AtomicU32,
-}
-
-impl Quiet {
-    /// None.
-    pub(crate) const fn new() -> Self {
-        Self {
-            ports: [const { AtomicU64::new(0) }; WORDS],
-            count: AtomicU32::new(0),
-        }
-    }
-
-    /// Whether `port` is.
-    #[inline]
-    pub(crate) fn has(&self, port: PortIndex) -> bool {
-        let (word, bit) = place(port);
-        self.ports[word].load_relaxed() & bit != 0
-    }
-
-    /// Says whether `port` is. The caller holds the table's lock.
-    pub(crate) fn set(&self, _locked: &mut Locked, port: PortIndex, on: bool) {
-        if self.has(port) == on {
-            return;
-        }
-        let (word, bit) = place(port);
-        let word = &self.ports[word];
-        word.store_relaxed(word.load_relaxed() ^ bit);
-        let count = self.count.load_relaxed();
-        self.count
-            .store_relaxed(if on { count + 1 } else { count - 1 });
-    }
-}
-
-fn place(port: PortIndex) -> (usize, u64) {
-    (usize::from(port) / 64 % WORDS, 1 << (port % 64))
-}
 
 /// Whether all owners of `key` are quiet. It has one at least.
 pub(crate) fn are_owners(bridge: &Bridge, key: Key, section: &ReadSection) -> bool {
     let quiet = &bridge.quiet;
-    let is_awake = |port| !quiet.has(port);
-    quiet.count.load_relaxed() != 0 && !bridge.table.is_owned_by_any(section, key, is_awake)
+    let is_awake = |port, _| !quiet.has(port);
+    !quiet.is_empty() && !bridge.table.is_owned_by_any(section, key, is_awake)
 }
 
-/// Looks whether `port` can receive.
+/// Looks whether `port` can receive, and whether the bridge learns there.
 pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
+    look_for_learning(port);
     let device = &*port.device;
     let is_quiet = !(device.is_running()
         && device.has_carrier()
@@ -102,6 +61,21 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     port.upkeep.schedule(0);
 }
 
+/// Looks whether the bridge knows by itself who is behind `port`.
+fn look_for_learning(port: &Port) {
+    let has =
+        |flag| ReadSection::enter(|section| kernel_bridge::has_flag(&port.device, flag, section));
+    // From a locked port it lets in nobody else.
+    let is_known = has(PortFlag::Learning) || has(PortFlag::Locked);
+    let known = &port.bridge.known;
+    if is_known != known.has(port.index) {
+        let mut locked = port.bridge.writer.lock();
+        if port.is_present() {
+            known.set(&mut locked, port.index, is_known);
+        }
+    }
+}
+
 /// Looks at all ports of a bridge.
 pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
     for port in &*bridge.ports.lock() {
@@ -112,34 +86,29 @@ pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
 /// Forgets what was learned at ports that have become quiet. Whether there were any, and all is
 /// forgotten. The caller holds [`Bridge::walk`]; may sleep.
 pub(crate) fn forget(bridge: &Bridge) -> bool {
-    let mut due = [0u64; WORDS];
+    let due = PortSet::new();
     for port in &*bridge.ports.lock() {
         if port.flags().has(Flag::Forgetting) {
-            let (word, bit) = place(port.index);
-            due[word] |= bit;
+            due.set(&mut bridge.writer.lock(), port.index, true);
         }
     }
-    if due == [0; WORDS] {
+    if due.is_empty() {
         return false;
     }
-    let is_due = |port| {
-        let (word, bit) = place(port);
-        due[word] & bit != 0
-    };
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
     let owns = |port: &Arc<Port>| {
         let locked = bridge.writer.lock();
-        is_due(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
+        due.has(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
     };
     for port in &*bridge.ports.lock() {
-        if is_due(port.index) {
+        if due.has(port.index) {
             port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
         }
     }
     let is_complete = !bridge.ports.lock().iter().any(owns)
         || bridge.visit_all(Kind::Deleted, |entry| {
-            if is_due(entry.port) {
+            if due.has(entry.port) {
                 Action::Withdraw(Claims::LEARNED)
             } else {
                 Action::Keep
@@ -147,7 +116,7 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
         });
     if is_complete {
         for port in &*bridge.ports.lock() {
-            if is_due(port.index) {
+            if due.has(port.index) {
                 port.set(&mut bridge.writer.lock(), Flag::Forgetting, false);
             }
         }

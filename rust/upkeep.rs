@@ -25,8 +25,8 @@ impl Job for Bridge {
         self.follow_ageing();
         let walk = self.walk.lock();
         resize(self);
-        // Those that have become quiet may be able to receive by now.
-        let is_soon = quiet::forget(self);
+        // Those that have become quiet may be able to receive by now, and RTNL may be free.
+        let is_soon = quiet::forget(self) || (self.has_left_vlan() && !has_left_vlan);
         if has_left_vlan && quiet::forget_left_vlans(self) != Ok(true) {
             self.set_left_vlan(true);
         }

@@ -42,8 +42,8 @@ pub(crate) struct Entry {
 
 /// What happened to a bridge or a port, in process context.
 pub(crate) enum Change {
-    /// The STP state of a port, a little while ago.
-    PortState,
+    /// The STP state or a setting of a port, a little while ago.
+    Port,
     /// The ageing time of the bridge, a little while ago. The device is the bridge or a port.
     AgeingTime,
     /// Whether the bridge filters VLANs; another listener may still refuse that.
@@ -82,8 +82,9 @@ impl<L: ChangeListener> Notified for BlockingChain<L> {
                     (*(*info.cast::<bindings::switchdev_notifier_port_attr_info>()).attr).id
                 };
                 match id {
-                    bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_PORT_STP_STATE => {
-                        Change::PortState
+                    bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_PORT_STP_STATE
+                    | bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_PORT_BRIDGE_FLAGS => {
+                        Change::Port
                     }
                     bindings::switchdev_attr_id_SWITCHDEV_ATTR_ID_BRIDGE_AGEING_TIME => {
                         Change::AgeingTime

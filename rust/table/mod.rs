@@ -244,23 +244,25 @@ impl Table {
         }
     }
 
-    /// Whether one of the ports that `matches` tells owns `key`. An owner that is being moved in the
-    /// table may be missed.
+    /// Whether one of the owners of `key` is one that `matches` tells by port and claims. An owner that
+    /// is being moved in the table may be missed.
     #[cold]
     pub fn is_owned_by_any(
         &self,
         guard: &ReadGuard,
         key: Key,
-        matches: impl Fn(PortIndex) -> bool,
+        matches: impl Fn(PortIndex, Claims) -> bool,
     ) -> bool {
         let Ok(primary) = self.first(guard).find_primary(key) else {
             return false;
         };
-        matches(primary.owner.port())
+        let matches = |hit: Hit<'_>| matches(hit.owner.port(), hit.owner.claims());
+        matches(primary)
             || primary.owner.is_shared()
                 && (0..MAX_PORTS as PortIndex)
-                    .filter(|&port| self.port_count(port) > 0 && matches(port))
-                    .any(|port| self.first(guard).find_extra(key, port).is_some())
+                    .filter(|&port| self.port_count(port) > 0)
+                    .filter_map(|port| self.first(guard).find_extra(key, port))
+                    .any(matches)
     }
 
     /// Keys that `port` owns.

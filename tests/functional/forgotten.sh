@@ -76,6 +76,33 @@ OTHERS=0
 forgets age
 ip link set dev br type bridge ageing_time 0
 
+# ---- what the bridge has not taken in, although it learns there: it floods, and so it is
+# has_suppressed NUMBER: at host2, of ten copies for G11
+has_suppressed() {
+    remember_statistics host2
+    uncounted_exchange <<PLAN
+send host3 $G31 $G11 count 10
+expect host1 $G31 $G11 count 10
+allow host2 $G31 $G11
+PLAN
+    since host2 suppressed
+    ((REPLY == $1))
+}
+ip link set dev br type bridge ageing_time 30000 fdb_max_learned 1
+exchange <<PLAN
+hello host3 $G31
+hello host1 $G11
+PLAN
+is_not_in_fdb $G11
+has_suppressed 0 || fail "what the bridge floods was suppressed"
+# Where it does not learn the module knows better.
+bridge link set dev host1 learning off
+wait_until 20 has_suppressed 10
+bridge link set dev host1 learning on
+wait_until 20 has_suppressed 0
+ip link set dev br type bridge ageing_time 0 fdb_max_learned 0
+set_attribute br flush 1
+
 # ---- a source that a locked port no longer lets in, and that goes on sending
 bridge link set dev host1 locked on learning off
 bridge fdb add $G12 dev host1 master static
