@@ -315,6 +315,10 @@ impl Network {
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
         bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
+        // It has not been seen to forward yet, and what it learns from now on is to stay.
+        bridge
+            .quiet
+            .set(&mut bridge.writer.lock(), port.index, true);
         let joined = (|| {
             bridge.update_addresses()?;
             self.every_port.insert(port.clone())?;

@@ -51,9 +51,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
             return;
         }
         bridge.quiet.set(&mut locked, port.index, is_quiet);
-        // One that joins has learned nothing yet, and what it learns from now on is to stay.
-        let forgets = is_quiet && port.macs() != 0;
-        port.set(&mut locked, Flag::Forgetting, forgets);
+        port.set(&mut locked, Flag::Forgetting, is_quiet);
     }
     if !is_quiet {
         offload::reconsider(bridge);
