@@ -28,7 +28,7 @@ use crate::{
     mark,
     memo::Memo,
     network::Network,
-    offload::{self, Gate},
+    offload::{self, Gate, Publisher},
     parameters, pending,
     platform::{AtomicU32, AtomicU64},
     port::{Counter, Defaults, Flag, Port, PortChange},
@@ -149,6 +149,9 @@ pub(crate) struct Bridge {
     /// The work that grows and ages the table, which refers to the bridge, until it goes.
     #[pin]
     pub(crate) upkeep: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
+    /// The work that gives the bridge's own database entries, likewise.
+    #[pin]
+    publisher: Mutex<Option<Arc<DelayedWork<Publisher>>>>,
     /// The namespace's state.
     pub(crate) network: Arc<Network>,
     /// Its directory in sysfs, which refers to the bridge, until it goes.
@@ -212,6 +215,7 @@ impl Bridge {
                 walk <- new_mutex!((), "maclearn_walk"),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
                 upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
+                publisher <- new_mutex!(None, "maclearn_bridge_publisher"),
                 network,
                 directory <- new_mutex!(None, "maclearn_bridge_directory"),
             }),
@@ -221,7 +225,10 @@ impl Bridge {
             .defaults
             .change(&bridge.writer.lock(), &initial.defaults);
         let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
+        let publisher = Arc::new(Publisher::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
+        let publisher = Arc::pin_init(DelayedWork::new(publisher), GFP_KERNEL_ACCOUNT)?;
         *bridge.upkeep.lock() = Some(upkeep);
+        *bridge.publisher.lock() = Some(publisher);
         Ok(bridge)
     }
 
@@ -468,6 +475,13 @@ impl Bridge {
     pub(crate) fn ask_for_upkeep(&self) {
         if let Some(upkeep) = &*self.upkeep.lock() {
             upkeep.schedule(0);
+        }
+    }
+
+    /// Has what can be published be so soon. Process context.
+    pub(crate) fn ask_to_publish(&self) {
+        if let Some(publisher) = &*self.publisher.lock() {
+            publisher.queue(0);
         }
     }
 
@@ -794,6 +808,10 @@ impl Bridge {
         let upkeep = self.upkeep.lock().take();
         if let Some(upkeep) = upkeep {
             upkeep.cancel();
+        }
+        let publisher = self.publisher.lock().take();
+        if let Some(publisher) = publisher {
+            publisher.cancel();
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{
         switchdev::{self, Entry, Event, Listener},
     },
     network::Network,
+    offload,
     platform::AtomicU32,
     port::{Flag, Port},
     table::{Claims, Key, Learned, Limits, Ownership, PortIndex},
@@ -121,6 +122,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
         // Whether the bridge may direct frames depends on the settings of its ports.
         Event::PortChanging => {
             if let Some(port) = port.filter(|_| bridge.is_tracked()) {
+                offload::reconsider(bridge);
                 port.upkeep.schedule(0);
             }
         }

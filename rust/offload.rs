@@ -21,15 +21,17 @@
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
-    bridge::{Bridge, BRIDGE_ITSELF, BUCKETS_A_HOLD},
+    bridge::{Bridge, BUCKETS_A_HOLD},
     events::Kind,
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         clock,
+        delayed_work::Job,
         rcu::ReadSection,
         rtnl::Rtnl,
         switchdev,
     },
+    platform::AtomicU32,
     port::Port,
     table::{Action, Claims, Entry, Key, PortIndex, Unpublished, Visit},
 };
@@ -42,6 +44,9 @@ const MOST_A_HOLD: usize = 1024;
 
 /// Time from the first change that may let a key be published until it is, in ticks.
 pub(crate) const DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
+
+/// Time until what could not be finished goes on, in ticks.
+const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
 
 /// Whether keys may be published.
 #[derive(Default)]
@@ -70,7 +75,8 @@ pub(crate) fn take_back(bridge: &Bridge, keys: Unpublished, port: Option<PortInd
             locked.disown_published(key);
             locked.is_bridges(key)
         };
-        // What was configured there since stays.
+        // What was configured there since stays. The bridge has no way to make that sure of what is
+        // configured at this very moment.
         if !is_bridges {
             take(bridge, key);
         }
@@ -118,81 +124,168 @@ pub(crate) fn close(bridge: &Bridge) {
     }
 }
 
-/// Publishes what can be, or takes all back if the bridge must make copies. Process context.
-/// Whether there is more to do soon.
-pub(crate) fn tend(bridge: &Bridge) -> bool {
-    if !bridge.offloads() || !bridge.is_tracked() {
+/// Sees to it that what can be is published, or takes all back if the bridge must make copies. May
+/// sleep.
+pub(crate) fn tend(bridge: &Bridge) {
+    if !wants(bridge) {
         close(bridge);
-        return false;
+        return;
     }
-    // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
-    let Some(rtnl) = Rtnl::try_lock() else {
-        return true;
+    let has_changed = |port: &Port| may_be_given(port) != (port.is_given.load_relaxed() != 0);
+    if bridge.ports.lock().iter().any(|port| has_changed(port)) {
+        reconsider(bridge);
+    }
+    let is_done = {
+        let gate = bridge.gate.lock();
+        let is_full = bridge.table.published() >= MOST;
+        gate.is_open && (is_full || gate.done == Some(bridge.writer.lock().changes()))
     };
-    let ports = bridge.ports.lock();
-    let is_open = {
-        let mut gate = bridge.gate.lock();
-        let may = may_publish(bridge, &ports, &rtnl);
-        if !may {
-            gate.close();
-        }
-        gate.is_open = may;
-        may
-    };
-    drop(ports);
-    if is_open {
-        // Without memory it is tried again in a second.
-        publish(bridge, &rtnl).unwrap_or(false)
-    } else {
-        drop(rtnl);
-        close(bridge);
-        false
+    if !is_done {
+        bridge.ask_to_publish();
     }
 }
 
-/// Whether the bridge may direct frames: it would deliver what is published to nobody else, and
-/// learns nothing by itself.
-fn may_publish(bridge: &Bridge, ports: &[Arc<Port>], rtnl: &Rtnl) -> bool {
+/// Whether anything may be published, as far as can be told without RTNL.
+fn wants(bridge: &Bridge) -> bool {
+    bridge.offloads() && bridge.is_tracked() && may_publish(bridge, &bridge.ports.lock())
+}
+
+/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
+/// while that is busy.
+pub(crate) struct Publisher {
+    bridge: Arc<Bridge>,
+    /// How often RTNL was busy since it was last free.
+    busy: AtomicU32,
+}
+
+impl Publisher {
+    /// Makes that of a new bridge.
+    pub(crate) fn new(bridge: Arc<Bridge>) -> Self {
+        Self {
+            bridge,
+            busy: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Job for Publisher {
+    fn run(&self) -> Option<usize> {
+        let bridge = &*self.bridge;
+        if !wants(bridge) {
+            // The upkeep takes back what is published.
+            return None;
+        }
+        // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
+        let Some(rtnl) = Rtnl::try_lock() else {
+            let busy = self.busy.load_relaxed();
+            self.busy.store_relaxed(busy.saturating_add(1));
+            return Some(back_off(busy));
+        };
+        self.busy.store_relaxed(0);
+        if !open(bridge, &rtnl) {
+            drop(rtnl);
+            close(bridge);
+            return None;
+        }
+        // Without memory it is tried again in a second.
+        let is_more = publish(bridge, &rtnl).unwrap_or(false);
+        is_more.then_some(SOON)
+    }
+}
+
+/// Ticks to wait when RTNL was busy, and so many times before: from a hundredth of a second to a second.
+fn back_off(busy: u32) -> usize {
+    (SOON << busy.min(10)).min(clock::TICKS_PER_SECOND as usize)
+}
+
+/// Lets keys be published if they may be. Whether they may.
+fn open(bridge: &Bridge, rtnl: &Rtnl) -> bool {
+    let ports = bridge.ports.lock();
+    // One that could not be taken in gets every copy.
+    let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
+    let mut gate = bridge.gate.lock();
+    let may = knows_all && may_publish(bridge, &ports);
+    if !may {
+        gate.close();
+    }
+    gate.is_open = may;
+    may
+}
+
+/// Whether the bridge may direct frames: no port but the owner's would get them, and it learns nothing
+/// by itself.
+fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let device = &bridge.device;
     let is_hub = kernel_bridge::is_hub(device);
-    // One that could not be taken in gets every copy.
-    let knows_all = ports.len() == kernel_bridge::count_ports(device, rtnl);
     let hides_states = kernel_bridge::filters_vlans(device) && kernel_bridge::runs_mst(device);
     ReadSection::enter(|section| {
         let is_plain = |port: &Port| {
             let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
-            // A frame that the bridge directs to a port gets there where a copy would not.
-            has(PortFlag::Flood)
-                && !has(PortFlag::ProxyArp)
-                && !has(PortFlag::ProxyArpWifi)
-                && !has(PortFlag::NeighbourSuppress)
-                && !has(PortFlag::NeighbourVlanSuppress)
-                // An entry would authorise a source.
-                && !has(PortFlag::Locked)
-                && (is_hub || !has(PortFlag::Learning))
+            // It answers ARP for whatever has an entry.
+            !has(PortFlag::ProxyArp) && (is_hub || !has(PortFlag::Learning))
         };
-        knows_all
-            // An address of its own would cease to be that, were it published.
-            && !bridge.are_addresses_due()
+        // An address of its own would cease to be that, were it published.
+        !bridge.are_addresses_due()
             && !hides_states
-            && bridge.writer.lock().is_settled()
             && !bridge.is_closed()
+            && bridge.writer.lock().is_settled()
             && ports
                 .iter()
                 .all(|port| port.flags().filters() && is_plain(port))
     })
 }
 
-/// Gives the bridge what is not published yet. Whether there is more.
+/// Whether an entry for what the port owns would do no more than spare copies.
+fn may_be_given(port: &Port) -> bool {
+    ReadSection::enter(|section| {
+        let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
+        // A frame that the bridge directs to a port gets there where a copy would not.
+        has(PortFlag::Flood)
+            // The entry would authorise a source.
+            && !has(PortFlag::Locked)
+            // Neighbours that have one there are answered for.
+            && !has(PortFlag::ProxyArpWifi)
+            && !has(PortFlag::NeighbourSuppress)
+            && !has(PortFlag::NeighbourVlanSuppress)
+    })
+}
+
+/// Gives the bridge what is not published yet, and takes back what may not be any more. Whether there
+/// is more.
 fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let (changes, mut cursor) = {
         let locked = bridge.writer.lock();
         (locked.changes(), locked.cursor())
     };
-    if bridge.gate.lock().done == Some(changes) {
+    let done = bridge.gate.lock().done;
+    if done == Some(changes) {
         return Ok(false);
     }
-    let ports = bridge.ports_by_index()?;
+    let mut ports = bridge.ports_by_index()?;
+    let mut are_all = true;
+    for place in &mut ports {
+        let Some(port) = place else { continue };
+        let may = may_be_given(port);
+        port.is_given.store_relaxed(may.into());
+        if !may {
+            *place = None;
+            are_all = false;
+        }
+    }
+    let port_of = |index| ports.get(usize::from(index)).and_then(Option::as_deref);
+    if done.is_none() && !are_all && bridge.table.published() != 0 {
+        let _walk = bridge.walk.lock();
+        let was_complete = bridge.visit_all(Kind::Deleted, |entry| {
+            if entry.is_published && port_of(entry.port).is_none() {
+                Action::Unpublish
+            } else {
+                Action::Keep
+            }
+        });
+        if !was_complete {
+            return Ok(true);
+        }
+    }
     let mut keys = KVec::with_capacity(BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET, GFP_KERNEL)?;
     let mut published = 0;
     loop {
@@ -203,7 +296,7 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                 let is_candidate = !entry.is_published
                     && !entry.claims.has(Claims::BRIDGE)
-                    && entry.port != BRIDGE_ITSELF
+                    && port_of(entry.port).is_some()
                     // Its frames would be lost.
                     && !bridge.quiet.has(entry.port);
                 if is_candidate {
@@ -223,12 +316,12 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             }
             let index = bridge.writer.lock().publish(key);
             let Some(index) = index else { continue };
-            let given = match ports.get(usize::from(index)) {
-                Some(Some(port)) => {
-                    switchdev::give_to_bridge(&port.device, key.mac(), key.vlan(), rtnl)
-                }
-                _ => Err(ENODEV),
+            let Some(port) = port_of(index) else {
+                // It has changed hands since.
+                bridge.writer.lock().disown_published(key);
+                continue;
             };
+            let given = switchdev::give_to_bridge(&port.device, key.mac(), key.vlan(), rtnl);
             let is_published = {
                 let mut locked = bridge.writer.lock();
                 if given.is_err() {
@@ -256,4 +349,21 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
         bridge.set_all_published(true);
     }
     Ok(false)
+}
+
+#[kernel::macros::kunit_tests(maclearn_offload)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_less_often_while_rtnl_is_busy() {
+        let (mut at, mut tries) = (0, 0);
+        while at < 10 * clock::TICKS_PER_SECOND as usize {
+            at += back_off(tries);
+            tries += 1;
+        }
+        assert!(tries <= 18);
+        assert_eq!(back_off(0), SOON);
+        assert_eq!(back_off(u32::MAX), clock::TICKS_PER_SECOND as usize);
+    }
 }

@@ -205,6 +205,8 @@ pub(crate) struct Port {
     /// What the counters were when they were last reset.
     reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
+    /// Whether what the port owns was given to the bridge when [`crate::offload`] last looked.
+    pub(crate) is_given: AtomicU32,
     /// Time, in the table's units, before which none of its entries can be aged.
     expiry: AtomicU64,
     /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
@@ -244,6 +246,7 @@ impl Port {
                 device: device.hold(),
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(max_macs),
+                is_given: AtomicU32::new(0),
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
                 upkeep,

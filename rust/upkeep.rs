@@ -34,7 +34,7 @@ impl Job for Bridge {
         let _ = sweep(self);
         drop(walk);
         self.settle();
-        let is_soon = offload::tend(self) || is_soon;
+        offload::tend(self);
         events::send(self);
         if is_soon {
             return Some(SOON);

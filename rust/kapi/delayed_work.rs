@@ -67,6 +67,12 @@ impl<J: Job> DelayedWork<J> {
         unsafe { bindings::maclearn_delayed_work_schedule(self.work(), delay) };
     }
 
+    /// Runs the job `delay` jiffies from now, unless a run is due already. Any context.
+    pub(crate) fn queue(&self, delay: usize) {
+        // SAFETY: By the type invariants the work is initialised.
+        unsafe { bindings::maclearn_delayed_work_queue(self.work(), delay) };
+    }
+
     /// Cancels for good: waits for a run under way, and no later [`DelayedWork::schedule`] has an
     /// effect. May sleep.
     pub(crate) fn cancel(&self) {
@@ -86,8 +92,7 @@ impl<J: Job> DelayedWork<J> {
         };
         if let Some(delay) = this.job.run() {
             // Not `schedule`: a run that was asked for meanwhile is not put off.
-            // SAFETY: By the type invariants the work is initialised.
-            unsafe { bindings::maclearn_delayed_work_queue(this.work(), delay) };
+            this.queue(delay);
         }
     }
 }
