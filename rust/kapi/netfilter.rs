@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
-use core::{marker::PhantomData, ptr};
+use core::{marker::PhantomData, mem, ptr};
 
 use kernel::{
     error::to_result,
@@ -161,7 +161,7 @@ fn operations(
     ) -> c_uint,
 ) -> bindings::nf_hook_ops {
     // SAFETY: All-zero is a valid `nf_hook_ops`.
-    let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
+    let mut ops: bindings::nf_hook_ops = unsafe { mem::zeroed() };
     ops.hook = Some(hook);
     ops.pf = family as u8;
     ops.hooknum = number;
@@ -241,8 +241,9 @@ impl<C: Send + Sync + 'static> Registration<C> {
         Self::new(net, None, shared, hooks.map(|hook| hook.ops))
     }
 
-    /// Registers `H` on one device, from which it must be dropped for the device to go, or to move to
-    /// another namespace. May sleep.
+    /// Registers `H` on one device, which can't go before it is dropped. May sleep.
+    ///
+    /// It is to be dropped before the device moves to another namespace; otherwise it stays for good.
     ///
     /// # Errors
     ///
@@ -300,16 +301,31 @@ impl<C: Send + Sync + 'static> Registration<C> {
 
 impl<C: Send + Sync + 'static> Drop for Registration<C> {
     fn drop(&mut self) {
-        self.net.with(|net| {
-            // SAFETY: By the type invariants these are registered there.
-            unsafe {
-                bindings::nf_unregister_net_hooks(
-                    net.as_raw(),
-                    self.ops.as_ptr(),
-                    self.ops.len() as u32,
-                );
+        let unregistered = self.net.with(|net| {
+            let is_here = |device: &ARef<NetDevice>| {
+                ReadSection::enter(|section| ptr::eq(device.net_rcu(section), net))
+            };
+            // Netfilter finds the hooks of a device where the device is.
+            let is_here = self._device.as_ref().is_none_or(is_here);
+            if is_here {
+                // SAFETY: By the type invariants these are registered there.
+                unsafe {
+                    bindings::nf_unregister_net_hooks(
+                        net.as_raw(),
+                        self.ops.as_ptr(),
+                        self.ops.len() as u32,
+                    );
+                }
             }
+            is_here
         });
+        if unregistered != Some(true) {
+            // They may be called as long as the namespace or the device is there: what they need is
+            // not freed.
+            mem::forget(mem::replace(&mut self.ops, KVec::new()));
+            mem::forget(self._shared.clone());
+            return;
+        }
         // A CPU may still be in a hook; `_shared` is dropped only after this.
         rcu::wait_for_readers();
     }
