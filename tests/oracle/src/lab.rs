@@ -118,7 +118,9 @@ impl Lab {
             // A kernel without IPv6 sends no frames of its own either.
             let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
         }
-        let mut batch = String::from("link add name br up type bridge mcast_snooping 0\n");
+        // With a forward delay, states would change by themselves after a while.
+        let mut batch =
+            String::from("link add name br up type bridge mcast_snooping 0 forward_delay 0\n");
         for port in Port::all() {
             batch += &format!(
                 "link add name {port} type veth peer name far{}\n",

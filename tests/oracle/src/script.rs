@@ -16,7 +16,7 @@ pub fn script(sequence: &Sequence) -> String {
         "#!/bin/bash\n# SPDX-License-Identifier: GPL-2.0\n\nsource \"${BASH_SOURCE%/*}/lib.sh\"\n\n",
     );
     let setup = &sequence.setup;
-    lines += "make_hub host1 host2 host3 host4\n";
+    lines += "make_hub host1 host2 host3 host4\nip link set dev br type bridge forward_delay 0\n";
     if setup.learns {
         lines += "ip link set dev br type bridge ageing_time 30000\n";
     }
