@@ -365,13 +365,20 @@ impl Writer {
     /// one.
     pub fn age_elsewhere(&self, key: Key, port: PortIndex, now: Stamp) -> Option<Stamp> {
         let primary = self.find_primary(key)?;
-        let age = |hit: Hit<'_>| {
-            let learned = hit.owner.port() != port && hit.owner.claims().has(Claims::LEARNED);
-            learned.then(|| now.wrapping_sub(hit.slot.stamp()))
+        let mut least: Option<Stamp> = None;
+        let mut look = |hit: Hit<'_>| {
+            if hit.owner.port() != port && hit.owner.claims().has(Claims::LEARNED) {
+                let age = now.wrapping_sub(hit.slot.stamp());
+                least = Some(least.map_or(age, |other| other.min(age)));
+            }
         };
-        let extras = primary.owner.is_shared().then(|| self.extras(key));
-        let others = extras.into_iter().flatten();
-        age(primary).into_iter().chain(others.filter_map(age)).min()
+        look(primary);
+        if primary.owner.is_shared() {
+            for extra in self.extras(key) {
+                look(extra);
+            }
+        }
+        least
     }
 
     /// Whether the bridge's own database has `key`, for whichever port.
