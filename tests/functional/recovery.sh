@@ -242,6 +242,10 @@ begin_anew
 # ---- a port that leaves takes with it what could not be learned; who gets its number is another
 at_limit $TEN
 ip link set dev host2 nomaster
+# Nothing waits any more, so that the bridge can be given what host3 owns.
+enable sniffer
+wait_until 20 attribute_is br n_offloaded 11
+disable sniffer
 links - <<<"link add name late up master br type veth peer name late netns hosts"
 set_attribute sniffer max_macs 5
 expect_attribute late n_macs 0
