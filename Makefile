@@ -7,7 +7,7 @@ OUTPUT := $(CURDIR)/build
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install clean root kernels vm-module uml-module debug-module \
-	demo check check-quick check-debug check-kernels bench bench-quick help
+	demo check check-quick check-debug check-kernels check-oracle bench bench-quick help
 
 module: rust-metadata bridge-cb ## build maclearn.ko for KDIR (default: the running kernel) in build/
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
@@ -63,6 +63,9 @@ check-debug: ## KUnit and functional scripts in the UML debug kernel
 
 check-kernels: ## the functional scripts on other stock kernels, or on KERNELS, such as 7.3-rt-amd64
 	@scripts/check kernels $(KERNELS)
+
+check-oracle: ## random sequences beside the model of what is promised, on a stock kernel
+	@scripts/check oracle
 
 bench: ## count instructions a frame, beside other ways to do the same, on a stock kernel
 	@scripts/bench
