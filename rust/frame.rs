@@ -397,25 +397,53 @@ fn conclude<'a>(port: &Port, frame: Frame<'a>, flags: Flags, ownership: Ownershi
         Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame),
         Decision::PassFailingOpen => pass::<{ Counter::PassedFailingOpen as usize }>(port, frame),
         Decision::PassUnknown => pass::<{ Counter::PassedUnknown as usize }>(port, frame),
-        Decision::Suppress => {
-            count::<{ Counter::Suppressed as usize }>(port, &frame);
-            port.counters
-                .add::<{ Counter::SuppressedBytes as usize }>(frame.bytes());
-            frame.consume()
-        }
+        Decision::Suppress => match frame.segments() {
+            Some(segments) => suppress(port, frame, segments),
+            None => suppress_uncounted(port, frame),
+        },
     }
 }
 
 #[inline(always)]
 fn pass<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
-    count::<COUNTER>(port, &frame);
+    match frame.segments() {
+        Some(segments) => {
+            count::<COUNTER>(port, segments);
+            frame.accept()
+        }
+        None => pass_uncounted::<COUNTER>(port, frame),
+    }
+}
+
+#[inline(always)]
+fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
+    count::<{ Counter::Suppressed as usize }>(port, segments);
+    port.counters
+        .add::<{ Counter::SuppressedBytes as usize }>(frame.bytes());
+    frame.consume()
+}
+
+/// Does what [`pass`] does with a buffer whose segments are to be counted.
+// At the end of the way, so that others pay nothing for it.
+#[cold]
+#[inline(never)]
+fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+    count::<COUNTER>(port, frame.count_segments());
     frame.accept()
+}
+
+/// The same for [`suppress`].
+#[cold]
+#[inline(never)]
+fn suppress_uncounted<'a>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+    let segments = frame.count_segments();
+    suppress(port, frame, segments)
 }
 
 /// Counts what a frame stands for.
 #[inline(always)]
-fn count<const COUNTER: usize>(port: &Port, frame: &Frame<'_>) {
-    match frame.segments() {
+fn count<const COUNTER: usize>(port: &Port, segments: u64) {
+    match segments {
         1 => port.counters.increment::<COUNTER>(),
         segments => port.counters.add::<COUNTER>(segments),
     }

@@ -228,7 +228,7 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb)
 	const struct skb_shared_info *shared = skb_shinfo(skb);
 	unsigned int header;
 
-	if (!skb_transport_header_was_set(skb))
+	if (!shared->gso_size || !skb_transport_header_was_set(skb))
 		return 1;
 	header = skb_transport_offset(skb);
 	if (shared->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {

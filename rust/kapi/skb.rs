@@ -201,9 +201,10 @@ impl<'a> Frame<'a> {
         u64::from(self.raw().len) + HEADER_BYTES as u64
     }
 
-    /// Number of frames that the buffer stands for: its GSO segments, or 1.
+    /// Number of frames that the buffer stands for: its GSO segments, or 1. `None` if nobody has
+    /// counted them yet.
     #[inline(always)]
-    pub(crate) fn segments(&self) -> u64 {
+    pub(crate) fn segments(&self) -> Option<u64> {
         let skb = self.raw();
         // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb.
         let shared = unsafe {
@@ -213,20 +214,17 @@ impl<'a> Frame<'a> {
                 .cast::<bindings::skb_shared_info>()
         };
         if shared.gso_size == 0 {
-            1
-        } else if shared.gso_segs != 0 {
-            u64::from(shared.gso_segs)
-        } else {
-            self.count_segments()
+            return Some(1);
+        }
+        match shared.gso_segs {
+            0 => None,
+            segments => Some(segments.into()),
         }
     }
 
-    /// The same for a buffer of a guest's, such as a tap's: nobody has counted its segments before it
-    /// is first sent.
-    #[cold]
-    #[inline(never)]
-    fn count_segments(&self) -> u64 {
-        // SAFETY: By the type invariants the skb is valid.
+    /// The same, counted now: a guest's buffer, such as a tap's, comes uncounted, until it is first sent.
+    pub(crate) fn count_segments(&self) -> u64 {
+        // SAFETY: By the type invariants the skb is valid, and it may be any.
         u64::from(unsafe { bindings::maclearn_count_segments(self.buffer.0.as_ptr()) })
     }
 
