@@ -31,6 +31,12 @@ struct Entry {
     mac: u64,
 }
 
+/// Values of a bridge's attribute `ageing`, and the ageing time that the test's bridges have where they
+/// follow: that of a bridge by default, and of a hub.
+const OWN: u64 = 0;
+const BRIDGE: u64 = 1;
+const FOLLOWED_SECONDS: u64 = 300;
+
 const OBJECTS: [(&str, &str, &str); 2] = [
     ("port", "port-get", "port-set"),
     ("bridge", "bridge-get", "bridge-set"),
@@ -97,16 +103,29 @@ impl Settings {
             if operation.name == set {
                 let index = of("ifindex").context("a device was set that was not named")?;
                 let own = spec.attribute(operation, "ifindex")?.number;
-                let object = self
+                let settings_of = self
                     .objects
                     .get_mut(&(object, index))
                     .context("a device was set that is not there")?;
-                object.extend(
+                settings_of.extend(
                     given
                         .iter()
                         .filter(|(n, _)| **n != own)
                         .map(|(n, v)| (*n, *v)),
                 );
+                if object == "bridge" {
+                    let number = |name| {
+                        spec.attribute(operation, name)
+                            .map(|attribute| attribute.number)
+                    };
+                    let (seconds, whose) = (number("ageing-time")?, number("ageing")?);
+                    if given.contains_key(&seconds) && !given.contains_key(&whose) {
+                        settings_of.insert(whose, OWN);
+                    }
+                    if given.get(&whose) == Some(&BRIDGE) {
+                        settings_of.insert(seconds, FOLLOWED_SECONDS);
+                    }
+                }
             }
         }
         let is_static = of("static") == Some(1);
