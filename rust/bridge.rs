@@ -10,7 +10,7 @@ use kernel::{
 use crate::{
     addresses::Addresses,
     ageing::{Ageing, DEFAULT_AGEING_SECONDS, MAX_AGEING_SECONDS},
-    events::{Kind, Locked, Outgoing},
+    events::{self, Kind, Locked, Outgoing},
     fdb,
     kapi::{
         bh_lock::{new_bh_lock, BhLock},
@@ -30,12 +30,12 @@ use crate::{
     network::Network,
     offload::{self, Gate, Publisher},
     parameters, pending,
-    platform::{AtomicU32, AtomicU64},
+    platform::{AtomicU32, AtomicU64, Buckets},
     port::{Counter, Defaults, Flag, Port, PortChange},
     port_set::PortSet,
     table::{
-        Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, Secret, Stamp, Table,
-        Visit, MAX_PORTS,
+        Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, PortMask, Secret, Stamp,
+        Table, Visit, MAX_PORTS,
     },
 };
 
@@ -143,6 +143,10 @@ pub(crate) struct Bridge {
     /// Serialises walks and resizing.
     #[pin]
     pub(crate) walk: Mutex<()>,
+    /// The interface index of each port, by its number, those included that have left.
+    pub(crate) ifindices: Buckets<AtomicU32>,
+    /// When ports that had left were last forgotten, in ticks.
+    pub(crate) purged: AtomicU64,
     /// The ports.
     #[pin]
     pub(crate) ports: Mutex<KVec<Arc<Port>>>,
@@ -174,6 +178,7 @@ impl Bridge {
         let writer = Locked::new(writer)?;
         let outgoing = Outgoing::new()?;
         let memo = Memo::new()?;
+        let ifindices = Buckets::zeroed(MAX_PORTS)?;
         let initial = parameters::initial();
         let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
@@ -213,6 +218,8 @@ impl Bridge {
                 own_addresses: RcuBox::empty(),
                 addresses_due: AtomicU32::new(0),
                 walk <- new_mutex!((), "maclearn_walk"),
+                ifindices,
+                purged: AtomicU64::new(0),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
                 upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
                 publisher <- new_mutex!(None, "maclearn_bridge_publisher"),
@@ -611,20 +618,45 @@ impl Bridge {
         false
     }
 
-    /// Forgets everything that a port owns, which has [`Flag::Gone`] and so gets nothing new.
-    pub(crate) fn purge(&self, port: &Port) {
+    /// Has what a port owns be forgotten by [`Bridge::purge`]: it has [`Flag::Gone`], and so gets
+    /// nothing new, and is quiet. Whether there is any. May sleep.
+    pub(crate) fn depart(&self, port: &Port) -> bool {
         let _walk = self.walk.lock();
-        let forget_unplaced = |_, other| other == port.index;
-        self.writer.lock().unplaced.forget(forget_unplaced);
         pending::forget_port(self, port);
-        while port.macs() != 0 {
-            self.visit_table(Kind::Deleted, |entry| {
-                if entry.port == port.index {
-                    Action::Withdraw(Claims::ALL)
-                } else {
-                    Action::Keep
-                }
-            });
+        let mut locked = self.writer.lock();
+        locked.unplaced.forget(|_, other| other == port.index);
+        locked.depart(port.index)
+    }
+
+    /// A port's number is another's from here on.
+    pub(crate) fn release_index(&self, locked: &mut Locked, port: PortIndex) {
+        self.quiet.set(locked, port, false);
+        self.known.set(locked, port, false);
+    }
+
+    /// Forgets what ports own that have left, all of them in one walk, and frees their numbers. If
+    /// some is left, it is for another time. The caller holds [`Bridge::walk`]; may sleep.
+    pub(crate) fn purge(&self) {
+        let departed = self.writer.lock().departed();
+        if departed == PortMask::NONE {
+            return;
+        }
+        self.visit_table(Kind::Deleted, |entry| {
+            if departed.has(entry.port) {
+                Action::Withdraw(Claims::ALL)
+            } else {
+                Action::Keep
+            }
+        });
+        // Who has seen one of them still must find that its port is quiet.
+        rcu::wait_for_readers();
+        // While the ports' numbers still tell which they were.
+        events::send(self);
+        let mut locked = self.writer.lock();
+        locked.end_departure(departed);
+        let left = locked.departed();
+        for port in departed.iter().filter(|port| !left.has(*port)) {
+            self.release_index(&mut locked, port);
         }
     }
 
@@ -815,10 +847,13 @@ impl Bridge {
         }
     }
 
-    /// Lowest number that no port has.
+    /// Lowest number that no port has, nor one that has left and is not forgotten.
     pub(crate) fn free_index(&self) -> Option<PortIndex> {
-        let ports = self.ports.lock();
-        (0..BRIDGE_ITSELF).find(|&index| ports.iter().all(|port| port.index != index))
+        let mut used = self.writer.lock().departed();
+        for port in &*self.ports.lock() {
+            used.set(port.index, true);
+        }
+        (0..BRIDGE_ITSELF).find(|index| !used.has(*index))
     }
 }
 

@@ -231,12 +231,9 @@ pub(crate) fn send(bridge: &Bridge) {
 /// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
 fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting) -> u32 {
     let total = batch.events.len() as u32;
-    let Ok(ports) = bridge.ports_by_index() else {
-        return batch.lost.saturating_add(total);
-    };
     let index_of = |port: Option<PortIndex>| {
-        let port = ports.get(usize::from(port?))?.as_ref()?;
-        Some(port.device.ifindex())
+        let index = bridge.ifindices.get(usize::from(port?))?.load_relaxed();
+        (index != 0).then_some(index)
     };
     // Who listened has gone, or the family has.
     if !has_listeners(&bridge.device) {

@@ -311,9 +311,15 @@ impl Network {
         if bridge.is_closed() {
             return Err(ENODEV);
         }
-        let index = bridge.free_index().ok_or(ENOSPC)?;
+        let index = bridge.free_index().or_else(|| {
+            let _walk = bridge.walk.lock();
+            bridge.purge();
+            bridge.free_index()
+        });
+        let index = index.ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
+        bridge.ifindices[usize::from(index)].store_relaxed(device.ifindex());
         bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
         // It has not been seen to forward yet, and what it learns from now on is to stay.
         bridge
@@ -355,16 +361,11 @@ impl Network {
         self.every_port.remove([&*port.device]);
         // The table of one that is closed goes as a whole.
         let is_closed = bridge.is_closed();
-        if !is_closed {
-            bridge.purge(port);
-        }
+        let has_entries = !is_closed && bridge.depart(port);
         // While the port's number still tells which it was.
         events::send(bridge);
-        // Its number is another's from here on.
-        {
-            let mut locked = bridge.writer.lock();
-            bridge.quiet.set(&mut locked, port.index, false);
-            bridge.known.set(&mut locked, port.index, false);
+        if !has_entries {
+            bridge.release_index(&mut bridge.writer.lock(), port.index);
         }
         bridge
             .ports
@@ -378,6 +379,9 @@ impl Network {
             bridge.settle();
             // Without memory for it, the upkeep tries again.
             let _ = bridge.update_addresses();
+        }
+        if has_entries {
+            bridge.ask_for_upkeep();
         }
         // Waits for stores, which take the lock that was just released.
         let directory = port.directory.lock().take();

@@ -12,11 +12,14 @@ use crate::{
     offload,
     port::Counter,
     quiet,
-    table::{Action, Array, Claims, Migration},
+    table::{Action, Array, Claims, Migration, PortMask},
 };
 
 /// When to go on with what could not be finished, in ticks.
 const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
+
+/// Ticks between two walks that forget ports which have left.
+const PURGE_INTERVAL: u64 = clock::TICKS_PER_SECOND.div_ceil(5);
 
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
@@ -24,6 +27,7 @@ impl Job for Bridge {
         let has_left_vlan = look(self);
         self.follow_ageing();
         let walk = self.walk.lock();
+        let is_purging = purge(self);
         resize(self);
         // Those that have become quiet may be able to receive by now, and RTNL may be free.
         let is_soon = quiet::forget(self) || (self.has_left_vlan() && !has_left_vlan);
@@ -36,12 +40,23 @@ impl Job for Bridge {
         self.settle();
         offload::tend(self);
         events::send(self);
-        if is_soon {
+        if is_soon || is_purging {
             return Some(SOON);
         }
         self.is_tracked()
             .then_some(clock::TICKS_PER_SECOND as usize)
     }
+}
+
+/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Whether
+/// there is more to do soon.
+fn purge(bridge: &Bridge) -> bool {
+    let now = clock::ticks();
+    if now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL {
+        bridge.purge();
+        bridge.purged.store_relaxed(now);
+    }
+    bridge.writer.lock().departed() != PortMask::NONE
 }
 
 /// Does what needs RTNL, if that can be had. Whether a port has left a VLAN.

@@ -16,6 +16,7 @@ mod array;
 mod bucket;
 mod claims;
 mod key;
+mod port_mask;
 mod secret;
 #[cfg(any(all(test, not(loom)), CONFIG_KUNIT))]
 mod selftest;
@@ -24,6 +25,7 @@ mod writer;
 pub use array::Array;
 pub use claims::Claims;
 pub use key::Key;
+pub use port_mask::PortMask;
 pub use secret::Secret;
 pub use writer::{
     Action, Cursor, Entry, Learned, Limits, Migration, Retired, Unpublished, Visit, Writer,
@@ -174,6 +176,7 @@ impl Table {
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
             total: AtomicU32::new(0),
+            departed: AtomicU32::new(0),
             published: AtomicU32::new(0),
             bytes: AtomicU64::new(bytes as u64),
             counts,
@@ -270,9 +273,9 @@ impl Table {
         self.shared.port_count(port)
     }
 
-    /// Sum of all ports' counts.
+    /// Sum of the counts of all ports that have not departed.
     pub fn total(&self) -> u32 {
-        self.shared.total.load_relaxed()
+        self.shared.total()
     }
 
     /// Keys that are published.
@@ -344,7 +347,10 @@ enum Found<'a> {
 /// that may have seen it are done.
 struct Shared {
     first: AtomicPtr<Array>,
+    /// Sum of all ports' counts.
     total: AtomicU32,
+    /// How much of that is of ports that have departed.
+    departed: AtomicU32,
     /// Keys that are published.
     published: AtomicU32,
     bytes: AtomicU64,
@@ -364,6 +370,12 @@ impl Shared {
         // SAFETY: By the type's invariants it points to an array. That is freed after the read-side
         // critical section, and taken out only by someone who has the writer for itself.
         unsafe { &*self.first.load_acquire() }
+    }
+
+    fn total(&self) -> u32 {
+        let total = self.total.load_relaxed();
+        // The two are read at different moments.
+        total.saturating_sub(self.departed.load_relaxed())
     }
 
     fn port_count(&self, port: PortIndex) -> u32 {

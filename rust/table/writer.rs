@@ -10,7 +10,7 @@ use core::{mem, ptr};
 
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
-use super::{Absence, Claims, Key, PortIndex, Shared, Stamp, MAX_PORTS};
+use super::{Absence, Claims, Key, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, AtomicU32, Boxed, Buckets, OutOfMemory};
 
 /// From here on memory matters more than being done with growing soon.
@@ -156,6 +156,7 @@ pub struct Writer {
     /// How many [`Unpublished`] were taken, and not told of with [`Writer::taken_back`] yet.
     revoking: u32,
     sharers: Sharers,
+    departed: PortMask,
     /// Look-ups for extra owners so far, wrapping.
     look_ups: Cell<u32>,
 }
@@ -164,15 +165,15 @@ pub struct Writer {
 struct Sharers {
     /// Extra entries of each port.
     counts: Buckets<AtomicU32>,
-    /// A bit for each port that has any.
-    ports: [Cell<u64>; MAX_PORTS.div_ceil(64)],
+    /// Those that have any.
+    ports: Cell<PortMask>,
 }
 
 impl Sharers {
     fn new() -> Result<Self, OutOfMemory> {
         Ok(Self {
             counts: Buckets::zeroed(MAX_PORTS)?,
-            ports: [const { Cell::new(0) }; MAX_PORTS.div_ceil(64)],
+            ports: Cell::new(PortMask::NONE),
         })
     }
 
@@ -184,26 +185,11 @@ impl Sharers {
         let before = count.load_relaxed();
         let now = if has { before + 1 } else { before - 1 };
         count.store_relaxed(now);
-        let (word, bit) = (&self.ports[usize::from(port >> 6)], 1 << (port & 63));
-        word.set(if now == 0 {
-            word.get() & !bit
-        } else {
-            word.get() | bit
-        });
-    }
-
-    /// The ports, those included that no longer are as it goes on.
-    fn ports(&self) -> impl Iterator<Item = PortIndex> + '_ {
-        let (mut word, mut left) = (0, self.ports[0].get());
-        core::iter::from_fn(move || {
-            while left == 0 {
-                word += 1;
-                left = self.ports.get(word)?.get();
-            }
-            let bit = left.trailing_zeros();
-            left &= left - 1;
-            Some((word << 6) as PortIndex | bit as PortIndex)
-        })
+        if before == 0 || now == 0 {
+            let mut ports = self.ports.get();
+            ports.set(port, has);
+            self.ports.set(ports);
+        }
     }
 }
 
@@ -256,6 +242,7 @@ impl Writer {
             unpublished: Unpublished::default(),
             revoking: 0,
             sharers: Sharers::new()?,
+            departed: PortMask::NONE,
             look_ups: Cell::new(0),
         })
     }
@@ -350,6 +337,37 @@ impl Writer {
         }
     }
 
+    /// Has what `port` owns count for nothing from now on, in limits and totals; nor is it published
+    /// any more. It stays until a walk removes it. Till then the caller sees to it that readers take
+    /// it for nobody's, and that the port gets nothing new. Whether there is any.
+    pub fn depart(&mut self, port: PortIndex) -> bool {
+        let count = self.shared.port_count(port);
+        if count == 0 || self.departed.has(port) {
+            return count != 0;
+        }
+        self.departed.set(port, true);
+        self.count_departed(self.shared.departed.load_relaxed() + count);
+        true
+    }
+
+    /// The ports that have departed and own something still.
+    pub fn departed(&self) -> PortMask {
+        self.departed
+    }
+
+    /// Ends what [`Writer::depart`] began for those of `ports` that own nothing any more.
+    pub fn end_departure(&mut self, ports: PortMask) {
+        for port in ports.iter() {
+            if self.shared.port_count(port) == 0 {
+                self.departed.set(port, false);
+            }
+        }
+    }
+
+    fn count_departed(&self, count: u32) {
+        self.shared.departed.store_relaxed(count);
+    }
+
     /// Why `port` owns `key`.
     pub fn claims(&self, key: Key, port: PortIndex) -> Claims {
         self.find_owner(key, port)
@@ -405,6 +423,7 @@ impl Writer {
             || owner.is_published()
             || owner.is_revoking()
             || owner.claims().has(Claims::BRIDGE)
+            || self.departed.has(owner.port())
         {
             return None;
         }
@@ -683,7 +702,7 @@ impl Writer {
 
     /// The extra entries of a key. Nothing links them: every port that has any is tried.
     fn extras(&self, key: Key) -> impl Iterator<Item = Hit<'_>> {
-        self.sharers.ports().filter_map(move |port| {
+        self.sharers.ports.get().iter().filter_map(move |port| {
             self.look_ups.set(self.look_ups.get().wrapping_add(1));
             self.find_extra(key, port)
         })
@@ -694,7 +713,7 @@ impl Writer {
     fn reached(&self, port: PortIndex, limits: Limits) -> Option<Learned> {
         if limits.port != 0 && self.shared.port_count(port) >= limits.port {
             Some(Learned::PortLimit)
-        } else if limits.total != 0 && self.shared.total.load_relaxed() >= limits.total {
+        } else if limits.total != 0 && self.shared.total() >= limits.total {
             Some(Learned::TotalLimit)
         } else {
             None
@@ -814,6 +833,9 @@ impl Writer {
     /// Counts a key that `port` no longer owns.
     fn uncount(&self, port: PortIndex) {
         self.shared.uncount(port);
+        if self.departed.has(port) {
+            self.count_departed(self.shared.departed.load_relaxed() - 1);
+        }
         self.count_change();
     }
 

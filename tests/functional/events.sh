@@ -123,14 +123,15 @@ SEEN[$LAB/here]=$(wc -l <"$LAB/here")
 
 # ---- a port that joins enabled, and leaves
 set_attribute br auto_enable 1
-links - <<EOF
-link set dev late master br
-link set dev late nomaster
-EOF
+links - <<<"link set dev late master br"
+netlink_client fill late 1 >"$LAB/filled"
+links - <<<"link set dev late nomaster"
 expect_events "$LAB/here" <<EOF
 bridge-changed br
 enabled late
+added late 02:01:00:00:00:00 0
 disabled late
+deleted late 02:01:00:00:00:00 0
 EOF
 
 # ---- elsewhere: only what happens there

@@ -275,6 +275,13 @@ disable() {
     done
 }
 
+# on_processors MASK: what the script does, and the upkeep, runs there. Two virtual processors that fight for a lock get on
+# badly with a host that runs only one of them at a time.
+on_processors() {
+    taskset --pid "$1" $$ >"$LAB/taskset"
+    echo "$1" >/sys/devices/virtual/workqueue/cpumask
+}
+
 # netlink_client ARGUMENT...: a client of the generic netlink family ("netlink --help")
 netlink_client() {
     "${NETLINK:-netlink}" --spec "${BASH_SOURCE[0]%/*}/../../Documentation/netlink/specs/maclearn.yaml" "$@"

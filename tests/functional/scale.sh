@@ -14,11 +14,6 @@ case $(uname -r) in
 *) entries=30700 ports=50 ;;
 esac
 
-on_processors() {
-    taskset --pid "$1" $$ >"$LAB/taskset"
-    echo "$1" >/sys/devices/virtual/workqueue/cpumask
-}
-
 make_hub host1 host2
 load_module
 enable host1

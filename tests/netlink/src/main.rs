@@ -37,6 +37,8 @@ enum Command {
     },
     /// Make entries 02:01:00:00:00:00 and so on at a port, and print how many milliseconds that took
     Fill { port: String, entries: u32 },
+    /// The same at several ports, each of which gets so many of its own
+    Spread { entries: u32, ports: Vec<String> },
     /// Dump all entries, which have to be so many, each once, and print how long it took
     Dump {
         entries: usize,
@@ -60,7 +62,8 @@ fn main() -> Result<()> {
         Command::Fuzz { messages, seed } => {
             fuzz::fuzz(&spec, messages, seed.unwrap_or_else(rand::random))
         }
-        Command::Fill { port, entries } => scale::fill(&spec, &port, entries),
+        Command::Fill { port, entries } => scale::fill(&spec, &[port], entries),
+        Command::Spread { entries, ports } => scale::fill(&spec, &ports, entries),
         Command::Dump { entries, buffer } => scale::dump(&spec, entries, buffer),
         Command::Disturb {
             port,

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashSet,
+    ops::Range,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -57,6 +58,30 @@ impl Entries {
         name
     }
 
+    /// Has `port` own the entries in `range`, with several requests in a datagram.
+    fn make(&self, connection: &mut Connection, port: u32, range: Range<u32>) -> Result<()> {
+        for first in range.clone().step_by(BATCH as usize) {
+            let mut datagram = Vec::new();
+            let last = range.end.min(first + BATCH) - 1;
+            for n in first..=last {
+                // Only the last one is answered, and those that are refused.
+                let flags = if n == last {
+                    NLM_F_REQUEST | NLM_F_ACK
+                } else {
+                    NLM_F_REQUEST
+                };
+                let name = self.name(port, n);
+                let sequence = connection.next_sequence();
+                datagram.extend(request(self.family.id, flags, sequence, self.new, &name));
+            }
+            connection.send(&datagram)?;
+            for (_, body) in messages(connection.receive()?) {
+                ensure!(status(body) == 0, "an entry was refused: {}", status(body));
+            }
+        }
+        Ok(())
+    }
+
     /// All entries' MACs and ports, and whether entries moved while they were dumped.
     fn dump(&self, connection: &mut Connection) -> Result<(Vec<(u64, u64)>, bool)> {
         let mut found = Vec::new();
@@ -75,37 +100,20 @@ impl Entries {
     }
 }
 
-/// Has `port` own entries 0 to `count`, as if they were seen now. Prints the milliseconds that it took.
-pub fn fill(specification: &Path, port: &str, count: u32) -> Result<()> {
+/// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`, the next
+/// those that follow.
+pub fn fill(specification: &Path, ports: &[String], count: u32) -> Result<()> {
     let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
-    let port = if_nametoindex(port)?;
     let begun = Instant::now();
-    for first in (0..count).step_by(BATCH as usize) {
-        let mut datagram = Vec::new();
-        let last = count.min(first + BATCH) - 1;
-        for n in first..=last {
-            // Only the last one is answered, and those that are refused.
-            let flags = if n == last {
-                NLM_F_REQUEST | NLM_F_ACK
-            } else {
-                NLM_F_REQUEST
-            };
-            let name = entries.name(port, n);
-            let sequence = connection.next_sequence();
-            datagram.extend(request(
-                entries.family.id,
-                flags,
-                sequence,
-                entries.new,
-                &name,
-            ));
-        }
-        connection.send(&datagram)?;
-        for (_, body) in messages(connection.receive()?) {
-            ensure!(status(body) == 0, "an entry was refused: {}", status(body));
-        }
+    for (place, port) in (0..).zip(ports) {
+        let port = if_nametoindex(port.as_str())?;
+        entries.make(&mut connection, port, place * count..(place + 1) * count)?;
     }
-    println!("{}", begun.elapsed().as_millis());
+    println!(
+        "{count} entries made at each of {} ports in {} ms",
+        ports.len(),
+        begun.elapsed().as_millis()
+    );
     Ok(())
 }
 

@@ -47,6 +47,12 @@ enum Operation {
     Flush {
         port: PortIndex,
     },
+    /// A port departs, after which it gets nothing new until all of it is forgotten.
+    Depart {
+        port: PortIndex,
+    },
+    /// Forgets what departed ports own.
+    Purge,
     /// Forgets what was learned and not used for so long.
     Age {
         time: Stamp,
@@ -96,6 +102,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..PORTS).prop_map(|port| Unpublish { port }),
         4 => owner().prop_map(|(key, port)| Refresh { key, port }),
         1 => (0..PORTS).prop_map(|port| Flush { port }),
+        1 => (0..PORTS).prop_map(|port| Depart { port }),
+        1 => Just(Purge),
         1 => (1..20u16).prop_map(|time| Age { time }),
         1 => (0..PORTS).prop_map(|port| Restamp { port }),
         4 => Just(TimePasses),
@@ -118,11 +126,13 @@ struct Owner {
 struct Twin {
     owners: BTreeMap<Key, BTreeMap<PortIndex, Owner>>,
     published: BTreeMap<Key, PortIndex>,
+    departed: BTreeSet<PortIndex>,
 }
 
 impl Twin {
     fn total(&self) -> usize {
-        self.owners.values().map(BTreeMap::len).sum()
+        let ports = self.owners.values().flat_map(BTreeMap::keys);
+        ports.filter(|port| !self.departed.contains(port)).count()
     }
 
     fn port_count(&self, port: PortIndex) -> usize {
@@ -297,6 +307,11 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
 
     for (step, operation) in operations.into_iter().enumerate() {
         let mut unpublished = BTreeSet::new();
+        if let Operation::Learn { port, .. } | Operation::Claim { port, .. } = operation {
+            if twin.departed.contains(&port) {
+                continue;
+            }
+        }
         match operation {
             Operation::Learn {
                 key: number,
@@ -357,6 +372,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                     .only_owner(key)
                     .filter(|(_, owner)| !owner.claims.has(Claims::BRIDGE))
                     .filter(|_| !twin.published.contains_key(&key))
+                    .filter(|(port, _)| !twin.departed.contains(port))
                     .map(|(port, _)| port);
                 prop_assert_eq!(writer.publish(key), expected);
                 if let Some(port) = expected {
@@ -412,6 +428,27 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                     }
                 });
                 twin.withdraw(Claims::LEARNED, |_, owner, _| owner == port);
+            }
+            Operation::Depart { port } => {
+                let count = twin.port_count(port);
+                prop_assert_eq!(writer.depart(port), count != 0);
+                if count != 0 {
+                    twin.departed.insert(port);
+                }
+            }
+            Operation::Purge => {
+                let departed = writer.departed();
+                unpublished = visit_all(&mut writer, |entry| {
+                    if departed.has(entry.port) {
+                        Action::Withdraw(Claims::ALL)
+                    } else {
+                        Action::Keep
+                    }
+                });
+                writer.end_departure(departed);
+                prop_assert!(writer.departed() == PortMask::NONE);
+                let ports = std::mem::take(&mut twin.departed);
+                twin.withdraw(Claims::ALL, |_, port, _| ports.contains(&port));
             }
             Operation::Age { time } => {
                 let is_old = |stamp: Stamp| now.wrapping_sub(stamp) >= time;
@@ -483,6 +520,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             prop_assert_eq!(table.port_count(port) as usize, twin.port_count(port));
         }
         prop_assert_eq!(table.total() as usize, twin.total());
+        prop_assert!(writer.departed().iter().eq(twin.departed.iter().copied()));
         twin.owners.retain(|_, owners| !owners.is_empty());
         collect_unpublished(&mut writer, &mut unpublished);
         prop_assert_eq!(unpublished, twin.unpublish_changed(), "step {}", step);
