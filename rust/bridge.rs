@@ -75,6 +75,9 @@ pub(crate) struct BridgeChange {
 /// Numbers of VLANs, the one included that stands for none.
 const VLANS: u16 = 1 << 12;
 
+/// Keys with several owners that are lost at a time.
+const MOST_SHARED: usize = 1024;
+
 /// Most passes of a walk that insertions disturb.
 const WALKS: usize = 3;
 
@@ -550,28 +553,87 @@ impl Bridge {
         for vlan in 0..VLANS {
             let key = Key::from_parts(vlan, address);
             let owners = ReadSection::enter(|section| self.table.owners(section, key));
-            if owners == Owners::NOBODY {
+            if owners != Owners::NOBODY {
+                self.forget_key(key, |_| true);
+            }
+        }
+    }
+
+    /// Forgets who learned a key, of the ports that `matches` tells. May sleep.
+    fn forget_key(&self, key: Key, matches: impl Fn(&Port) -> bool) {
+        for port in &*self.ports.lock() {
+            if !matches(port) {
                 continue;
             }
-            for port in &*self.ports.lock() {
-                let mut locked = self.writer.lock();
-                if locked.withdraw(key, port.index, Claims::LEARNED)
-                    && locked.claims(key, port.index) == Claims::NONE
-                {
-                    locked.note(Kind::Deleted, port, Some(key));
-                }
+            let mut locked = self.writer.lock();
+            if locked.withdraw(key, port.index, Claims::LEARNED)
+                && locked.claims(key, port.index) == Claims::NONE
+            {
+                locked.note(Kind::Deleted, port, Some(key));
             }
-            let unpublished = self.writer.lock().take_unpublished();
+        }
+        let unpublished = self.writer.lock().take_unpublished();
+        if let Some(keys) = unpublished {
+            offload::take_back(self, keys, None);
+        }
+    }
+
+    /// Takes claims from the entries that `matches` tells, since their ports have lost them by no
+    /// doing of the guests'; and forgets who else learned the same keys. Any of those may have been
+    /// a guest's port before, or never was: if the guest is silent, nothing tells. But a port that
+    /// gets nothing for an unknown destination keeps what it learned.
+    ///
+    /// Whether all is done. The caller holds [`Bridge::walk`]; may sleep.
+    pub(crate) fn lose(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) -> bool {
+        let mut shared = KVec::with_capacity(MOST_SHARED, GFP_KERNEL).unwrap_or_default();
+        let mut is_complete = true;
+        let action = |entry: Entry| {
+            if !matches(&entry) {
+                return Action::Keep;
+            }
+            if !entry.is_shared {
+                return Action::Withdraw(claims);
+            }
+            // What there is no room for is lost at the next try.
+            let kept = shared.push_within_capacity((entry.key, entry.port));
+            is_complete &= kept.is_ok();
+            Action::Keep
+        };
+        let is_all = self.visit_all(Kind::Deleted, action);
+        let listening = has_listeners(&self.device);
+        for &(key, port) in &*shared {
+            self.forget_key(key, |other| {
+                other.index != port && !other.flags().has(Flag::SuppressUnknown)
+            });
+            // Last, so that all is done once the port owns nothing.
+            let unpublished = {
+                let mut locked = self.writer.lock();
+                let has_lost =
+                    locked.withdraw(key, port, claims) && locked.claims(key, port) == Claims::NONE;
+                if has_lost && listening {
+                    let (_, mut note) = locked.split();
+                    note(Kind::Deleted, port, key);
+                }
+                locked.take_unpublished()
+            };
             if let Some(keys) = unpublished {
                 offload::take_back(self, keys, None);
             }
         }
+        is_all && is_complete
     }
 
     /// Does what [`Bridge::visit_table`] does, and to what is still to be learned as well.
     pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
         let is_complete = self.visit_table(removal, &mut action);
-        pending::visit_all(self, action) && is_complete
+        let others = |entry| {
+            action(Entry {
+                // Perhaps: what is in the table does not show here.
+                is_shared: true,
+                ..entry
+            })
+        };
+        pending::visit_all(self, others) && is_complete
     }
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
@@ -641,13 +703,7 @@ impl Bridge {
         if departed == PortMask::NONE {
             return;
         }
-        self.visit_table(Kind::Deleted, |entry| {
-            if departed.has(entry.port) {
-                Action::Withdraw(Claims::ALL)
-            } else {
-                Action::Keep
-            }
-        });
+        self.lose(Claims::ALL, |entry| departed.has(entry.port));
         // Who has seen one of them still must find that its port is quiet.
         rcu::wait_for_readers();
         // While the ports' numbers still tell which they were.

@@ -336,6 +336,7 @@ impl Network {
             } else {
                 offload::close(bridge);
             }
+            port.set(&mut bridge.writer.lock(), Flag::Joining, false);
             drop(members);
             let directory = Directory::new(device, c"maclearn", attributes::PORT, port.clone())?;
             *port.directory.lock() = Some(directory);

@@ -32,7 +32,7 @@ use crate::{
         switchdev,
     },
     platform::AtomicU32,
-    port::Port,
+    port::{Flag, Port},
     table::{Action, Claims, Entry, Key, PortIndex, Unpublished, Visit},
 };
 
@@ -229,9 +229,12 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             && !hides_states
             && !bridge.is_closed()
             && bridge.writer.lock().is_settled()
-            && ports
-                .iter()
-                .all(|port| port.flags().filters() && is_plain(port))
+            && ports.iter().all(|port| {
+                let flags = port.flags();
+                // Nothing is published while a port joins, which takes RTNL; and who lets it join
+                // sees to what is, if it is not to be enabled.
+                (flags.filters() || flags.has(Flag::Joining)) && is_plain(port)
+            })
     })
 }
 

@@ -25,8 +25,9 @@ use crate::{
 /// Sources that are kept at most.
 const MOST: u32 = 1024;
 
-/// Buckets for them, four fifths full then: there is room for each.
-const BUCKETS: usize = 256;
+/// Buckets for them, less than two thirds full then: there is room for each, however they are
+/// placed.
+const BUCKETS: usize = 320;
 
 /// Buckets that are looked at under one hold of the table's lock.
 const BUCKETS_A_HOLD: usize = 4;

@@ -85,6 +85,8 @@ pub(crate) enum Flag {
     LostSource = 1 << 10,
     /// That the port is at a limit was written to the kernel's log.
     LimitLogged = 1 << 11,
+    /// It is joining the bridge, and not enabled yet if it is to be.
+    Joining = 1 << 12,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -233,7 +235,11 @@ impl Port {
         index: PortIndex,
     ) -> Result<Arc<Self>> {
         let counters = Words::new()?;
-        let flags = bridge.defaults.flags().with(Flag::Enabled, false);
+        let flags = bridge
+            .defaults
+            .flags()
+            .with(Flag::Enabled, false)
+            .with(Flag::Joining, true);
         let max_macs = bridge.defaults.max_macs();
         Arc::pin_init(
             pin_init!(Self {

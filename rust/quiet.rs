@@ -15,7 +15,6 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     bridge::Bridge,
-    events::Kind,
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         rcu::{self, ReadSection},
@@ -24,7 +23,7 @@ use crate::{
     offload,
     port::{Flag, Port},
     port_set::PortSet,
-    table::{Action, Claims, Key},
+    table::{Claims, Key},
 };
 
 /// Whether all owners of `key` are quiet. It has one at least.
@@ -105,13 +104,7 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
         }
     }
     let is_complete = !bridge.ports.lock().iter().any(owns)
-        || bridge.visit_all(Kind::Deleted, |entry| {
-            if due.has(entry.port) {
-                Action::Withdraw(Claims::LEARNED)
-            } else {
-                Action::Keep
-            }
-        });
+        || bridge.lose(Claims::LEARNED, |entry| due.has(entry.port));
     if is_complete {
         for port in &*bridge.ports.lock() {
             if due.has(port.index) {
@@ -132,17 +125,12 @@ pub(crate) fn forget_left_vlans(bridge: &Bridge) -> Result<bool> {
     let ports: KVec<Option<Arc<Port>>> = bridge.ports_by_index()?;
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
-    Ok(bridge.visit_all(Kind::Deleted, |entry| {
+    Ok(bridge.lose(Claims::LEARNED, |entry| {
         let Some(Some(port)) = ports.get(usize::from(entry.port)) else {
-            return Action::Keep;
+            return false;
         };
         let vlan = entry.key.vlan();
-        let is_member = vlan == 0
-            || ReadSection::enter(|section| kernel_bridge::has_vlan(&port.device, vlan, section));
-        if is_member {
-            Action::Keep
-        } else {
-            Action::Withdraw(Claims::LEARNED)
-        }
+        vlan != 0
+            && !ReadSection::enter(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
     }))
 }

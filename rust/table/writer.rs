@@ -60,6 +60,8 @@ pub struct Entry {
     pub stamp: Stamp,
     /// Was the key published, with this owner?
     pub is_published: bool,
+    /// Do others own the key, too?
+    pub is_shared: bool,
 }
 
 /// What [`Writer::visit`] does to an entry.
@@ -536,6 +538,7 @@ impl Writer {
                         claims: owner.claims(),
                         stamp: slot.stamp(),
                         is_published: owner.is_published(),
+                        is_shared: name.is_extra() || owner.is_shared(),
                     };
                     match action(entry) {
                         Action::Keep => break,

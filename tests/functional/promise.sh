@@ -94,7 +94,7 @@ old_place_left_after_a_newer_one() {
     link host2 down
     link host2 up
     with_maclearn wait_until 20 attribute_is host2 n_macs 0
-    arrives "$ALL" "$ALL" host3
+    arrives "$ALL" "$ALL" "$ALL"
 }
 
 silent_guest_is_spoofed() {

@@ -85,4 +85,4 @@ for ((round = 0; round < ROUNDS; round++)); do
 done
 kill $sender
 wait $sender || true
-bridge fdb show br other | grep -q "^$G21 dev host4 .*extern_learn" || fail "the other bridge's entry has gone"
+[[ $(bridge fdb get "$G21" br other) == *"dev host4 "*extern_learn* ]] || fail "the other bridge's entry has gone"

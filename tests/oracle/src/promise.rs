@@ -176,6 +176,19 @@ impl Model {
         }
     }
 
+    /// A port forgets what it learned in some VLANs, since it can't receive there; and what others
+    /// have learned of the same guests counts no longer, or not for certain.
+    fn lose(&mut self, port: Port, is_in: impl Fn(u16) -> bool) {
+        let lost: Vec<_> = self
+            .claims
+            .keys()
+            .filter(|&&((vlan, _), p)| p == port && is_in(vlan))
+            .map(|&(key, _)| key)
+            .collect();
+        self.forget(|key, p| p == port && lost.contains(&key));
+        self.doubt(|key, _| lost.contains(&key));
+    }
+
     // ---- frames ----
 
     /// A frame is sent: what is expected of each port.
@@ -357,12 +370,10 @@ impl Model {
             Event::Link(port, _) | Event::Admin(port, _) | Event::State(port, _) => {
                 // What a port that can't receive has learned is forgotten.
                 if !self.bridge.can_receive(port) {
-                    self.forget(|_, p| p == port);
+                    self.lose(port, |_| true);
                 }
             }
-            Event::Member(port, false) => {
-                self.forget(|(vlan, _), p| p == port && vlan == TAGGED);
-            }
+            Event::Member(port, false) => self.lose(port, |vlan| vlan == TAGGED),
             // Each way frames are in other VLANs from now on.
             Event::Filtering(on) if on != before.filters_vlans() => self.claims.clear(),
             Event::Replace(guest, _, is_static) => {
@@ -411,7 +422,7 @@ impl Model {
             }
             Event::Join(port) | Event::Leave(port) => {
                 self.settings[port.index()] = Settings::default();
-                self.forget(|_, p| p == port);
+                self.lose(port, |_| true);
             }
             _ => {}
         }
