@@ -23,8 +23,8 @@ const ATTRIBUTE_LEN: usize = 4;
 
 // include/uapi/linux/netfilter/nfnetlink_queue.h; the subsystem is the type's upper byte.
 const PACKET: u16 = 3 << 8;
-const VERDICT: u16 = 3 << 8 | 1;
-const CONFIG: u16 = 3 << 8 | 2;
+const VERDICT: u16 = (3 << 8) | 1;
+const CONFIG: u16 = (3 << 8) | 2;
 const NFQA_PACKET_HDR: u16 = 1;
 const NFQA_VERDICT_HDR: u16 = 2;
 const NFQA_CFG_CMD: u16 = 1;
