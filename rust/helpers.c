@@ -142,19 +142,28 @@ static u64 __percpu *percpu_word(u64 *word)
 	return (u64 __percpu *)(unsigned long)word;
 }
 
+/* The caller can't be moved to another CPU, nor interrupted by who writes the word. */
 u64 maclearn_this_cpu_read(u64 *word)
 {
-	return this_cpu_read(*percpu_word(word));
+	return __this_cpu_read(*percpu_word(word));
 }
 
 void maclearn_this_cpu_write(u64 *word, u64 value)
 {
-	this_cpu_write(*percpu_word(word), value);
+	__this_cpu_write(*percpu_word(word), value);
 }
 
+/*
+ * Any context. this_cpu_add() turns interrupts off where it is more than one
+ * instruction: that is not needed with softirqs off, for nothing here runs in
+ * a hard interrupt.
+ */
 void maclearn_this_cpu_add(u64 *word, u64 n)
 {
-	this_cpu_add(*percpu_word(word), n);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && in_softirq())
+		__this_cpu_add(*percpu_word(word), n);
+	else
+		this_cpu_add(*percpu_word(word), n);
 }
 
 void *maclearn_per_cpu_ptr(void *base, int cpu)
@@ -228,9 +237,14 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb)
 	const struct skb_shared_info *shared = skb_shinfo(skb);
 	unsigned int header;
 
-	if (!shared->gso_size || !skb_transport_header_was_set(skb))
+	if (!shared->gso_size)
 		return 1;
-	header = skb_transport_offset(skb);
+	if (skb->encapsulation)
+		header = skb_inner_transport_offset(skb);
+	else if (skb_transport_header_was_set(skb))
+		header = skb_transport_offset(skb);
+	else
+		return 1;
 	if (shared->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
 		struct tcphdr tcp, *found;
 

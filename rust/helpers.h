@@ -5,6 +5,7 @@
 #include <linux/kobject.h>
 #include <linux/memcontrol.h>
 #include <linux/netdevice.h>
+#include <linux/preempt.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
@@ -35,6 +36,9 @@ static_assert(sizeof_field(struct sk_buff, protocol) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_all) == 4);
 static_assert(sizeof_field(struct sk_buff, vlan_proto) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
+
+/* The byte of the preemption count that bh_lock.rs looks at on x86. */
+static_assert(SOFTIRQ_MASK == 0xff00);
 
 /* Inlines and macros of the kernel, as functions that Rust can call. */
 

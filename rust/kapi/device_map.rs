@@ -282,12 +282,18 @@ impl<T: OnDevice> DeviceMap<T> {
 #[pinned_drop]
 impl<T: OnDevice> PinnedDrop for DeviceMap<T> {
     fn drop(self: Pin<&mut Self>) {
-        ReadSection::enter(|section| {
-            for value in self.slots(section).values() {
+        let mut index = 0;
+        // Outside of the section: what the end of a value takes may sleep.
+        while let Some(anchor) = ReadSection::enter(|section| {
+            let slots = &self.slots(section).slots;
+            slots.get(index).map(rcu::load)
+        }) {
+            index += 1;
+            if !is_free(anchor) {
                 // SAFETY: It came from `Arc::into_raw` in `insert`. Nobody can read the map any more.
-                drop(unsafe { Arc::from_raw(value) });
+                drop(unsafe { Arc::from_raw(anchor.cast::<T>()) });
             }
-        });
+        }
     }
 }
 

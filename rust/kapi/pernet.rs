@@ -283,8 +283,14 @@ pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
         }
         // SAFETY: By the slot's invariants, in a read-side section. The namespace has not come to its
         // end since `net` is valid: its devices and sockets go first.
-        let state: *mut State<T> =
-            unsafe { *bindings::maclearn_net_generic(net.as_raw(), number).cast() };
+        let place: *mut *mut State<T> =
+            unsafe { bindings::maclearn_net_generic(net.as_raw(), number).cast() };
+        if place.is_null() {
+            // A namespace that is being set up, and has a device already.
+            return None;
+        }
+        // SAFETY: As above.
+        let state = unsafe { *place };
         // SAFETY: As above.
         unsafe { state.as_ref() }.map(|state| state.state.clone())
     })

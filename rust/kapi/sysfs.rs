@@ -125,14 +125,14 @@ impl<T: Send + Sync + 'static> Directory<T> {
         Opaque::cast_into(unsafe { &raw const (*self.0).kobject })
     }
 
-    const OPERATIONS: bindings::sysfs_ops = bindings::sysfs_ops {
+    const OPERATIONS: &'static bindings::sysfs_ops = &bindings::sysfs_ops {
         show: Some(Self::show),
         store: Some(Self::store),
     };
 
-    const KIND: bindings::kobj_type = bindings::kobj_type {
+    const KIND: &'static bindings::kobj_type = &bindings::kobj_type {
         release: Some(Self::release),
-        sysfs_ops: &Self::OPERATIONS,
+        sysfs_ops: Self::OPERATIONS,
         default_groups: ptr::null_mut(),
         child_ns_type: None,
         namespace: None,
@@ -163,7 +163,7 @@ impl<T: Send + Sync + 'static> Directory<T> {
         to_result(unsafe {
             bindings::maclearn_kobject_add(
                 directory.kobject(),
-                &Self::KIND,
+                Self::KIND,
                 bindings::maclearn_dev_kobject(device.as_raw()),
                 name.as_char_ptr(),
             )

@@ -101,7 +101,7 @@ impl Entries {
 }
 
 /// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`, the next
-/// those that follow.
+/// those that follow. Prints the milliseconds that it took.
 pub fn fill(specification: &Path, ports: &[String], count: u32) -> Result<()> {
     let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
     let begun = Instant::now();
@@ -109,11 +109,7 @@ pub fn fill(specification: &Path, ports: &[String], count: u32) -> Result<()> {
         let port = if_nametoindex(port.as_str())?;
         entries.make(&mut connection, port, place * count..(place + 1) * count)?;
     }
-    println!(
-        "{count} entries made at each of {} ports in {} ms",
-        ports.len(),
-        begun.elapsed().as_millis()
-    );
+    println!("{}", begun.elapsed().as_millis());
     Ok(())
 }
 
