@@ -14,6 +14,11 @@ ip address add 10.0.0.254/24 dev br
 add_guest host1 anna 1
 add_guest host2 bert 2
 add_guest host3 carl 3
+# However slow the machine is, nobody probes, in frames of its own, an address that it has used before.
+echo 600 >/proc/sys/net/ipv4/neigh/br/delay_first_probe_time
+for guest in anna bert carl; do
+    ip netns exec $guest "$BASH" -c "echo 600 >/proc/sys/net/ipv4/neigh/eth0/delay_first_probe_time"
+done
 load_module
 
 # pings GUEST ADDRESS COUNT [OPTION...]: all of them are answered
@@ -27,7 +32,6 @@ pings() {
 # seen by host1, host2 and the sniffer, and by nobody else
 expect_private() {
     local guest count=20
-    # Nobody probes, in frames of its own, an address that it has used before.
     for guest in anna bert carl; do ip -n "$guest" neigh flush nud all; done
     ip neigh flush nud all dev br
     [[ $1 != "$TRANSLATED" ]] || ip -n anna neigh replace $TRANSLATED lladdr $NOBODY dev eth0
