@@ -364,6 +364,8 @@ impl Bridge {
             self.searched.store_relaxed(foreign);
         } else if self.foreign.load_relaxed() == foreign {
             self.foreign.store_relaxed(0);
+            // The numbers begin anew.
+            self.searched.store_relaxed(0);
         }
     }
 
@@ -561,8 +563,12 @@ impl Bridge {
 
     /// Forgets who learned a key, of the ports that `matches` tells. May sleep.
     fn forget_key(&self, key: Key, matches: impl Fn(&Port) -> bool) {
+        let (owners, waits) = {
+            let locked = self.writer.lock();
+            (locked.owners_of(key), locked.pending.has_key(key))
+        };
         for port in &*self.ports.lock() {
-            if !matches(port) {
+            if !(waits || owners.has(port.index)) || !matches(port) {
                 continue;
             }
             let mut locked = self.writer.lock();

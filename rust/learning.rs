@@ -129,6 +129,9 @@ pub(crate) fn note_learned(port: &Port, key: Key, stamp: Stamp, moved: bool, wri
     }
     let kind = if moved { Kind::MovedIn } else { Kind::Learned };
     writer.note(kind, port, Some(key));
+    if bridge.quiet.has(port.index) {
+        port.set(writer, Flag::LearnedQuiet, true);
+    }
     port.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
     if writer.is_full() {
         port.upkeep.schedule(0);

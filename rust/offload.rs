@@ -27,7 +27,7 @@ use crate::{
         bridge::{self as kernel_bridge, PortFlag},
         clock,
         delayed_work::Job,
-        rcu::ReadSection,
+        rcu::{self, ReadSection},
         rtnl::Rtnl,
         switchdev,
     },
@@ -109,18 +109,26 @@ pub(crate) fn reconsider(bridge: &Bridge) {
 /// Takes all keys back, and lets no more be published. May sleep.
 pub(crate) fn close(bridge: &Bridge) {
     bridge.gate.lock().close();
-    if bridge.table.published() == 0 {
-        return;
-    }
-    let _walk = bridge.walk.lock();
-    while bridge.table.published() != 0 {
-        bridge.visit_all(Kind::Deleted, |entry| {
-            if entry.is_published {
-                Action::Unpublish
-            } else {
-                Action::Keep
-            }
-        });
+    loop {
+        let unpublished = bridge.writer.lock().take_unpublished();
+        if let Some(keys) = unpublished {
+            take_back(bridge, keys, None);
+        }
+        if bridge.table.published() != 0 {
+            let _walk = bridge.walk.lock();
+            bridge.visit_all(Kind::Deleted, |entry| {
+                if entry.is_published {
+                    Action::Unpublish
+                } else {
+                    Action::Keep
+                }
+            });
+        } else if bridge.writer.lock().is_revoking() {
+            // Others are at it, among them hooks, which are readers.
+            rcu::wait_for_readers();
+        } else {
+            break;
+        }
     }
 }
 
@@ -147,7 +155,7 @@ pub(crate) fn tend(bridge: &Bridge) {
 
 /// Whether anything may be published, as far as can be told without RTNL.
 fn wants(bridge: &Bridge) -> bool {
-    bridge.offloads() && bridge.is_tracked() && may_publish(bridge, &bridge.ports.lock())
+    may_publish(bridge, &bridge.ports.lock())
 }
 
 /// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
@@ -224,8 +232,10 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             // It answers ARP for whatever has an entry.
             !has(PortFlag::ProxyArp) && (is_hub || !has(PortFlag::Learning))
         };
-        // An address of its own would cease to be that, were it published.
-        !bridge.are_addresses_due()
+        bridge.offloads()
+            && bridge.is_tracked()
+            // An address of its own would cease to be that, were it published.
+            && !bridge.are_addresses_due()
             && !hides_states
             && !bridge.is_closed()
             && bridge.writer.lock().is_settled()

@@ -87,6 +87,8 @@ pub(crate) enum Flag {
     LimitLogged = 1 << 11,
     /// It is joining the bridge, and not enabled yet if it is to be.
     Joining = 1 << 12,
+    /// Something was learned while the port was quiet.
+    LearnedQuiet = 1 << 13,
 }
 
 /// The [`Flag`]s of a port at one time.

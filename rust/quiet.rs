@@ -37,11 +37,13 @@ pub(crate) fn are_owners(bridge: &Bridge, key: Key, section: &ReadSection) -> bo
 pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     look_for_learning(port);
     let device = &*port.device;
-    let is_quiet = !(device.is_running()
-        && device.has_carrier()
-        && kernel_bridge::is_forwarding(device, rtnl));
+    let has_link = device.is_running() && device.has_carrier();
+    let is_quiet = !(has_link && kernel_bridge::is_forwarding(device, rtnl));
+    // What it has learned while it was quiet, on its way to forwarding, is lost like the rest.
+    let is_lost = port.flags().has(Flag::LearnedQuiet)
+        && !(has_link && kernel_bridge::is_learning(device, rtnl));
     let bridge = &*port.bridge;
-    if is_quiet == bridge.quiet.has(port.index) {
+    if is_quiet == bridge.quiet.has(port.index) && !(is_quiet && is_lost) {
         return;
     }
     {
@@ -51,6 +53,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
         }
         bridge.quiet.set(&mut locked, port.index, is_quiet);
         port.set(&mut locked, Flag::Forgetting, is_quiet);
+        port.set(&mut locked, Flag::LearnedQuiet, false);
     }
     if !is_quiet {
         offload::reconsider(bridge);
@@ -106,6 +109,8 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
     let is_complete = !bridge.ports.lock().iter().any(owns)
         || bridge.lose(Claims::LEARNED, |entry| due.has(entry.port));
     if is_complete {
+        // Who has seen one of the entries still must find that its port is quiet.
+        rcu::wait_for_readers();
         for port in &*bridge.ports.lock() {
             if due.has(port.index) {
                 port.set(&mut bridge.writer.lock(), Flag::Forgetting, false);

@@ -157,6 +157,14 @@ pub(crate) fn is_forwarding(port: &NetDevice, _rtnl: &Rtnl) -> bool {
     u32::from(state) == bindings::BR_STATE_FORWARDING
 }
 
+/// Whether a port of a bridge is in an STP state in which the bridge admits frames: learning or
+/// forwarding.
+pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
+    // SAFETY: The device is valid, and the caller holds RTNL.
+    let state = unsafe { bindings::br_port_get_stp_state(port.as_raw()) };
+    u32::from(state) == bindings::BR_STATE_LEARNING || is_forwarding(port, rtnl)
+}
+
 /// Whether a port of a bridge is a member of a VLAN.
 pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bool {
     let mut info = MaybeUninit::uninit();

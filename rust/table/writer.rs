@@ -370,6 +370,19 @@ impl Writer {
         self.shared.departed.store_relaxed(count);
     }
 
+    /// The ports that own `key`.
+    pub fn owners_of(&self, key: Key) -> PortMask {
+        let mut owners = PortMask::NONE;
+        if let Some(primary) = self.find_primary(key) {
+            owners.set(primary.owner.port(), true);
+            if primary.owner.is_shared() {
+                self.extras(key)
+                    .for_each(|extra| owners.set(extra.owner.port(), true));
+            }
+        }
+        owners
+    }
+
     /// Why `port` owns `key`.
     pub fn claims(&self, key: Key, port: PortIndex) -> Claims {
         self.find_owner(key, port)
@@ -808,7 +821,7 @@ impl Writer {
     }
 
     /// Whether there are keys that may not have been taken back yet.
-    fn is_revoking(&self) -> bool {
+    pub fn is_revoking(&self) -> bool {
         self.revoking != 0 || self.has_unpublished()
     }
 

@@ -26,7 +26,7 @@ FINIT_MODULE, DELETE_MODULE = 313, 176
 # How often one thing is done at most: of more allocations some are passed over.
 MOST = 100
 DEVICES = ("ifindex", "bridge", "port")
-COUNTS = {"n-macs", "failing-open", "limit-reached", "memory", "n-offloaded"}
+COUNTS = {"n-macs", "failing-open", "limit-reached", "memory", "n-offloaded", "offloaded"}
 NEW_ADDRESS, OLD_ADDRESS = "02:00:00:00:dd:02", "02:00:00:00:dd:01"
 
 

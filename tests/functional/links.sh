@@ -122,3 +122,16 @@ load_module
 enable host1 host2 host3
 KEPT=0
 round lose_carrier regain_carrier host2 sniffer
+
+# ---- and is lost with the link, should that go before the port has forwarded
+readonly LEARNING=2
+lose_carrier
+regain_carrier
+wait_until 20 is_in_state host1 $LEARNING
+uncounted_exchange <<<"send host1 $G11 $BROADCAST count 1"
+expect_attribute host1 n_macs 1
+lose_carrier
+wait_until 20 attribute_is host1 n_macs 0
+regain_carrier
+wait_for_ports host1
+reaches host2 sniffer
