@@ -87,6 +87,7 @@ expect_since host3 suppressed "$REPLY"
 set_attribute br fdb_offload off
 enable sniffer
 uncounted_exchange <<<"hello host1 $G11"
+modprobe -q tun || [[ -e /dev/net/tun ]]
 ip tuntap add dev tap mode tap vnet_hdr
 ip link set dev tap master br up
 remember_statistics host1 host2 host3 sniffer
