@@ -71,6 +71,9 @@ set_attribute br ageing_time 300
 ip link set dev br type bridge ageing_time 200
 age() {
     wait_until 20 is_not_in_fdb $G11
+    # The bridge tells of it a little later.
+    wait_until 20 attribute_is host1 n_macs 0
+    wait_until 20 attribute_is host2 n_macs 0
 }
 OTHERS=0
 forgets age

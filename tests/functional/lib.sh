@@ -198,6 +198,13 @@ address add 10.0.0.$number/24 dev eth0
 EOF
 }
 
+# pings GUEST ADDRESS COUNT [OPTION...]: all of them are answered, however late
+pings() {
+    local output
+    output=$(ip netns exec "$1" ping -n -q -i 0.01 -c "$3" -W 20 "${@:4}" "$2")
+    [[ $output == *" $3 received"* ]] || fail "$output"
+}
+
 # begin_count PORT...: counts all that arrives at the hosts' ends of these ports until end_count.
 begin_count() {
     local ready

@@ -21,13 +21,6 @@ for guest in anna bert carl; do
 done
 load_module
 
-# pings GUEST ADDRESS COUNT [OPTION...]: all of them are answered
-pings() {
-    local output
-    output=$(ip netns exec "$1" ping -n -q -i 0.01 -c "$3" -W 20 "${@:4}" "$2")
-    [[ $output == *" $3 received"* ]] || fail "$output"
-}
-
 # expect_private ADDRESS BYTES FRAMES: that anna's pings, with so many bytes in so many frames, and their answers are
 # seen by host1, host2 and the sniffer, and by nobody else
 expect_private() {

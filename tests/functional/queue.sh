@@ -105,8 +105,9 @@ new_sources() {
     jobs+=($!)
     wait "${jobs[@]}"
     expect_arrived host3=$((2 * NEW)) sniffer=$((2 * NEW)) host1=0 host2=0
-    expect_attribute host1 n_macs "$NEW"
-    expect_attribute host2 n_macs "$NEW"
+    # What came while the table grew is learned a little later.
+    wait_until 20 attribute_is host1 n_macs "$NEW"
+    wait_until 20 attribute_is host2 n_macs "$NEW"
 }
 
 for cpus in 0 3; do
@@ -173,7 +174,7 @@ add_guest host2 bert 2
 for chain in PREROUTING FORWARD POSTROUTING; do
     iptables -t mangle -A $chain -p icmp -j NFQUEUE --queue-num 0
     set_attribute br flush 1
-    ip netns exec anna ping -n -q -i 0.01 -c 50 -w 60 10.0.0.2 >/dev/null
+    pings anna 10.0.0.2 50
     iptables -t mangle -F
 done
 echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables
