@@ -45,10 +45,9 @@ set_attribute br flush 1
 netlink_client fill host1 $((entries / 50))
 netlink_client disturb host2 $((entries / 50)) >"$LAB/disturbed"
 read -r whole interrupted made <"$LAB/disturbed"
-echo "$whole dumps whole, $interrupted interrupted, while $made entries were made"
+echo "$whole dumps whole, $interrupted interrupted, and $made entries were made in the middle of them"
 ((interrupted > 0)) || fail "the table grew, and no dump says so"
-# One that waits for a dump to end makes one or two meanwhile.
-((made >= 5 * (whole + interrupted))) || fail "who makes entries waits for dumps"
+((made > 2 * (whole + interrupted))) || fail "the dumps were too short for that"
 get_attribute br n_macs
 netlink_client dump "$REPLY" >"$LAB/milliseconds"
 # Two bridges with different pasts are no change.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use nix::net::if_::if_nametoindex;
 
 use crate::{
@@ -82,10 +82,15 @@ impl Entries {
         Ok(())
     }
 
-    /// All entries' MACs and ports, and whether entries moved while they were dumped.
-    fn dump(&self, connection: &mut Connection) -> Result<(Vec<(u64, u64)>, bool)> {
+    /// All entries' MACs and ports, and whether entries moved while they were dumped. `between` is done after each
+    /// datagram but the last.
+    fn dump(
+        &self,
+        connection: &mut Connection,
+        between: impl FnMut() -> Result<()>,
+    ) -> Result<(Vec<(u64, u64)>, bool)> {
         let mut found = Vec::new();
-        let interrupted = connection.dump(self.family.id, self.get, &[], |part| {
+        let part = |part: &[u8]| {
             let (mut mac, mut port) = (0, 0);
             for (attribute, payload) in attributes(part) {
                 if attribute == self.mac {
@@ -95,7 +100,9 @@ impl Entries {
                 }
             }
             found.push((mac, port));
-        })?;
+        };
+        let interrupted =
+            connection.dump_with_breaks(self.family.id, self.get, &[], part, between)?;
         Ok((found, interrupted))
     }
 }
@@ -118,7 +125,7 @@ pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result
     let connection = buffer.map_or_else(Connection::open, Connection::with_buffer)?;
     let (entries, mut connection) = Entries::open(specification, connection)?;
     let begun = Instant::now();
-    let (found, interrupted) = entries.dump(&mut connection)?;
+    let (found, interrupted) = entries.dump(&mut connection, || Ok(()))?;
     let milliseconds = begun.elapsed().as_millis();
     ensure!(
         !interrupted,
@@ -139,21 +146,31 @@ pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result
     Ok(())
 }
 
-/// Dumps while entries are made. Those that `fill` made have to be in every dump that does not say that
-/// it was interrupted. Prints how many dumps were whole and how many interrupted, and how many entries were
-/// made meanwhile.
+/// Dumps while entries are made, by another thread and between any two datagrams of a dump: none waits for a dump to
+/// end. Those that `fill` made have to be in every dump that does not say that it was interrupted. Prints how
+/// many dumps were whole and how many interrupted, and how many entries were made between their datagrams.
 pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Result<()> {
-    let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
+    // For many datagrams.
+    let (entries, mut connection) =
+        Entries::open(specification, Connection::with_buffer(8 << 10)?)?;
     let port = if_nametoindex(port)?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    let mut next = count;
-    let (whole, interrupted) = entries.make_during(port, &mut next, || {
+    let mut maker = Connection::open()?;
+    let mut made = 0;
+    let (whole, interrupted) = entries.make_during(port, count, || {
         let (mut whole, mut interrupted) = (0, 0);
         // A slow machine takes longer to make so many that the table grows.
         while Instant::now() < deadline
             || (interrupted == 0 && Instant::now() < deadline + PATIENCE)
         {
-            let (found, was_interrupted) = entries.dump(&mut connection)?;
+            let (found, was_interrupted) = entries.dump(&mut connection, || {
+                made += 1;
+                let name = entries.name(port, u32::MAX - made);
+                maker
+                    .request(entries.family.id, entries.new, &name)
+                    .context("an entry is made while a dump is under way")?;
+                Ok(())
+            })?;
             if was_interrupted {
                 interrupted += 1;
                 continue;
@@ -169,26 +186,27 @@ pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Re
         }
         Ok((whole, interrupted))
     })?;
-    println!("{whole} {interrupted} {}", next - count);
+    println!("{whole} {interrupted} {made}");
     Ok(())
 }
 
 impl Entries {
-    /// Makes entries from number `next` on while `action` runs.
+    /// Makes entries from number `first` on while `action` runs.
     fn make_during<T>(
         &self,
         port: u32,
-        next: &mut u32,
+        first: u32,
         action: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let mut connection = Connection::open()?;
         let end = AtomicBool::new(false);
         thread::scope(|scope| {
             let maker = scope.spawn(|| -> Result<()> {
-                while !end.load(Ordering::Relaxed) {
-                    let name = self.name(port, *next);
-                    connection.request(self.family.id, self.new, &name)?;
-                    *next += 1;
+                for number in first.. {
+                    if end.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    connection.request(self.family.id, self.new, &self.name(port, number))?;
                 }
                 Ok(())
             });

@@ -129,7 +129,19 @@ impl Connection {
         family: u16,
         command: u8,
         with: &[u8],
+        part: impl FnMut(&[u8]),
+    ) -> Result<bool> {
+        self.dump_with_breaks(family, command, with, part, || Ok(()))
+    }
+
+    /// The same, with something to do after each datagram but the last. The kernel is one datagram ahead.
+    pub fn dump_with_breaks(
+        &mut self,
+        family: u16,
+        command: u8,
+        with: &[u8],
         mut part: impl FnMut(&[u8]),
+        mut between: impl FnMut() -> Result<()>,
     ) -> Result<bool> {
         let sequence = self.next_sequence();
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_DUMP;
@@ -150,6 +162,7 @@ impl Connection {
                     _ => part(&body[GENERIC_HEADER..]),
                 }
             }
+            between()?;
         }
     }
 
