@@ -12,8 +12,12 @@ MAKEFLAGS += --no-print-directory
 module: rust-metadata bridge-cb ## build maclearn.ko for KDIR (default: the running kernel) in build/
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
 
+# A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh would want.
+signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
+
 install: module ## install it for that kernel, so that modprobe finds it
-	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules_install cmd_depmod=: $(signing)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
 
 .PHONY: rust-metadata
 rust-metadata:

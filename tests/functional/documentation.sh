@@ -216,6 +216,12 @@ example "Live migration"
 [[ $(entries) == "$left" ]] || fail "$(entries) has arrived, $left had left"
 
 example "Listening to events"
+
+exchange <<<"hello host3 $G21"
+example "Why a guest is not reached"
+example "Why a guest is not reached"
+example "Why a guest is not reached"
+example "Why a guest is not reached"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
 example "Why a port still gets copies"
@@ -289,9 +295,27 @@ same "events" "$(terms "Events")" "$(
     sed -n '/name: event$/,/type: const/ { s/^        name: //p; /type: const/q }' "$SPEC"
 )"
 
-# The settings that netlink has are those in sysfs.
-for name in $(terms "Port attributes") $(terms "Bridge attributes"); do
-    [[ $name == flush ]] || grep -q "name: ${name//_/-}$" "$SPEC" || fail "netlink has no ${name//_/-}"
+# attributes_of OPERATION REQUEST_OR_REPLY: what the specification lists there, but for the device
+attributes_of() {
+    python3 - "$SPEC" "$@" <<'PYTHON'
+import sys
+
+import yaml
+
+with open(sys.argv[1]) as file:
+    operations = yaml.safe_load(file)["operations"]["list"]
+[operation] = [operation for operation in operations if operation["name"] == sys.argv[2]]
+for attribute in operation["do"][sys.argv[3]]["attributes"]:
+    if attribute not in ("ifindex", "bridge"):
+        print(attribute.replace("-", "_"))
+PYTHON
+}
+
+# Netlink sets and tells what sysfs does, and nothing else.
+for kind in port:host1 bridge:br0; do
+    directory=${kind#*:}/maclearn kind=${kind%:*}
+    same "$kind-set" "$(attributes_of "$kind-set" request)" "$(files "$directory" -maxdepth 1 -perm 644)"
+    same "$kind-get" "$(attributes_of "$kind-get" reply)" "$(files "$directory" -maxdepth 1 -perm -444)"
 done
 
 # abi DEVICE: what the ABI description names of it
