@@ -22,7 +22,7 @@ use crate::{
     twin::{is_allowed, Difference, Settings},
 };
 
-/// Messages in a datagram at most, and between two looks at the settings.
+/// Messages in a datagram at most, and those after which the settings are looked at.
 const BATCH: usize = 128;
 
 /// A device that is neither a port nor a bridge, and none at all.
@@ -106,16 +106,21 @@ pub fn fuzz(specification: &Path, count: u64, seed: u64) -> Result<()> {
     let mut tallies: BTreeMap<(&str, bool), Tally> = BTreeMap::new();
     let mut sent = 0;
     while sent < count {
-        let mut batch = batch(&mut generator, &mut connection);
-        sent += batch.len() as u64;
-        exchange(&mut connection, &mut batch)
-            .and_then(|()| check(&spec, &bridge_of, &batch, &mut wanted, &mut tallies))
-            .and_then(|()| Settings::read(&mut connection, family, &spec))
+        let mut messages = Vec::new();
+        while messages.len() < BATCH {
+            let mut batch = batch(&mut generator, &mut connection);
+            let exchanged = exchange(&mut connection, &mut batch)
+                .and_then(|()| check(&spec, &bridge_of, &batch, &mut wanted, &mut tallies));
+            messages.extend(batch);
+            exchanged.with_context(|| story(&spec, &messages))?;
+        }
+        sent += messages.len() as u64;
+        Settings::read(&mut connection, family, &spec)
             .and_then(|found| {
                 ensure!(found == wanted, "{}", Difference(&found, &wanted));
                 Ok(())
             })
-            .with_context(|| story(&spec, &batch))?;
+            .with_context(|| story(&spec, &messages))?;
     }
     println!("{sent} messages in {:.1} s", begun.elapsed().as_secs_f64());
     for operation in &spec.operations {

@@ -1,6 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Readers, writers and frames with a new source, in every order that the memory model allows.
+//! Readers, writers and frames with a new source, in every order that the model checker (loom) knows of, with two
+//! or three preemptions at most.
+//!
+//! Two threads, a handful of keys and at most three arrays of a few buckets: a reader asks for one key
+//! while the writer displaces it, shares it, takes it over, removes it, uses its slot again, or
+//! resizes; and a frame looks for its source without the lock and learns it under it, while another port learns
+//! the same and the table is resized, once or twice.
+//!
+//! What they don't show:
+//!
+//! - Grace periods. An array that is retired is kept until the threads are done, so that a reader which comes too late
+//!   is not found here. `stress.rs` frees them at once after waiting for readers, and so does KASAN's kernel.
+//! - Loads that see what is stored only later in program order: the checker has none. Every word that a reader
+//!   acts on is checked by the bucket's `seq` after it.
+//! - Stamps, the marks `published` and `revoking`, and the order between the table and the bridge's own database;
+//!   `is_owned_by_any()` and the later look-ups of a frame, which read a bucket in the same way.
+//! - That a reader gets on: its wait for a writer is a yield here, and a writer is never preempted for long.
+//! - Longer sequences: `random.rs` has those, one operation after the other, and `stress.rs` on real threads.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test model`.
 
