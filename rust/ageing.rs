@@ -49,8 +49,7 @@ impl Ageing {
 
     /// Whether an entry last used at `stamp` is gone at `now`, in units.
     pub(crate) fn is_aged(self, stamp: Stamp, now: u64) -> bool {
-        self.limit
-            .is_some_and(|limit| (now as Stamp).wrapping_sub(stamp) > limit)
+        self.limit.is_some_and(|limit| age(stamp, now) > limit)
     }
 
     /// Whether an entry last used at time `then`, in units, is gone at `now`.
@@ -80,9 +79,19 @@ impl Ageing {
     /// The first time, in units, at which an entry last used at `stamp` is gone.
     pub(crate) fn expiry(self, stamp: Stamp, now: u64) -> u64 {
         self.limit.map_or(u64::MAX, |limit| {
-            let age = (now as Stamp).wrapping_sub(stamp);
-            now.saturating_sub(u64::from(age)) + u64::from(limit) + 1
+            now.saturating_sub(u64::from(age(stamp, now))) + u64::from(limit) + 1
         })
+    }
+}
+
+/// How old at `now` an entry is that was last used at `stamp`, in units. One that was used since `now`
+/// was read from the clock is not old at all.
+fn age(stamp: Stamp, now: u64) -> Stamp {
+    let age = (now as Stamp).wrapping_sub(stamp);
+    if age > Stamp::MAX - MAX_LIMIT as Stamp {
+        0
+    } else {
+        age
     }
 }
 
@@ -117,6 +126,20 @@ mod tests {
         assert!(ageing.is_aged((now as Stamp).wrapping_sub(limit + 1), now));
         assert!(!ageing.is_past(now - u64::from(limit), now));
         assert!(ageing.is_past(now - u64::from(limit) - 1, now));
+    }
+
+    #[test]
+    fn entry_that_was_used_since_the_clock_was_read_is_not_gone() {
+        for seconds in [1, 300, MAX_AGEING_SECONDS] {
+            let ageing = Ageing::new(seconds, 250);
+            for now in [0x1_0005, 0x1_ffff] {
+                for later in 1..4 {
+                    let stamp = (now + later) as Stamp;
+                    assert!(!ageing.is_aged(stamp, now));
+                    assert!(ageing.expiry(stamp, now) > now);
+                }
+            }
+        }
     }
 
     #[test]
