@@ -5,6 +5,8 @@
 #include <linux/cpumask.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rtnetlink.h>
 #include <linux/preempt.h>
@@ -226,6 +228,17 @@ bool maclearn_delayed_work_queue(struct delayed_work *work,
 	return queue_delayed_work(system_dfl_wq, work, delay);
 }
 
+bool maclearn_is_loading(void)
+{
+	return THIS_MODULE->state == MODULE_STATE_COMING;
+}
+
+/* The module stays for good, unless it is about to go already. */
+void maclearn_keep_module(void)
+{
+	__module_get(THIS_MODULE);
+}
+
 void maclearn_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);
@@ -305,9 +318,35 @@ void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header)
 	genlmsg_cancel(skb, header);
 }
 
+/*
+ * Whether the family is registered: its group's number is another's otherwise.
+ * The lock keeps that so while something is sent there.
+ */
+static DEFINE_MUTEX(family_lock);
+static bool is_registered;
+
+int maclearn_register_family(int (*bind)(int group))
+{
+	int err;
+
+	maclearn_nl_family.bind = bind;
+	err = genl_register_family(&maclearn_nl_family);
+	WRITE_ONCE(is_registered, !err);
+	return err;
+}
+
+void maclearn_unregister_family(void)
+{
+	mutex_lock(&family_lock);
+	WRITE_ONCE(is_registered, false);
+	mutex_unlock(&family_lock);
+	genl_unregister_family(&maclearn_nl_family);
+}
+
 bool maclearn_has_listeners(struct net *net)
 {
-	return genl_has_listeners(&maclearn_nl_family, net,
+	return READ_ONCE(is_registered) &&
+	       genl_has_listeners(&maclearn_nl_family, net,
 				  MACLEARN_NLGRP_EVENTS) > 0;
 }
 
@@ -318,8 +357,13 @@ void *maclearn_genlmsg_put_event(struct sk_buff *skb, u8 command)
 
 void maclearn_genlmsg_multicast(struct net *net, struct sk_buff *skb)
 {
-	genlmsg_multicast_netns(&maclearn_nl_family, net, skb, 0,
-				MACLEARN_NLGRP_EVENTS, GFP_KERNEL);
+	mutex_lock(&family_lock);
+	if (is_registered)
+		genlmsg_multicast_netns(&maclearn_nl_family, net, skb, 0,
+					MACLEARN_NLGRP_EVENTS, GFP_KERNEL);
+	else
+		nlmsg_free(skb);
+	mutex_unlock(&family_lock);
 }
 
 struct net *maclearn_genl_info_net(const struct genl_info *info)

@@ -83,6 +83,9 @@ bool maclearn_delayed_work_schedule(struct delayed_work *work,
 bool maclearn_delayed_work_queue(struct delayed_work *work,
 				 unsigned long delay);
 
+bool maclearn_is_loading(void);
+void maclearn_keep_module(void);
+
 void maclearn_consume_skb(struct sk_buff *skb);
 unsigned int maclearn_count_segments(const struct sk_buff *skb);
 
@@ -95,6 +98,8 @@ void *maclearn_genlmsg_put_dump(struct sk_buff *skb,
 				struct netlink_callback *cb);
 void maclearn_genlmsg_end(struct sk_buff *skb, void *header);
 void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header);
+int maclearn_register_family(int (*bind)(int group));
+void maclearn_unregister_family(void);
 bool maclearn_has_listeners(struct net *net);
 void *maclearn_genlmsg_put_event(struct sk_buff *skb, u8 command);
 void maclearn_genlmsg_multicast(struct net *net, struct sk_buff *skb);

@@ -198,13 +198,17 @@ impl<T: Zeroable> Buckets<T> {
         // SAFETY: No requirement but process context.
         let first = unsafe { bindings::maclearn_kvzalloc(bytes) };
         let first = NonNull::new(first.cast::<T>()).ok_or(OutOfMemory)?;
-        // `kvzalloc()` aligns to the largest power of two that divides the size, or to a page.
-        assert!(first.as_ptr() as usize % align_of::<T>() == 0);
-        Ok(Self {
+        // INVARIANT: Just allocated; the alignment is seen to below.
+        let buckets = Self {
             first,
             length,
             _owns: PhantomData,
-        })
+        };
+        // `kvzalloc()` aligns to the largest power of two that divides the size, or to a page.
+        if first.as_ptr() as usize % align_of::<T>() != 0 {
+            return Err(OutOfMemory);
+        }
+        Ok(buckets)
     }
 }
 

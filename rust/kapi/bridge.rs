@@ -137,8 +137,8 @@ pub(crate) fn classify(
 
 /// Seconds after which the bridge forgets what it has learned by itself, rounded up; 0 if it learns
 /// nothing.
-pub(crate) fn ageing_seconds(bridge: &NetDevice) -> u64 {
-    // SAFETY: `bridge` is a valid device.
+pub(crate) fn ageing_seconds(bridge: &BridgeDevice) -> u64 {
+    // SAFETY: `bridge` is a valid device, and a bridge.
     let ticks = unsafe { bindings::br_get_ageing_time(bridge.as_raw()) };
     (ticks as u64).div_ceil(u64::from(bindings::USER_HZ))
 }

@@ -32,11 +32,9 @@ use crate::platform::AtomicU32;
 /// Whether there is a [`Registration`], or is about to be.
 static TAKEN: Atomic<i32> = Atomic::new(0);
 
-/// Whether the family is registered: the number of its multicast group is another's otherwise.
-static REGISTERED: AtomicU32 = AtomicU32::new(0);
-
-/// Whether anybody, in any namespace, ever joined that group, so that it is worth asking who listens
-/// now. That cannot be counted here: who leaves a group without having joined it is told of as well.
+/// Whether anybody, in any namespace, ever joined its multicast group, so that it is worth asking who
+/// listens now. That cannot be counted here: who leaves a group without having joined it is told of as
+/// well. Who joins a number before it is the group's is not told of, and is told nothing for it.
 static JOINED: AtomicU32 = AtomicU32::new(0);
 
 /// # Safety
@@ -56,20 +54,20 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if it is registered, or what `genl_register_family()` returns.
+    /// `EPERM` but while the module is initialised: the family can't be written later. `EBUSY` if it is
+    /// registered, or what `genl_register_family()` returns.
     pub(crate) fn new() -> Result<Self> {
+        // SAFETY: It may be called anywhere.
+        if !unsafe { bindings::maclearn_is_loading() } {
+            return Err(EPERM);
+        }
         if TAKEN.xchg(1, Ordering) != 0 {
             return Err(EBUSY);
         }
-        // SAFETY: The family is a static of this module that only who has taken it writes, and which
-        // is not registered now.
-        let registered = to_result(unsafe {
-            bindings::maclearn_nl_family.bind = Some(join);
-            bindings::genl_register_family(&raw mut bindings::maclearn_nl_family)
-        });
-        match registered {
-            Ok(()) => REGISTERED.store_relaxed(1),
-            Err(_) => TAKEN.store(0, Release),
+        // SAFETY: Only who has taken it does so, and it is not registered now.
+        let registered = to_result(unsafe { bindings::maclearn_register_family(Some(join)) });
+        if registered.is_err() {
+            TAKEN.store(0, Release);
         }
         registered.map(|()| Self(()))
     }
@@ -77,9 +75,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        REGISTERED.store_relaxed(0);
-        // SAFETY: It was registered by `new`. This waits for operations under way.
-        unsafe { bindings::genl_unregister_family(&raw mut bindings::maclearn_nl_family) };
+        // SAFETY: It was registered by `new`. This waits for operations and multicasts under way.
+        unsafe { bindings::maclearn_unregister_family() };
         TAKEN.store(0, Release);
     }
 }
@@ -175,7 +172,7 @@ impl<'a> Request<'a> {
         &self,
         error: Error,
         message: &'static CStr,
-        about: Option<Attribute<'_>>,
+        about: Option<Attribute<'a>>,
     ) -> Error {
         if let Some(answer) = self.answer() {
             // SAFETY: The extended acknowledgement is the request's own; the message is static and
@@ -315,13 +312,12 @@ pub(crate) fn has_listeners(device: &NetDevice) -> bool {
 
 #[cold]
 fn has_listeners_now(device: &NetDevice) -> bool {
-    REGISTERED.load_relaxed() != 0
-        && ReadSection::enter(|section| {
-            let net = device.net_rcu(section);
-            // SAFETY: The namespace is valid, with its socket of the kernel's, which goes after the
-            // devices.
-            unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
-        })
+    ReadSection::enter(|section| {
+        let net = device.net_rcu(section);
+        // SAFETY: The namespace is valid, with its socket of the kernel's, which goes after the
+        // devices.
+        unsafe { bindings::maclearn_has_listeners(net.as_raw()) }
+    })
 }
 
 /// A datagram for the family's multicast group, of one or more messages.
@@ -367,7 +363,7 @@ impl Notification {
         unsafe { Message::begun(self.skb, header) }.fill(fill)
     }
 
-    /// Sends it to those in the namespace who listen. May sleep.
+    /// Sends it to those in the namespace who listen, if the family is still registered. May sleep.
     pub(crate) fn send(self, net: &Net) {
         let skb = ManuallyDrop::new(self).skb;
         // SAFETY: The namespace is valid, and the skb is given away.
@@ -547,3 +543,14 @@ macro_rules! operations {
     };
 }
 pub(crate) use operations;
+
+#[kernel::macros::kunit_tests(maclearn_genetlink)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_family_is_registered_by_initialisation_only() {
+        // The suites run when that is done.
+        assert!(matches!(Registration::new(), Err(error) if error == EPERM));
+    }
+}

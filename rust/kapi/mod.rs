@@ -2,8 +2,10 @@
 
 //! Safe abstractions over the C interfaces that the filter needs and the `kernel` crate lacks.
 //!
-//! All `unsafe` of the module is here and in the array chain of the table. Each file wraps one C
-//! interface and knows nothing of MAC learning.
+//! The module's `unsafe` code is here, in `table/` and in `platform.rs`; beyond that there is only what
+//! `bridge.rs` and `port.rs` declare of the layout of their types ([`device_map::OnDevice`]). Each file
+//! wraps one C interface and knows nothing of MAC learning, but that `genetlink` serves the one family
+//! that is generated.
 
 use core::mem::size_of;
 

@@ -183,8 +183,8 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // SAFETY: `priv` points to the `C` that the registration keeps until no call can be under way.
     let shared = unsafe { &*shared.cast::<C>() };
     // SAFETY: The bridge has set the MAC header and pulled the Ethernet header, which it reads itself,
-    // before it calls these hooks, hands over an skb that is its alone, and takes it back only through
-    // the verdict.
+    // before it calls these hooks; or it has made the header and not pulled it (`br_send_bpdu()`). It
+    // hands over an skb that is its alone, and takes it back only through the verdict.
     let frame = unsafe { Frame::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
     let context = unsafe { HookContext::from_raw(state) };
@@ -321,7 +321,10 @@ impl<C: Send + Sync + 'static> Drop for Registration<C> {
         });
         if unregistered != Some(true) {
             // They may be called as long as the namespace or the device is there: what they need is
-            // not freed.
+            // not freed, nor is their code. (An unloading that has begun can't be stopped; but the
+            // kernel moves no bridge, and hooks go with the last of a namespace's state.)
+            // SAFETY: It may be called anywhere.
+            unsafe { bindings::maclearn_keep_module() };
             mem::forget(mem::replace(&mut self.ops, KVec::new()));
             mem::forget(self._shared.clone());
             return;

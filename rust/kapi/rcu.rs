@@ -17,6 +17,7 @@ use kernel::{
 };
 
 use super::bindings;
+use crate::platform::read_barrier;
 
 /// Proof that the caller is inside an RCU read-side section.
 ///
@@ -65,11 +66,17 @@ pub(crate) fn wait_for_readers() {
 /// Loads a pointer to follow (`rcu_dereference()`).
 ///
 /// The `kernel` crate's atomics call a C function for each load; a volatile load is the same
-/// instruction without the call, and what follows the pointer depends on its address.
+/// instruction without the call, and what follows the pointer depends on its address. A compiler that
+/// sees the whole program might know the address otherwise; where `READ_ONCE()` provides for that, so
+/// does this.
 #[inline(always)]
 pub(super) fn load<T>(pointer: &Atomic<*mut T>) -> *mut T {
     // SAFETY: The pointer is valid, and a load of a pointer's size is atomic.
-    unsafe { pointer.as_ptr().read_volatile() }
+    let pointer = unsafe { pointer.as_ptr().read_volatile() };
+    if cfg!(CONFIG_LTO) {
+        read_barrier();
+    }
+    pointer
 }
 
 /// A boxed value that readers reach under RCU and writers replace as a whole.

@@ -125,7 +125,8 @@ type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 /// # Invariants
 ///
 /// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header
-/// is in the linear part, right before `data`.
+/// is in the linear part. `data` is right behind it, but in a BPDU of the bridge's own, which is for a
+/// group: there `data` is at the header.
 pub(crate) struct Frame<'a> {
     buffer: Buffer,
     _call: Call<'a>,
@@ -193,9 +194,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Bytes of the frame including its Ethernet header, as the device's `tx_bytes` would count
-    /// them.
-    ///
-    /// For the bridge's forward and local-out hooks, where `data` is behind that header.
+    /// them. That is so for any frame to a station: `data` is behind that header.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> u64 {
         u64::from(self.raw().len) + HEADER_BYTES as u64
@@ -206,17 +205,23 @@ impl<'a> Frame<'a> {
     #[inline(always)]
     pub(crate) fn segments(&self) -> Option<u64> {
         let skb = self.raw();
-        // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb.
-        let shared = unsafe {
-            &*skb
-                .head
-                .wrapping_add(skb.end as usize)
-                .cast::<bindings::skb_shared_info>()
+        let shared = skb
+            .head
+            .wrapping_add(skb.end as usize)
+            .cast::<bindings::skb_shared_info>();
+        // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb. Clones share it,
+        // and whoever sends one may be counting its segments (`__dev_queue_xmit()`).
+        let (size, segments) = unsafe {
+            (
+                (&raw const (*shared).gso_size).read_volatile(),
+                (&raw const (*shared).gso_segs),
+            )
         };
-        if shared.gso_size == 0 {
+        if size == 0 {
             return Some(1);
         }
-        match shared.gso_segs {
+        // SAFETY: As above.
+        match unsafe { segments.read_volatile() } {
             0 => None,
             segments => Some(segments.into()),
         }
