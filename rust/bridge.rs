@@ -23,6 +23,7 @@ use crate::{
         memcg::MemoryCgroup,
         random,
         rcu::{self, RcuBox, ReadSection},
+        rtnl::Rtnl,
         sysfs::Directory,
     },
     mark,
@@ -119,8 +120,10 @@ pub(crate) struct Bridge {
     searched: AtomicU32,
     /// A key with a claim of the bridge's database that a copy has contradicted; 0 is none.
     pub(crate) doubted: AtomicU64,
-    /// A port has left a VLAN, and what was learned there is still to be forgotten.
-    left_vlan: AtomicU32,
+    /// How often a port has left a VLAN.
+    left_vlans: AtomicU32,
+    /// How often it had when what was learned in such was last forgotten.
+    forgotten_vlans: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
     was_filtering: AtomicU32,
     sweeping: AtomicU32,
@@ -208,7 +211,8 @@ impl Bridge {
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),
                 doubted: AtomicU64::new(0),
-                left_vlan: AtomicU32::new(0),
+                left_vlans: AtomicU32::new(0),
+                forgotten_vlans: AtomicU32::new(0),
                 was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
@@ -369,14 +373,23 @@ impl Bridge {
         }
     }
 
-    /// Whether a port has left a VLAN in which it may have learned.
-    pub(crate) fn has_left_vlan(&self) -> bool {
-        self.left_vlan.load_relaxed() != 0
+    /// A number for [`Bridge::set_forgotten_vlans`], if a port has left a VLAN in which it may have
+    /// learned, or is about to.
+    pub(crate) fn left_vlans(&self) -> Option<u32> {
+        let left = self.left_vlans.load_relaxed();
+        (left != self.forgotten_vlans.load_relaxed()).then_some(left)
     }
 
-    /// Sets [`Bridge::has_left_vlan`].
-    pub(crate) fn set_left_vlan(&self, on: bool) {
-        self.left_vlan.store_relaxed(on.into());
+    /// Notes that a port is about to leave a VLAN.
+    pub(crate) fn note_left_vlan(&self, _rtnl: &Rtnl) {
+        let left = self.left_vlans.load_relaxed();
+        self.left_vlans.store_relaxed(left.wrapping_add(1));
+    }
+
+    /// Notes that all is forgotten that was learned in VLANs that ports had left when
+    /// [`Bridge::left_vlans`] gave this number.
+    pub(crate) fn set_forgotten_vlans(&self, left: u32) {
+        self.forgotten_vlans.store_relaxed(left);
     }
 
     /// Forgets what was learned while VLANs were filtered if they no longer are, and the other way
@@ -909,8 +922,27 @@ impl Bridge {
         }
     }
 
+    /// A number for a port that joins. If all are had by ports, or by such as have left, these are
+    /// forgotten first, in as many walks as it takes. May sleep.
+    pub(crate) fn find_index(&self) -> Option<PortIndex> {
+        let mut left = u64::MAX;
+        loop {
+            let index = self.free_index();
+            let departed = self.writer.lock().departed();
+            let owned = departed.iter().map(|port| self.table.port_count(port));
+            let owned = owned.map(u64::from).sum();
+            // Without memory nothing may come of a walk.
+            if index.is_some() || owned >= left {
+                return index;
+            }
+            left = owned;
+            let _walk = self.walk.lock();
+            self.purge();
+        }
+    }
+
     /// Lowest number that no port has, nor one that has left and is not forgotten.
-    pub(crate) fn free_index(&self) -> Option<PortIndex> {
+    fn free_index(&self) -> Option<PortIndex> {
         let mut used = self.writer.lock().departed();
         for port in &*self.ports.lock() {
             used.set(port.index, true);

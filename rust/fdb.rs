@@ -25,11 +25,8 @@ use crate::{
     offload,
     platform::AtomicU32,
     port::{Flag, Port},
-    table::{Claims, Key, Learned, Limits, Ownership, PortIndex},
+    table::{Claims, Key, Learned, Limits, Owners, Ownership, PortIndex},
 };
-
-/// Claims that are put in the table under one hold of its lock.
-const PLACED_A_HOLD: usize = 16;
 
 /// Follows the databases of the bridges in all namespaces.
 pub(crate) struct Follower;
@@ -90,8 +87,8 @@ pub(crate) fn ask(
     if ownership == Ownership::Other && has_forgotten(bridge, key, section) {
         return Answer::Forgotten;
     }
-    if !owners.only().is_some_and(|owner| bridge.quiet.has(owner)) {
-        // The frame's other copies need not ask.
+    if ownership == Ownership::Other || owners == Owners::NOBODY {
+        // The frame's other copies need not ask. (Those for an owner that is quiet have a memo of that.)
         bridge.memo.note(key, owners);
     }
     Answer::Flooded
@@ -280,22 +277,21 @@ impl Unplaced {
     }
 }
 
-/// Puts in the table what there is room for by now.
+/// Puts in the table what there is room for by now, one claim under each hold of its lock: others may
+/// own the key, and each of them is looked for.
 pub(crate) fn place(bridge: &Bridge) {
-    while place_some(&mut bridge.writer.lock()) {}
+    while place_one(&mut bridge.writer.lock()) {}
 }
 
-/// Does so for a few. Whether there is more to place.
-fn place_some(locked: &mut Locked) -> bool {
+/// Does so for one. Whether it was there and had room.
+fn place_one(locked: &mut Locked) -> bool {
     let (writer, unplaced) = locked.writer_and_unplaced();
-    for _ in 0..PLACED_A_HOLD {
-        let Some(&(key, port)) = unplaced.0.last() else {
-            return false;
-        };
-        if writer.claim(key, port, Claims::BRIDGE, Limits::default()) == Learned::NoRoom {
-            return false;
-        }
+    let Some(&(key, port)) = unplaced.0.last() else {
+        return false;
+    };
+    let has_room = writer.claim(key, port, Claims::BRIDGE, Limits::default()) != Learned::NoRoom;
+    if has_room {
         unplaced.0.pop();
     }
-    true
+    has_room
 }

@@ -40,7 +40,7 @@ impl Hook<Ports> for PreRouting {
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
-        frame: Frame<'a>,
+        mut frame: Frame<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
         let section = context.section();
@@ -49,7 +49,11 @@ impl Hook<Ports> for PreRouting {
             .or_else(|| ports.get(device, section))
         {
             Some(port) => enter(port, frame, context),
-            None => frame.accept(),
+            None => {
+                // It may have been marked as it went through the same bridge before.
+                frame.set_mark(0);
+                frame.accept()
+            }
         }
     }
 }
@@ -322,9 +326,12 @@ fn filter<'a>(
         let key = Key::from_parts(mark.vlan(), destination);
         port.bridge.memo.recall(key)
     });
-    match known.and_then(|owners| owners.seen_from(port.index)) {
+    let Some(owners) = known else {
+        return filter_first(flags, frame, context, port);
+    };
+    match owners.seen_from(port.index) {
         Some(ownership) => conclude(port, frame, flags, ownership),
-        None => filter_first(flags, frame, context, port),
+        None => filter_closely(flags, frame, context, port, false),
     }
 }
 
@@ -372,12 +379,15 @@ fn filter_closely<'a>(
     port: &Port,
     is_local: bool,
 ) -> Verdict<'a> {
-    let Some(key) = key_of_destination(port, is_local, &frame, context) else {
+    let mark =
+        Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
+    let has_memo = mark.is_some_and(Mark::is_plain);
+    let Some(key) = key_of_destination(port, mark, &frame, context) else {
         return pass::<{ Counter::PassedUnknown as usize }>(port, frame);
     };
     let (bridge, section) = (&*port.bridge, context.section());
     let mut ownership = match bridge.table.ownership(section, key, port.index) {
-        Ownership::Other if quiet::are_owners(bridge, key, section) => Ownership::Nobody,
+        Ownership::Other if quiet::are_owners(bridge, key, has_memo, section) => Ownership::Nobody,
         ownership => ownership,
     };
     if decide(ownership, flags.policy()) == Decision::Suppress {
@@ -449,15 +459,13 @@ fn count<const COUNTER: usize>(port: &Port, segments: u64) {
     }
 }
 
-/// The VLAN and destination of a copy; `None` if its VLAN does not show.
+/// The VLAN and destination of a copy that has a `mark`, or none; `None` if its VLAN does not show.
 fn key_of_destination(
     port: &Port,
-    is_local: bool,
+    mark: Option<Mark>,
     frame: &Frame<'_>,
     context: &HookContext,
 ) -> Option<Key> {
-    let mark =
-        Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
     let vlan = match mark {
         Some(mark) => mark.vlan(),
         None => vlan_of_unmarked(port, frame, context)?,

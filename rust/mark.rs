@@ -74,7 +74,13 @@ impl Mark {
     /// forwards, whose copies have a memo.
     #[inline(always)]
     pub(crate) fn may_be_plain(bits: u64) -> bool {
-        bits as u32 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
+        Self(bits as u32).is_plain()
+    }
+
+    /// Whether it says that.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        self.0 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
     }
 
     /// As stored: the mark and a check word.

@@ -311,12 +311,7 @@ impl Network {
         if bridge.is_closed() {
             return Err(ENODEV);
         }
-        let index = bridge.free_index().or_else(|| {
-            let _walk = bridge.walk.lock();
-            bridge.purge();
-            bridge.free_index()
-        });
-        let index = index.ok_or(ENOSPC)?;
+        let index = bridge.find_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
         bridge.ifindices[usize::from(index)].store_relaxed(device.ifindex());
@@ -593,10 +588,19 @@ impl ChangeListener for Changes {
             }
             Change::VlanLeft => ReadSection::enter(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
-                    port.bridge.set_left_vlan(true);
+                    port.bridge.note_left_vlan(rtnl);
                     port.upkeep.schedule(0);
                 }
             }),
+            Change::VlanJoining => {
+                let bridge = ReadSection::enter(|section| {
+                    let port = network.every_port.get(device, section)?;
+                    Some(port.bridge.clone())
+                });
+                if let Some(bridge) = bridge {
+                    quiet::before_vlan_joined(&bridge, rtnl);
+                }
+            }
         }
     }
 }

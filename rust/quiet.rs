@@ -11,7 +11,7 @@
 //! The state of the ports is looked at under RTNL, at whatever tells of a change, and every second
 //! in case nothing did.
 
-use kernel::{prelude::*, sync::Arc};
+use kernel::sync::Arc;
 
 use crate::{
     bridge::Bridge,
@@ -23,14 +23,28 @@ use crate::{
     offload,
     port::{Flag, Port},
     port_set::PortSet,
-    table::{Claims, Key},
+    table::{Claims, Key, Owners},
 };
 
-/// Whether all owners of `key` are quiet. It has one at least.
-pub(crate) fn are_owners(bridge: &Bridge, key: Key, section: &ReadSection) -> bool {
-    let quiet = &bridge.quiet;
+/// Most tries to forget all of it before a port joins a VLAN.
+const WALKS: usize = 8;
+
+/// Whether all owners of `key`, the destination of a copy, are quiet. It has one at least. If the frame's
+/// copies have a memo (`has_memo`) the others need not try each owner.
+pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &ReadSection) -> bool {
+    let (quiet, memo) = (&bridge.quiet, &bridge.memo);
+    if quiet.is_empty() {
+        return false;
+    }
+    if has_memo && memo.recall(key).is_some_and(Owners::are_quiet) {
+        return true;
+    }
     let is_awake = |port, _| !quiet.has(port);
-    !quiet.is_empty() && !bridge.table.is_owned_by_any(section, key, is_awake)
+    let are_quiet = !bridge.table.is_owned_by_any(section, key, is_awake);
+    if are_quiet && has_memo {
+        memo.note(key, bridge.table.owners(section, key).quietly());
+    }
+    are_quiet
 }
 
 /// Looks whether `port` can receive, and whether the bridge learns there.
@@ -120,22 +134,40 @@ pub(crate) fn forget(bridge: &Bridge) -> bool {
     is_complete
 }
 
-/// Forgets what was learned in VLANs that the port has left by now. Whether that is done. The caller
-/// holds [`Bridge::walk`]; may sleep.
-///
-/// # Errors
-///
-/// `ENOMEM`.
-pub(crate) fn forget_left_vlans(bridge: &Bridge) -> Result<bool> {
-    let ports: KVec<Option<Arc<Port>>> = bridge.ports_by_index()?;
+/// Forgets what was learned in VLANs that ports have left by now, which is what [`Bridge::left_vlans`]
+/// said when that was sure. Whether that is done: it takes memory. The caller holds [`Bridge::walk`]; may
+/// sleep.
+pub(crate) fn forget_left_vlans(bridge: &Bridge, left: u32) -> bool {
+    let Ok(ports) = bridge.ports_by_index() else {
+        return false;
+    };
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
-    Ok(bridge.lose(Claims::LEARNED, |entry| {
+    let is_complete = bridge.lose(Claims::LEARNED, |entry| {
         let Some(Some(port)) = ports.get(usize::from(entry.port)) else {
             return false;
         };
         let vlan = entry.key.vlan();
         vlan != 0
             && !ReadSection::enter(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
-    }))
+    });
+    if is_complete {
+        bridge.set_forgotten_vlans(left);
+    }
+    is_complete
+}
+
+/// A port is about to join a VLAN, perhaps one that it has just left: what was learned there before is
+/// forgotten while it can still be told. May sleep.
+pub(crate) fn before_vlan_joined(bridge: &Bridge, _rtnl: &Rtnl) {
+    for _ in 0..WALKS {
+        // Who takes a port from a VLAN holds RTNL from when that is said until it is done.
+        let Some(left) = bridge.left_vlans() else {
+            return;
+        };
+        let _walk = bridge.walk.lock();
+        if forget_left_vlans(bridge, left) {
+            return;
+        }
+    }
 }

@@ -24,15 +24,15 @@ const PURGE_INTERVAL: u64 = clock::TICKS_PER_SECOND.div_ceil(5);
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
-        let has_left_vlan = look(self);
+        let left_vlans = look(self);
         self.follow_ageing();
         let walk = self.walk.lock();
         let is_purging = purge(self);
         resize(self);
         // Those that have become quiet may be able to receive by now, and RTNL may be free.
-        let is_soon = quiet::forget(self) || (self.has_left_vlan() && !has_left_vlan);
-        if has_left_vlan && quiet::forget_left_vlans(self) != Ok(true) {
-            self.set_left_vlan(true);
+        let is_soon = quiet::forget(self) || (self.left_vlans().is_some() && left_vlans.is_none());
+        if let Some(left) = left_vlans {
+            quiet::forget_left_vlans(self, left);
         }
         // Without memory for it, the sweep is tried again in a second.
         let _ = sweep(self);
@@ -59,11 +59,9 @@ fn purge(bridge: &Bridge) -> bool {
     bridge.writer.lock().departed() != PortMask::NONE
 }
 
-/// Does what needs RTNL, if that can be had. Whether a port has left a VLAN.
-fn look(bridge: &Bridge) -> bool {
-    let Some(rtnl) = Rtnl::try_lock() else {
-        return false;
-    };
+/// Does what needs RTNL, if that can be had. What [`Bridge::left_vlans`] said then.
+fn look(bridge: &Bridge) -> Option<u32> {
+    let rtnl = Rtnl::try_lock()?;
     if bridge.are_addresses_due() {
         let _ = bridge.update_addresses();
     }
@@ -71,9 +69,7 @@ fn look(bridge: &Bridge) -> bool {
     fdb::tend(bridge, &rtnl);
     bridge.follow_vlan_filtering();
     // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
-    let has_left_vlan = bridge.has_left_vlan();
-    bridge.set_left_vlan(false);
-    has_left_vlan
+    bridge.left_vlans()
 }
 
 /// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for

@@ -50,6 +50,8 @@ pub(crate) enum Change {
     VlanFiltering,
     /// A port, or the bridge itself, is about to leave a VLAN.
     VlanLeft,
+    /// It is about to join one, or is a member and gets other settings there.
+    VlanJoining,
 }
 
 /// Who is told of a [`Change`].
@@ -95,14 +97,19 @@ impl<L: ChangeListener> Notified for BlockingChain<L> {
                     _ => return,
                 }
             }
-            bindings::switchdev_notifier_type_SWITCHDEV_PORT_OBJ_DEL => {
+            bindings::switchdev_notifier_type_SWITCHDEV_PORT_OBJ_DEL
+            | bindings::switchdev_notifier_type_SWITCHDEV_PORT_OBJ_ADD => {
                 // SAFETY: As above, with a valid object.
                 let id = unsafe {
                     (*(*info.cast::<bindings::switchdev_notifier_port_obj_info>()).obj).id
                 };
-                match id {
-                    bindings::switchdev_obj_id_SWITCHDEV_OBJ_ID_PORT_VLAN => Change::VlanLeft,
-                    _ => return,
+                if id != bindings::switchdev_obj_id_SWITCHDEV_OBJ_ID_PORT_VLAN {
+                    return;
+                }
+                if event as u32 == bindings::switchdev_notifier_type_SWITCHDEV_PORT_OBJ_DEL {
+                    Change::VlanLeft
+                } else {
+                    Change::VlanJoining
                 }
             }
             _ => return,

@@ -94,6 +94,8 @@ impl Owners {
     pub const NOBODY: Self = Self(1 << 16);
     /// Set where nobody but the owner may go by this alone.
     const CLOSELY: u32 = 1 << 17;
+    /// Set where all of them are known to be of no account.
+    const QUIET: u32 = 1 << 18;
     /// The owner's number.
     const PORT: u32 = Owner::PORT as u32;
     /// Set where there is not exactly one owner.
@@ -137,6 +139,16 @@ impl Owners {
         Self(self.0 | Self::CLOSELY)
     }
 
+    /// The same, and all of them are of no account; for [`Owners::seen_from`] as [`Owners::closely`].
+    pub fn quietly(self) -> Self {
+        Self(self.0 | Self::QUIET)
+    }
+
+    /// Was that said of them?
+    pub fn are_quiet(self) -> bool {
+        self.0 & Self::QUIET != 0
+    }
+
     /// The only owner.
     #[inline]
     pub fn only(self) -> Option<PortIndex> {
@@ -169,9 +181,8 @@ impl Table {
     /// before it first has to grow. This may sleep.
     pub fn new(secret: Secret, smallest: usize) -> Result<(Self, Writer), OutOfMemory> {
         let smallest = smallest.max(MIN_BUCKETS);
-        let counts = Buckets::zeroed(MAX_PORTS)?;
+        let (counts, extras) = (Buckets::zeroed(MAX_PORTS)?, Buckets::zeroed(MAX_PORTS)?);
         let first = Array::allocate(smallest, secret)?;
-        // The writer has as many counts.
         let bytes = size_of::<Shared>() + 2 * size_of_val(&*counts) + first.bytes();
         let shared = new_arc(Shared {
             first: AtomicPtr::new(first.into_raw()),
@@ -180,8 +191,9 @@ impl Table {
             published: AtomicU32::new(0),
             bytes: AtomicU64::new(bytes as u64),
             counts,
+            extras,
         })?;
-        let writer = Writer::new(shared.clone(), smallest)?;
+        let writer = Writer::new(shared.clone(), smallest);
         Ok((Self { shared }, writer))
     }
 
@@ -248,7 +260,7 @@ impl Table {
     }
 
     /// Whether one of the owners of `key` is one that `matches` tells by port and claims. An owner that
-    /// is being moved in the table may be missed.
+    /// is being added, or moved in the table, may be missed.
     #[cold]
     pub fn is_owned_by_any(
         &self,
@@ -263,7 +275,7 @@ impl Table {
         matches(primary)
             || primary.owner.is_shared()
                 && (0..MAX_PORTS as PortIndex)
-                    .filter(|&port| self.port_count(port) > 0)
+                    .filter(|&port| self.shared.has_extras(port))
                     .filter_map(|port| self.first(guard).find_extra(key, port))
                     .any(matches)
     }
@@ -356,6 +368,8 @@ struct Shared {
     bytes: AtomicU64,
     /// Keys that each port owns.
     counts: Buckets<AtomicU32>,
+    /// Extra entries of each port.
+    extras: Buckets<AtomicU32>,
 }
 
 impl Shared {
@@ -382,6 +396,20 @@ impl Shared {
         self.counts
             .get(usize::from(port))
             .map_or(0, AtomicU32::load_relaxed)
+    }
+
+    fn has_extras(&self, port: PortIndex) -> bool {
+        self.extras
+            .get(usize::from(port))
+            .is_some_and(|count| count.load_relaxed() != 0)
+    }
+
+    /// Counts an extra entry that `port` has from now on, or has no longer. Only the writer calls this.
+    fn count_extra(&self, port: PortIndex, has: bool) {
+        if let Some(count) = self.extras.get(usize::from(port)) {
+            let before = count.load_relaxed();
+            count.store_relaxed(if has { before + 1 } else { before - 1 });
+        }
     }
 
     /// Counts a key that `port` owns from now on. Only the writer calls this.

@@ -11,7 +11,7 @@ use core::{mem, ptr};
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
 use super::{Absence, Claims, Key, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
-use crate::platform::{wait_for_readers, Arc, AtomicU32, Boxed, Buckets, OutOfMemory};
+use crate::platform::{wait_for_readers, Arc, Boxed};
 
 /// From here on memory matters more than being done with growing soon.
 const MANY_BUCKETS: usize = 1 << 14;
@@ -157,42 +157,11 @@ pub struct Writer {
     unpublished: Unpublished,
     /// How many [`Unpublished`] were taken, and not told of with [`Writer::taken_back`] yet.
     revoking: u32,
-    sharers: Sharers,
+    /// The ports that have extra entries: those among which the other owners of a shared key are.
+    sharers: Cell<PortMask>,
     departed: PortMask,
     /// Look-ups for extra owners so far, wrapping.
     look_ups: Cell<u32>,
-}
-
-/// The ports that have extra entries: those among which the other owners of a shared key are.
-struct Sharers {
-    /// Extra entries of each port.
-    counts: Buckets<AtomicU32>,
-    /// Those that have any.
-    ports: Cell<PortMask>,
-}
-
-impl Sharers {
-    fn new() -> Result<Self, OutOfMemory> {
-        Ok(Self {
-            counts: Buckets::zeroed(MAX_PORTS)?,
-            ports: Cell::new(PortMask::NONE),
-        })
-    }
-
-    /// Counts an extra entry that `port` has from now on, or has no longer.
-    fn count(&self, port: PortIndex, has: bool) {
-        let Some(count) = self.counts.get(usize::from(port)) else {
-            return;
-        };
-        let before = count.load_relaxed();
-        let now = if has { before + 1 } else { before - 1 };
-        count.store_relaxed(now);
-        if before == 0 || now == 0 {
-            let mut ports = self.ports.get();
-            ports.set(port, has);
-            self.ports.set(ports);
-        }
-    }
 }
 
 /// Keys that are no longer published, for those who rely on it to be told. Until they were, which
@@ -231,8 +200,8 @@ impl Unpublished {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Result<Self, OutOfMemory> {
-        Ok(Self {
+    pub(super) fn new(shared: Arc<Shared>, smallest: usize) -> Self {
+        Self {
             full_at: full_at(smallest),
             shared,
             smallest,
@@ -243,10 +212,10 @@ impl Writer {
             changes: Cell::new(0),
             unpublished: Unpublished::default(),
             revoking: 0,
-            sharers: Sharers::new()?,
+            sharers: Cell::new(PortMask::NONE),
             departed: PortMask::NONE,
             look_ups: Cell::new(0),
-        })
+        }
     }
 
     /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that learned it
@@ -718,7 +687,7 @@ impl Writer {
 
     /// The extra entries of a key. Nothing links them: every port that has any is tried.
     fn extras(&self, key: Key) -> impl Iterator<Item = Hit<'_>> {
-        self.sharers.ports.get().iter().filter_map(move |port| {
+        self.sharers.get().iter().filter_map(move |port| {
             self.look_ups.set(self.look_ups.get().wrapping_add(1));
             self.find_extra(key, port)
         })
@@ -801,7 +770,7 @@ impl Writer {
         slot.set(name, owner, stamp);
         self.count(owner.port());
         if name.is_extra() {
-            self.sharers.count(owner.port(), true);
+            self.count_extra(owner.port(), true);
         }
         true
     }
@@ -853,6 +822,14 @@ impl Writer {
             self.count_departed(self.shared.departed.load_relaxed() - 1);
         }
         self.count_change();
+    }
+
+    /// Counts an extra entry that `port` has from now on, or has no longer.
+    fn count_extra(&self, port: PortIndex, has: bool) {
+        self.shared.count_extra(port, has);
+        let mut sharers = self.sharers.get();
+        sharers.set(port, self.shared.has_extras(port));
+        self.sharers.set(sharers);
     }
 
     fn count_change(&self) {
@@ -940,7 +917,7 @@ impl Writer {
     fn remove_extra(&self, slot: Slot<'_>) {
         let port = slot.owner().port();
         self.uncount(port);
-        self.sharers.count(port, false);
+        self.count_extra(port, false);
         slot.clear();
     }
 
@@ -953,7 +930,7 @@ impl Writer {
             if let Some(heir) = extras.next() {
                 let shared = extras.next().is_some();
                 let owner = heir.owner.with_shared(shared);
-                self.sharers.count(owner.port(), false);
+                self.count_extra(owner.port(), false);
                 heir.slot.move_to(primary, Name::primary(key), owner);
                 self.count_move();
                 return;

@@ -149,6 +149,20 @@ expect host2 $G31 $G11 count 10 vlan 10
 PLAN
 bridge vlan add dev host1 vid 10
 
+# ---- and that it joins again at once
+set_attribute br fdb_offload off
+uncounted_exchange <<PLAN
+hello host1 $G11 vlan 10
+hello host1 $G12
+PLAN
+expect_attribute host1 n_macs 2
+bridge -batch - <<EOF
+vlan del dev host1 vid 10
+vlan add dev host1 vid 10
+EOF
+expect_attribute host1 n_macs 1
+set_attribute br fdb_offload auto
+
 # ---- vlan_filtering switched: what was learned in the other mode never rules again
 for filtering in 0 1 0; do
     set_attribute br flush 1

@@ -5,9 +5,10 @@
 
 #![cfg(not(loom))]
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use maclearn_table_tests::platform::loads;
+use maclearn_table_tests::platform::{loads, read_lock};
 use maclearn_table_tests::table::*;
 use maclearn_table_tests::{key, resize, secret, NO_LIMITS};
 
@@ -164,4 +165,26 @@ fn moving_to_a_new_array_stops_in_time() {
     while longest.hold(|| writer.migrate(BUCKETS_A_HOLD)) == Migration::More {}
     longest.print("moving to a new array");
     assert!(longest.loads <= MOST);
+}
+
+#[test]
+fn owners_are_looked_for_only_where_ports_share() {
+    let (table, mut writer) = table();
+    for port in 0..PORTS {
+        learn(&mut writer, port.into(), port);
+    }
+    let shared = key(u64::from(u32::MAX));
+    for port in [1, 2] {
+        writer.learn(shared, port, 0, NO_LIMITS, false);
+    }
+    let guard = read_lock();
+    let (before, seen) = (loads(), RefCell::new(Vec::new()));
+    let found = table.is_owned_by_any(&guard, shared, |port, _| {
+        seen.borrow_mut().push(port);
+        false
+    });
+    let loads = loads() - before;
+    println!("looking for the owners of a key: {loads} words");
+    assert!(!found && seen.into_inner() == [1, 2]);
+    assert!(loads <= WALK);
 }
