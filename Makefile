@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: module install clean root kernels vm-module uml-module debug-module \
 	demo check check-quick check-debug check-kernels check-oracle bench bench-quick help
 
-module: rust-metadata bridge-cb ## build maclearn.ko for KDIR (default: the running kernel) in build/
+module: rust-metadata ## build maclearn.ko for KDIR (default: the running kernel) in build/
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
 
 # A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh would want.
@@ -25,12 +25,6 @@ rust-metadata:
 		echo "$(KDIR) is no build tree of a kernel with CONFIG_RUST=y: set KDIR, or run 'make vm-module'"; exit 1; }
 	@ls $(KDIR)/rust/libkernel.rmeta >/dev/null 2>&1 || { \
 		echo "$(KDIR) has no Rust metadata: prepare that kernel's source as Documentation/building.md says, or run 'make vm-module'"; exit 1; }
-
-# Where the kernel's source is at hand the compiler sees to it (rust/bridge_private.c).
-.PHONY: bridge-cb
-bridge-cb:
-	@ls $(KDIR)/net/bridge/br_private.h $(KDIR)/source/net/bridge/br_private.h 2>/dev/null | grep -q . || \
-		scripts/bridge-cb "$$($(MAKE) -s -C $(KDIR) kernelrelease)" $(KDIR)/scripts/extract-vmlinux || [ $$? = 4 ]
 
 clean: ## remove what was built here (the cache stays)
 	rm -rf $(OUTPUT)
