@@ -225,7 +225,8 @@ impl Generator<'_> {
             Kind::Limits => Event::MaxMacs(port, self.random.random_range(0..3)),
             Kind::Exclusive => Event::Exclusive(on),
             Kind::Load => {
-                match self.random.random_range(0..3) {
+                // The former needs many ports more, and takes as long as dozens of other sequences.
+                match self.random.random_range(0..20) {
                     0 => events.push(Event::UnloadUnder),
                     _ => events.push(Event::Unload),
                 }
