@@ -6,7 +6,7 @@ OUTPUT := $(CURDIR)/build
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: module install clean root kernels vm-module uml-module debug-module \
+.PHONY: module install command clean root kernels vm-module uml-module debug-module \
 	demo check check-quick check-debug check-kernels check-oracle bench bench-quick help
 
 module: rust-metadata ## build maclearn.ko for KDIR (default: the running kernel) in build/
@@ -18,6 +18,9 @@ signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL
 install: module ## install it for that kernel, so that modprobe finds it
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules_install cmd_depmod=: $(signing)
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
+
+command: root ## build the command maclearn in the root, and print where it is
+	@scripts/command
 
 .PHONY: rust-metadata
 rust-metadata:

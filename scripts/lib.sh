@@ -12,8 +12,8 @@ checkout=$(sha256sum <<<"$repository" | cut -c1-12)
 out=$cache/checkout/$checkout   # /out in the root
 logs=$out/log
 
-# What the functional scripts run, of the crates in tests/.
-tools=(frames netlink)
+# What the functional scripts run: the command, and of the crates in tests/
+tools=(frames netlink maclearn)
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -83,10 +83,21 @@ module_key() {
 	(cd "$repository" && { cat "$stamps/$1" && find Kbuild include rust -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
 }
 
+# crates: the folders of crates and of workspaces, such as tests/frames
+crates() {
+	local manifest
+	for manifest in "$repository"/{tests/*,tools}/Cargo.toml; do
+		manifest=${manifest#"$repository/"}
+		echo "${manifest%/Cargo.toml}"
+	done
+}
+
 # build_tool TOOL: it is /out/cargo-target/release/TOOL then
 build_tool() {
+	local folder=tests/$1
+	[[ -d $repository/$folder ]] || folder=tools
 	"$repository/scripts/in-root" cargo build --quiet --release --locked \
-		--manifest-path "/src/maclearn/tests/$1/Cargo.toml"
+		--manifest-path "/src/maclearn/$folder/Cargo.toml"
 }
 
 is_done() {

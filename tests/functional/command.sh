@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The command maclearn: what each subcommand does and says; and what is wrong gives one line and
+# iproute2's exit status, and changes nothing.
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+# printed WANTED COMMAND...: the command prints exactly that
+printed() {
+    local wanted=$1 found
+    shift
+    found=$("$@")
+    [[ $found == "$wanted" ]] || fail "$* printed '$found', not '$wanted'"
+}
+
+# json FILTER ARGUMENT...: what jq's filter makes of maclearn's JSON
+json() {
+    local filter=$1
+    shift
+    maclearn -j "$@" | jq -rc "$filter"
+}
+
+# state: what a refused command must not change
+state() {
+    maclearn port
+    maclearn -d bridge
+    maclearn entry | sed 's/ age .*//' | sort
+}
+
+# refused LINE ARGUMENT...: said in this line, with iproute2's status
+refused() {
+    local wanted=$1 said status=0
+    shift
+    said=$(maclearn "$@" 2>&1 >"$LAB/output") || status=$?
+    ((status == 255)) || fail "maclearn $*: status $status"
+    [[ $said == "$wanted" ]] || fail "maclearn $*: said '$said', not '$wanted'"
+    [[ ! -s $LAB/output ]] || fail "maclearn $*: printed $(<"$LAB/output")"
+}
+
+make_hub host1 host2 sniffer
+links - <<EOF
+link add name vlans up type bridge vlan_filtering 1
+link add name trunk up master vlans type dummy
+EOF
+
+# ---- without the module
+status=0
+said=$(maclearn 2>&1) || status=$?
+[[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
+    fail "without the module: status $status, $said"
+
+# What is offloaded changes by itself.
+PARAMETERS=(fdb_offload=0)
+load_module
+
+# ---- ports
+maclearn port set dev host1 enabled on
+maclearn port set dev host2 enabled 1 learning off unknown_unicast suppress on_failure closed max_macs 7
+printed "host2 master br enabled on learning off unknown_unicast suppress on_failure closed max_macs 7 n_macs 0" \
+    maclearn port show dev host2
+expect_attribute host2 unknown_unicast suppress
+printed host1,host2,sniffer json '[.[].ifname] | join(",")' port show br br
+printed '["trunk",false,true,"flood"]' \
+    json '.[] | select(.master == "vlans") | [.ifname, .enabled, .learning, .unknown_unicast]' port
+maclearn p se d host2 lea on unk flood on_f open max 4096
+printed '[true,"flood","open",4096]' json '.[] | [.learning, .unknown_unicast, .on_failure, .max_macs]' port show dev host2
+
+# ---- bridges
+printed "br auto_enable off ageing_time 300 exclusive off max_macs 1048576 n_macs 0 fdb_offload off n_offloaded 0 \
+ageing bridge" maclearn bridge show dev br
+maclearn bridge set dev br ageing_time 1000 exclusive on default_max_macs 9
+printed '[1000,true,"own",9]' json '.[] | [.ageing_time, .exclusive, .ageing, .default_max_macs]' bridge show dev br
+maclearn -d bridge show dev br | grep -q " memory [0-9]* .* default_max_macs 9"
+maclearn bridge set dev br ageing bridge exclusive off
+printed br,vlans json '[.[].ifname] | join(",")' bridge
+
+# ---- entries
+exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+send host1 $G11 $G21 count 3
+expect host2 $G11 $G21 count 3
+expect sniffer $G11 $G21 count 3
+PLAN
+maclearn entry show dev host1 | grep -qx "$G11 dev host1 master br age [0-9]*"
+maclearn entry add $G12 dev host1
+maclearn entry add $G22 dev host2 age 100.5
+maclearn entry add $G13 dev host1 dynamic
+printed "$G12 dev host1 master br static" maclearn entry show static
+printed "$G11,$G13,$G21,$G22" json '[.[] | select(.static | not).mac] | sort | join(",")' entry show br br dynamic
+printed true json '.[] | .age >= 98 and .age < 200' entry show mac $G22
+maclearn entry add $G11 dev trunk vlan 10 static
+printed "$G11 dev trunk vlan 10 master vlans static" maclearn entry show vlan 10
+printed "host1 trunk" json '[.[].ifname] | sort | join(" ")' entry show mac $G11
+maclearn entry del $G11 dev trunk vlan 10
+maclearn entry flush dev host1
+printed $G12 json '.[].mac' entry show dev host1
+maclearn entry flush br br static
+printed "" json '.[].mac' entry show dev host1
+maclearn entry flush br br mac $G22
+printed $G21 json '.[].mac' entry show br br
+
+# ---- statistics
+printed 3 json '.[].statistics.passed_owned' statistics show dev host2
+printed 3 json '.[].statistics.passed_owned' -s bridge show dev br
+maclearn -s port show dev host2 | grep -q "passed_owned 3 "
+printed 4 json length statistics
+maclearn statistics reset dev host2
+printed 0 json '.[].statistics.passed_owned' statistics show dev host2
+
+# ---- at a glance
+exchange <<PLAN
+send host1 $G11 $NOBODY
+expect host2 $G11 $NOBODY
+expect sniffer $G11 $NOBODY
+send sniffer $SNIFFER $G11 count 3
+expect host1 $SNIFFER $G11 count 3
+PLAN
+maclearn >"$LAB/summary.text"
+# Not every kernel gives modules a version of their source.
+version=$(cat /sys/module/maclearn/srcversion 2>/dev/null) || version=
+grep -q "^maclearn${version:+ srcversion $version}$" "$LAB/summary.text"
+grep -q "^br ports 3 enabled 2 macs 3 offloaded 0 spared 75.0% copies made and suppressed, fdb_offload is off$" \
+    "$LAB/summary.text"
+grep -q "^    host2 enabled macs 1 spared 75.0% passing 1 so far that nobody owned$" "$LAB/summary.text"
+grep -q "^    sniffer disabled macs 1 spared - passing all, it is not enabled$" "$LAB/summary.text"
+maclearn port set dev host1 max_macs 1
+exchange <<<"hello host1 $G12"
+printed failing-open json '.bridges[0].ports[] | select(.ifname == "host1").state' summary
+maclearn | grep -q "^    host1 failing-open .* since max_macs 1 of the port is reached$"
+maclearn port set dev host1 max_macs 4096
+wait_until 20 attribute_is host1 failing_open 0
+
+# ---- what happens
+# hears FILE: a line has come in since something was done to the sniffer's port, which nothing else looks at
+hears() {
+    maclearn port set dev sniffer max_macs 4096
+    [[ -s $1 ]]
+}
+# heard FILE: what has come in of other ports
+heard() {
+    grep -v sniffer "$1"
+}
+has_heard() {
+    (($(heard "$1" | wc -l) >= $2))
+}
+# monitor FILE OPTION...
+monitor() {
+    maclearn "${@:2}" monitor >"$1" &
+    wait_until 20 hears "$1"
+}
+monitor "$LAB/text"
+monitor "$LAB/json" -j
+monitor "$LAB/timed" -t
+maclearn port set dev host2 learning off
+exchange <<<"hello host1 $G13"
+maclearn entry add $G11 dev trunk vlan 10
+for file in text json timed; do wait_until 20 has_heard "$LAB/$file" 3; done
+heard "$LAB/text" >"$LAB/heard"
+diff -u - "$LAB/heard" <<EOF || fail "other events than expected: see above"
+port-changed dev host2 master br
+learned $G13 dev host1 master br
+added $G11 dev trunk vlan 10 master vlans
+EOF
+printed '["added","trunk",10]' jq -c 'select(.ifname == "trunk") | [.event, .ifname, .vlan]' "$LAB/json"
+grep -Eqx "20[0-9-]{8}T[0-9:.]{15}Z learned $G13 dev host1 master br" "$LAB/timed"
+
+# ---- another namespace
+add_namespaces elsewhere
+links elsewhere <<EOF
+link add name far up type bridge
+link add name near up master far type dummy
+EOF
+maclearn -n elsewhere port set dev near enabled on
+printed '["near","far",true]' json '.[] | [.ifname, .master, .enabled]' -n elsewhere port
+printed 1 json length -n elsewhere bridge
+
+# ---- forms of output
+printed '[]' maclearn -j entry show dev sniffer vlan 7
+[[ $(maclearn -j -p port | jq -c .) == "$(maclearn -j port)" ]]
+maclearn -p -j port | grep -q '^        "ifname": "host1",$'
+maclearn -color=always port show dev host1 | grep -q $'^\e\\[36mhost1\e\\[0m master'
+maclearn port show dev host1 | grep -q $'^host1 master'
+
+# ---- what is wrong: said, and nothing has changed
+state >"$LAB/before"
+refused 'Object "none" is unknown, try "maclearn help".' none
+refused 'Option "-x" is unknown, try "maclearn help".' -x
+refused 'Cannot open network namespace "none": No such file or directory' -n none port
+refused 'Command "none" is unknown, try "maclearn port help".' port none
+refused 'Cannot find device "none"' port show dev none
+refused 'Error: ifindex: no such port of a bridge.' port show dev lo
+refused 'Error: bridge: no such bridge.' port show br host1
+refused 'Error: ifindex: no such port of a bridge.' port set dev lo enabled on
+refused 'Error: argument of "enabled" must be one of "on", "off", not "2".' port set dev host1 enabled 2
+refused 'Error: argument "-1" of "max_macs" is wrong: not a number of 32 bits.' port set dev host1 max_macs -1
+refused 'Error: max_macs: integer out of range (0 to 1048576).' port set dev host1 enabled off max_macs 1048577
+refused '"n_macs" is unknown, try "maclearn port set help".' port set dev host1 n_macs 5
+refused 'Command line is not complete, try "maclearn port set help".' port set dev host1 enabled
+refused 'Error: duplicate "dev": "host2" is the second value.' port set dev host1 enabled off dev host2
+refused 'Error: ifindex: no such bridge.' bridge show dev host1
+refused 'Error: ifindex: no such bridge.' bridge set dev host1 exclusive on
+refused 'Error: ageing_time: integer out of range (0 to 1000000).' bridge set dev br ageing_time 1000001
+refused 'Error: port: no such port of a bridge.' entry show dev br
+refused 'Error: port: not a port of that bridge.' entry show br br dev trunk
+refused 'Error: mac: not the address of a station.' entry add 03:00:00:00:00:01 dev host1
+refused 'Error: vlan: the bridge does not filter VLANs, so the entry has none.' entry add $G11 dev host1 vlan 5
+refused 'Error: vlan: integer out of range (0 to 4094).' entry add $G11 dev host1 vlan 4095
+refused 'Error: argument "1,5" of "age" is wrong: not a number of seconds.' entry add $G11 dev host1 age 1,5
+refused 'Error: mac: the port does not own that MAC.' entry del $NOBODY dev host1
+refused 'Error: required, and missing: br or dev, try "maclearn entry flush help".' entry flush mac $G11
+refused 'Error: ifindex: no such bridge or port of a bridge.' statistics reset dev lo
+refused '"none" is unknown, try "maclearn monitor help".' monitor none
+refused '"none" is unknown, try "maclearn summary help".' summary none
+state >"$LAB/after"
+diff -u "$LAB/before" "$LAB/after" || fail "what was refused has changed something: see above"
+status=0
+maclearn port >/dev/full 2>"$LAB/said" || status=$?
+((status == 1)) && grep -qx "Cannot write: No space left on device.*" "$LAB/said"
+
+# ---- without the capability: look, but do not touch
+printed "$(maclearn -j port)" setpriv --reuid 65534 --clear-groups maclearn -j port
+status=0
+said=$(setpriv --reuid 65534 --clear-groups maclearn port set dev host1 enabled off 2>&1) || status=$?
+[[ $status == 255 && $said == "Error: Operation not permitted." ]] || fail "without the capability: $status, $said"
+expect_attribute host1 enabled 1

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the commands do.
+
+mod bridge;
+mod entry;
+mod monitor;
+mod port;
+mod statistics;
+mod summary;
+
+use clap::ArgMatches;
+use maclearn_family::{Attribute, Client, Dump, Value};
+
+use crate::{
+    failure::Failure,
+    grammar::NAME,
+    namespace,
+    output::{Item, Output, Paint, Record},
+};
+
+/// What every command works with.
+struct Context {
+    client: Client,
+    output: Output,
+    with_statistics: bool,
+    with_details: bool,
+    with_time: bool,
+}
+
+/// Carries out what was said.
+pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    if matches.get_flag("Version") {
+        println!("{NAME} utility, {}", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
+    if let Some(name) = matches.get_one::<String>("netns") {
+        namespace::enter(name)?;
+    }
+    let mut context = Context {
+        client: Client::open()?,
+        output: Output::new(matches),
+        with_statistics: matches.get_flag("statistics"),
+        with_details: matches.get_flag("details"),
+        with_time: matches.get_flag("timestamp"),
+    };
+    let context = &mut context;
+    let Some((object, matches)) = matches.subcommand() else {
+        return summary::show(context);
+    };
+    match (object, matches.subcommand()) {
+        ("port", Some(("show", matches))) => port::show(context, matches),
+        ("port", Some(("set", matches))) => port::set(context, matches),
+        ("bridge", Some(("show", matches))) => bridge::show(context, matches),
+        ("bridge", Some(("set", matches))) => bridge::set(context, matches),
+        ("entry", Some(("show", matches))) => entry::show(context, matches),
+        ("entry", Some(("add", matches))) => entry::add(context, matches),
+        ("entry", Some(("del", matches))) => entry::del(context, matches),
+        ("entry", Some(("flush", matches))) => entry::flush(context, matches),
+        ("statistics", Some(("show", matches))) => statistics::show(context, matches),
+        ("statistics", Some(("reset", matches))) => statistics::reset(context, matches),
+        ("monitor", _) => monitor::show(context),
+        _ => summary::show(context),
+    }
+}
+
+/// Says so if a dump may have missed something.
+fn complete(dump: Dump) -> Result<(), Failure> {
+    match dump {
+        Dump::Whole => Ok(()),
+        Dump::Interrupted => Err(Failure::Incomplete(
+            "Dump was interrupted and may be inconsistent.",
+        )),
+    }
+}
+
+/// Adds attributes as fields, those in `flags` as words that are there or not.
+fn add_attributes(
+    record: &mut Record,
+    attributes: impl Iterator<Item = (&'static Attribute, Value)>,
+    flags: &[&str],
+    is_detail: impl Fn(&str) -> bool,
+) {
+    for (attribute, value) in attributes {
+        match value {
+            Value::Switch(on) if flags.contains(&attribute.name) => {
+                record.flag(attribute.name, on, Paint::Bad);
+            }
+            _ if is_detail(attribute.name) => record.hidden(attribute.name, Item::attribute(value)),
+            _ => record.field(attribute.name, Item::attribute(value)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `maclearn monitor`.
+
+use jiff::Timestamp;
+use maclearn_family::{Event, EventAttributes, Value};
+
+use super::Context;
+use crate::{
+    devices::Names,
+    failure::Failure,
+    output::{Item, Paint, Record},
+};
+
+/// Shows what happens, a line for each, at once.
+pub fn show(context: &mut Context) -> Result<(), Failure> {
+    // From here on nothing is missed.
+    let mut events = context.client.listen()?;
+    let mut names = Names::all()?;
+    loop {
+        let time = context.with_time;
+        let output = &mut context.output;
+        let heard = events.next(|event| output.line(&record(&event, &mut names, time)))?;
+        if !heard {
+            // How many there were is not known.
+            let lost = EventAttributes {
+                event: Some(Event::Lost),
+                ..Default::default()
+            };
+            output.line(&record(&lost, &mut names, time))?;
+        }
+    }
+}
+
+fn record(event: &EventAttributes, names: &mut Names, with_time: bool) -> Record {
+    let mut record = Record::new();
+    if with_time {
+        let now = Timestamp::now();
+        record.title("timestamp", Item::word(format!("{now:.6}")));
+    }
+    if let Some(kind) = event.event {
+        let paint = match kind {
+            Event::FailingOpen | Event::LimitReached | Event::Lost => Paint::Bad,
+            Event::Recovered => Paint::Good,
+            _ => Paint::Plain,
+        };
+        record.title(
+            "event",
+            Item::Word(Value::from(kind).to_string().into(), paint),
+        );
+    }
+    if let Some(mac) = event.mac {
+        record.title("mac", Item::mac(mac));
+    }
+    if let Some(index) = event.port {
+        record.device(Item::device(names.now(index)));
+    }
+    if let Some(vlan) = event.vlan.filter(|vlan| *vlan != 0) {
+        record.field("vlan", Item::Number(vlan.into()));
+    }
+    if let Some(index) = event.bridge {
+        record.field("master", Item::device(names.now(index)));
+    }
+    if let Some(lost) = event.lost {
+        record.field("lost", Item::Number(lost.into()));
+    }
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use maclearn_family::Mac;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line() {
+        let event = EventAttributes {
+            event: Some(Event::MovedIn),
+            // No device has such an index.
+            bridge: Some(u32::MAX),
+            port: Some(u32::MAX - 1),
+            vlan: Some(10),
+            mac: Some(Mac([2, 0, 0, 0, 1, 1])),
+            lost: None,
+        };
+        let mut text = Vec::new();
+        record(&event, &mut Names::default(), false)
+            .write(&mut text, false)
+            .unwrap();
+        let wanted = "moved-in 02:00:00:00:01:01 dev if4294967294 vlan 10 master if4294967295\n";
+        assert_eq!(String::from_utf8(text).unwrap(), wanted);
+    }
+}

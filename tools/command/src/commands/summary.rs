@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `maclearn` alone: how things are, at a glance.
+
+use std::{collections::HashMap, fs};
+
+use maclearn_family::{
+    BridgeAttributes, Error, FdbOffload, PortAttributes, StatisticsAttributes, UnknownUnicast,
+    operation,
+};
+
+use super::{Context, statistics};
+use crate::{
+    devices::Names,
+    failure::Failure,
+    output::{Item, Paint, Record},
+};
+
+/// Ports that are named where one can't be left out but there are many.
+const MOST_NAMES: usize = 3;
+
+/// Shows the module, each bridge and each of its ports.
+pub fn show(context: &mut Context) -> Result<(), Failure> {
+    let client = &mut context.client;
+    let bridges = client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?;
+    let ports = client.list(&operation::PORT_GET, &PortAttributes::default())?;
+    let counted = statistics::all(client)?;
+    let sums: Result<HashMap<_, _>, Error> = bridges
+        .iter()
+        .filter_map(|bridge| bridge.ifindex)
+        .map(|index| Ok((index, statistics::of(client, index)?)))
+        .collect();
+    let sums = sums?;
+    let names = Names::all()?;
+    let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
+    for port in &ports {
+        of_bridge.entry(port.bridge).or_default().push(port);
+    }
+    let summary = bridges.iter().map(|bridge| {
+        let ports = of_bridge
+            .get(&bridge.ifindex)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let sums = bridge.ifindex.and_then(|index| sums.get(&index));
+        (
+            bridge_record(bridge, ports, sums, &names),
+            port_records(ports, &counted, &names),
+        )
+    });
+    if context.output.is_json() {
+        let mut record = Record::new();
+        record.hidden("module", Item::Group(module()));
+        let bridges = summary.map(|(mut bridge, ports)| {
+            bridge.hidden("ports", Item::List(ports));
+            bridge
+        });
+        record.hidden("bridges", Item::List(bridges.collect()));
+        return context.output.line(&record);
+    }
+    let mut head = Record::new();
+    head.title("module", Item::word("maclearn"));
+    head.extend(module());
+    context.output.list(|emit| {
+        emit(&head)?;
+        for (bridge, ports) in summary {
+            emit(&bridge)?;
+            for port in ports {
+                emit(&port.indented())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Which module is loaded.
+fn module() -> Record {
+    let mut record = Record::new();
+    for name in ["version", "srcversion"] {
+        if let Ok(text) = fs::read_to_string(format!("/sys/module/maclearn/{name}")) {
+            record.field(name, Item::word(text.trim().to_string()));
+        }
+    }
+    record
+}
+
+fn bridge_record(
+    bridge: &BridgeAttributes,
+    ports: &[&PortAttributes],
+    sums: Option<&StatisticsAttributes>,
+    names: &Names,
+) -> Record {
+    let mut record = Record::new();
+    record.title(
+        "ifname",
+        Item::device(names.get(bridge.ifindex.unwrap_or_default())),
+    );
+    let enabled = ports
+        .iter()
+        .filter(|port| port.enabled == Some(true))
+        .count();
+    record.field("ports", Item::Number(ports.len() as u64));
+    record.field("enabled", Item::Number(enabled as u64));
+    record.field(
+        "macs",
+        Item::Number(bridge.n_macs.unwrap_or_default().into()),
+    );
+    record.field(
+        "offloaded",
+        Item::Number(bridge.n_offloaded.unwrap_or_default().into()),
+    );
+    record.field("spared", sums.map_or(Item::Unknown, spared));
+    record.field("copies", Item::word(copies(bridge, ports, names)));
+    record
+}
+
+/// Whether the bridge makes copies, and why.
+fn copies(bridge: &BridgeAttributes, ports: &[&PortAttributes], names: &Names) -> String {
+    let named = |is_meant: &dyn Fn(&PortAttributes) -> bool| {
+        let meant = ports
+            .iter()
+            .filter(|port| is_meant(port))
+            .filter_map(|port| port.ifindex);
+        let meant: Vec<_> = meant.map(|index| names.get(index)).collect();
+        match meant.get(..MOST_NAMES) {
+            Some(first) if meant.len() > MOST_NAMES => {
+                format!("{} and {} more", first.join(", "), meant.len() - MOST_NAMES)
+            }
+            _ => meant.join(", "),
+        }
+    };
+    let not_enabled = named(&|port| port.enabled != Some(true));
+    let failing_open = named(&|port| port.failing_open == Some(true));
+    if ports.iter().all(|port| port.enabled != Some(true)) {
+        "made for every port, none is enabled".to_string()
+    } else if bridge.fdb_offload == Some(FdbOffload::Off) {
+        "made and suppressed, fdb_offload is off".to_string()
+    } else if !not_enabled.is_empty() {
+        format!("made and suppressed, not enabled: {not_enabled}")
+    } else if !failing_open.is_empty() {
+        format!("made and suppressed, failing open: {failing_open}")
+    } else {
+        "not made for what is offloaded".to_string()
+    }
+}
+
+fn port_records(
+    ports: &[&PortAttributes],
+    counted: &HashMap<u32, StatisticsAttributes>,
+    names: &Names,
+) -> Vec<Record> {
+    let records = ports.iter().map(|port| {
+        let index = port.ifindex.unwrap_or_default();
+        let counted = counted.get(&index);
+        let (state, paint) = match (port.enabled, port.failing_open) {
+            (_, Some(true)) => ("failing-open", Paint::Bad),
+            (Some(true), _) => ("enabled", Paint::Good),
+            _ => ("disabled", Paint::Plain),
+        };
+        let mut record = Record::new();
+        record.title("ifname", Item::device(names.get(index)));
+        record.title("state", Item::Word(state.into(), paint));
+        record.field("macs", Item::Number(port.n_macs.unwrap_or_default().into()));
+        record.field("spared", counted.map_or(Item::Unknown, spared));
+        if let Some(reason) = reason(port, counted) {
+            record.field("passing", Item::word(reason));
+        }
+        record
+    });
+    records.collect()
+}
+
+/// Why the port still gets copies that are not its own, the worst reason first.
+fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Option<String> {
+    let count = |field: fn(&StatisticsAttributes) -> Option<u64>| {
+        counted.and_then(field).unwrap_or_default()
+    };
+    let unknown = count(|counted| counted.passed_unknown);
+    if port.failing_open == Some(true) {
+        let macs = port.n_macs.unwrap_or_default();
+        let limit = match port.max_macs {
+            Some(limit) if limit != 0 && macs >= limit => {
+                format!("max_macs {limit} of the port is reached")
+            }
+            _ => "max_macs of the bridge is reached, or memory is short".to_string(),
+        };
+        Some(format!("all, since {limit}"))
+    } else if port.enabled != Some(true) {
+        Some("all, it is not enabled".to_string())
+    } else if unknown != 0 && port.unknown_unicast == Some(UnknownUnicast::Flood) {
+        Some(format!("{unknown} so far that nobody owned"))
+    } else {
+        None
+    }
+}
+
+/// The share of the unicast copies for other ports that was suppressed. Copies that were never made,
+/// since the bridge knew better, are in neither number.
+fn spared(counted: &StatisticsAttributes) -> Item {
+    let suppressed = counted.suppressed.unwrap_or_default();
+    let passed = [counted.passed_unknown, counted.passed_failing_open];
+    let passed: u64 = passed.into_iter().flatten().fold(0, u64::saturating_add);
+    match suppressed.saturating_add(passed) {
+        0 => Item::Unknown,
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "it is told with one digit after the point"
+        )]
+        all => Item::Percent(suppressed as f64 * 100.0 / all as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(index: u32, is_enabled: bool) -> PortAttributes {
+        PortAttributes {
+            ifindex: Some(index),
+            enabled: Some(is_enabled),
+            unknown_unicast: Some(UnknownUnicast::Flood),
+            ..Default::default()
+        }
+    }
+
+    fn text(record: &Record) -> String {
+        let mut bytes = Vec::new();
+        record.write(&mut bytes, false).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn says_why_copies_are_made() {
+        let bridge = |offload| BridgeAttributes {
+            fdb_offload: Some(offload),
+            ..Default::default()
+        };
+        let auto = bridge(FdbOffload::Auto);
+        let (on, off) = (port(1, true), port(2, false));
+        let mut open = port(3, true);
+        open.failing_open = Some(true);
+        let many: Vec<_> = (10..20).map(|index| port(index, false)).collect();
+        let many: Vec<_> = many.iter().chain([&on]).collect();
+        for (bridge, ports, wanted) in [
+            (&auto, vec![&off], "made for every port, none is enabled"),
+            (
+                &bridge(FdbOffload::Off),
+                vec![&on],
+                "made and suppressed, fdb_offload is off",
+            ),
+            (
+                &auto,
+                vec![&on, &off],
+                "made and suppressed, not enabled: if2",
+            ),
+            (
+                &auto,
+                vec![&on, &open],
+                "made and suppressed, failing open: if3",
+            ),
+            (
+                &auto,
+                many,
+                "made and suppressed, not enabled: if10, if11, if12 and 7 more",
+            ),
+            (&auto, vec![&on], "not made for what is offloaded"),
+        ] {
+            assert_eq!(copies(bridge, &ports, &Names::default()), wanted);
+        }
+    }
+
+    #[test]
+    fn a_port_that_fails_open_stands_out_with_the_limit() {
+        let mut open = port(1, true);
+        (open.failing_open, open.n_macs, open.max_macs) = (Some(true), Some(2), Some(2));
+        let counted = StatisticsAttributes {
+            ifindex: Some(1),
+            suppressed: Some(30),
+            passed_unknown: Some(9),
+            passed_failing_open: Some(1),
+            passed_owned: Some(1000),
+            ..Default::default()
+        };
+        let records = port_records(&[&open], &HashMap::from([(1, counted)]), &Names::default());
+        let wanted = "if1 failing-open macs 2 spared 75.0% passing all, since max_macs 2 of the port is reached\n";
+        assert_eq!(text(&records[0]), wanted);
+    }
+
+    #[test]
+    fn nothing_counted_is_no_share() {
+        let records = port_records(&[&port(1, true)], &HashMap::new(), &Names::default());
+        assert_eq!(text(&records[0]), "if1 enabled macs 0 spared -\n");
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a command was not carried out: one line on standard error, and an exit status.
+
+use std::{io, process::ExitCode};
+
+use maclearn_family::Error;
+use thiserror::Error as ThisError;
+
+/// What iproute2's `bridge` exits with if it was not understood or the kernel has refused.
+const REFUSED: u8 = 255;
+
+/// The same if a dump could not be had.
+const NO_DUMP: u8 = 1;
+
+/// What a shell says of a program that nobody reads from any more.
+const BROKEN_PIPE: u8 = 128 + 13;
+
+/// Why a command was not carried out.
+#[derive(Debug, ThisError)]
+pub enum Failure {
+    /// It was not understood, or names something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The kernel has refused it, or can't be asked.
+    #[error("Error: {0}.")]
+    Kernel(#[from] Error),
+    /// A part of what was asked for is missing.
+    #[error("{0}")]
+    Incomplete(&'static str),
+    /// The output can't be written.
+    #[error("Cannot write: {0}")]
+    Output(#[from] io::Error),
+    /// Help was asked for.
+    #[error("{0}")]
+    Help(String),
+}
+
+impl Failure {
+    /// It was not understood.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    /// Tells the user.
+    pub fn report(self) -> ExitCode {
+        let status = match &self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return BROKEN_PIPE.into();
+            }
+            Self::Output(_) | Self::Incomplete(_) => NO_DUMP,
+            Self::Usage(_) | Self::Kernel(_) | Self::Help(_) => REFUSED,
+        };
+        eprintln!("{self}");
+        status.into()
+    }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the build made from the specification.
+
+use crate::{
+    attribute::{
+        Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
+    },
+    mac::Mac,
+};
+
+include!(concat!(env!("OUT_DIR"), "/family.rs"));

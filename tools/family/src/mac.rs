@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! MAC addresses.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+/// A MAC address, written as six hexadecimal bytes with colons.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Mac(pub [u8; 6]);
+
+/// A text is not a MAC address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("not a MAC address")]
+pub struct NoMac;
+
+impl fmt::Display for Mac {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, f] = self.0;
+        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+}
+
+impl FromStr for Mac {
+    type Err = NoMac;
+
+    fn from_str(text: &str) -> Result<Self, NoMac> {
+        let mut parts = text.split(':');
+        let mut mac = [0; 6];
+        for byte in &mut mac {
+            let part = parts.next().ok_or(NoMac)?;
+            let is_number = part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            if part.len() > 2 || !is_number {
+                return Err(NoMac);
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| NoMac)?;
+        }
+        parts.next().is_none().then_some(Self(mac)).ok_or(NoMac)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let mac: Mac = "02:0:0a:FF:1:9".parse().unwrap();
+        assert_eq!(mac.to_string(), "02:00:0a:ff:01:09");
+        assert_eq!(mac.to_string().parse(), Ok(mac));
+    }
+
+    #[test]
+    fn takes_nothing_else() {
+        for text in [
+            "",
+            "02",
+            "02:00:00:00:00",
+            "02:00:00:00:00:",
+            "02:00:00:00:00:00:00",
+            "02:00:00:00:00:001",
+            "02:00:00:00:00:+1",
+            "02:00:00:00:00:0g",
+            "02-00-00-00-00-00",
+            "020000000000",
+        ] {
+            assert_eq!(text.parse::<Mac>(), Err(NoMac), "{text}");
+        }
+    }
+}
