@@ -9,7 +9,7 @@ source "${BASH_SOURCE%/*}/lib.sh"
 # A debug kernel finds what a wrong message does to memory; emulation is slow.
 if [[ -z ${MESSAGES:-} ]]; then
     case $(uname -r) in
-    *-debug) MESSAGES=1000000 ;;
+    *-debug) MESSAGES=300000 ;;
     *-uml) MESSAGES=200000 ;;
     *) MESSAGES=20000 ;;
     esac

@@ -32,7 +32,7 @@ enable host1
 # ---- the table as it grows
 charged
 before=$REPLY
-readonly MANY=100000
+readonly MANY=70000
 learn() {
     "${FRAMES:-frames}" send hosts:host1 "$1" $BROADCAST
 }
