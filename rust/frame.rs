@@ -345,6 +345,10 @@ fn filter_first<'a>(
     port: &Port,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
+    if frame.was_received_for_group() {
+        // One for a member of it alone, which no other copy may be taken for.
+        return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
+    }
     let Some(mark) = Mark::from_bits(frame.mark(), port.secret) else {
         return filter_closely(flags, frame, context, port, false);
     };
@@ -379,6 +383,9 @@ fn filter_closely<'a>(
     port: &Port,
     is_local: bool,
 ) -> Verdict<'a> {
+    if frame.was_received_for_group() || is_local && frame.was_sent_to_group() {
+        return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
+    }
     let mark =
         Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
     let has_memo = mark.is_some_and(Mark::is_plain);

@@ -3,6 +3,9 @@
 #include <linux/bottom_half.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -16,6 +19,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/genetlink.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -242,6 +246,26 @@ void maclearn_keep_module(void)
 void maclearn_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);
+}
+
+/* Whether the IP header of a frame in a hook of the bridge is for a group. */
+bool maclearn_is_ip_multicast(const struct sk_buff *skb)
+{
+	struct ipv6hdr ipv6_copy;
+	struct iphdr ip_copy;
+	const struct ipv6hdr *ipv6;
+	const struct iphdr *ip;
+
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		ip = skb_header_pointer(skb, 0, sizeof(ip_copy), &ip_copy);
+		return ip && ipv4_is_multicast(ip->daddr);
+	case htons(ETH_P_IPV6):
+		ipv6 = skb_header_pointer(skb, 0, sizeof(ipv6_copy), &ipv6_copy);
+		return ipv6 && ipv6_addr_is_multicast(&ipv6->daddr);
+	default:
+		return false;
+	}
 }
 
 /* The GSO segments of a buffer, as __dev_queue_xmit() is going to count them. */

@@ -13,6 +13,7 @@
 /* Where fields stand whose path through anonymous unions depends on the configuration. */
 enum maclearn_layout {
 	MACLEARN_SKB_MAC_HEADER = offsetof(struct sk_buff, mac_header),
+	MACLEARN_SKB_PKT_TYPE = PKT_TYPE_OFFSET,
 	MACLEARN_SKB_PROTOCOL = offsetof(struct sk_buff, protocol),
 	MACLEARN_SKB_VLAN_ALL = offsetof(struct sk_buff, vlan_all),
 	MACLEARN_SKB_VLAN_PROTO = offsetof(struct sk_buff, vlan_proto),
@@ -36,6 +37,9 @@ static_assert(sizeof_field(struct sk_buff, protocol) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_all) == 4);
 static_assert(sizeof_field(struct sk_buff, vlan_proto) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
+
+/* The bits of the packet type in its byte. */
+static_assert(PKT_TYPE_MAX == 7);
 
 /* The byte of the preemption count that bh_lock.rs looks at on x86. */
 static_assert(SOFTIRQ_MASK == 0xff00);
@@ -87,6 +91,7 @@ bool maclearn_is_loading(void);
 void maclearn_keep_module(void);
 
 void maclearn_consume_skb(struct sk_buff *skb);
+bool maclearn_is_ip_multicast(const struct sk_buff *skb);
 unsigned int maclearn_count_segments(const struct sk_buff *skb);
 
 struct sk_buff *maclearn_genlmsg_new(void);

@@ -51,13 +51,16 @@ pub(crate) struct Network {
 
 struct Members {
     bridges: KVec<Member>,
-    /// Registered while a bridge is tracked.
+    /// Registered when a bridge is tracked for the first time, and until the namespace or the module goes:
+    /// when any hook of a namespace is unregistered, netfilter drops all that waits in a queue to user
+    /// space there, whoever queued it.
     hooks: Option<netfilter::Registration<Ports>>,
 }
 
 struct Member {
     bridge: Arc<Bridge>,
-    /// Registered while the bridge is tracked and filters VLANs.
+    /// Registered when the bridge is tracked and filters VLANs for the first time, and until it goes, for
+    /// the same reason.
     egress: Option<netfilter::Registration<Bridge>>,
 }
 
@@ -86,7 +89,9 @@ impl PerNetwork for Network {
     }
 
     fn close(&self) {
-        self.close_bridges(&mut self.members.lock(), |_| true);
+        let mut members = self.members.lock();
+        self.close_bridges(&mut members, |_| true);
+        members.hooks = None;
     }
 }
 
@@ -118,7 +123,7 @@ impl Network {
         if !on {
             offload::close(bridge);
         }
-        self.untrack_if_idle(members, bridge);
+        self.untrack_if_idle(bridge);
         Ok(())
     }
 
@@ -147,25 +152,15 @@ impl Network {
         };
         let started = start();
         if started.is_err() {
-            self.untrack(members, bridge);
+            self.untrack(bridge);
         }
         bridge.ask_for_upkeep();
         started
     }
 
     /// Takes the bridge's ports from the hooks and forgets what they learned.
-    fn untrack(&self, members: &mut Members, bridge: &Bridge) {
+    fn untrack(&self, bridge: &Bridge) {
         bridge.set_tracked(false);
-        if members
-            .bridges
-            .iter()
-            .all(|member| !member.bridge.is_tracked())
-        {
-            members.hooks = None;
-        }
-        if let Some(member) = members.find(&bridge.device) {
-            member.egress = None;
-        }
         {
             let ports = bridge.ports.lock();
             self.ports.remove(ports.iter().map(|port| &*port.device));
@@ -174,14 +169,14 @@ impl Network {
         bridge.forget_learned(None);
     }
 
-    fn untrack_if_idle(&self, members: &mut Members, bridge: &Bridge) {
+    fn untrack_if_idle(&self, bridge: &Bridge) {
         let is_idle = bridge
             .ports
             .lock()
             .iter()
             .all(|port| !port.flags().has(Flag::Enabled));
         if bridge.is_tracked() && is_idle {
-            self.untrack(members, bridge);
+            self.untrack(bridge);
         }
     }
 
@@ -200,10 +195,6 @@ impl Network {
             bridge.set_tracked(false);
             member.egress = None;
         }
-        let is_idle = |member: &Member| !member.bridge.is_tracked();
-        if members.bridges.iter().all(is_idle) {
-            members.hooks = None;
-        }
         for member in members.bridges.iter_mut().filter(closing) {
             let ports = member.bridge.ports.lock();
             let devices = ports.iter().map(|port| &*port.device);
@@ -218,9 +209,7 @@ impl Network {
             return Ok(());
         };
         let needed = bridge.is_tracked() && kernel_bridge::filters_vlans(&bridge.device);
-        if !needed {
-            member.egress = None;
-        } else if member.egress.is_none() {
+        if needed && member.egress.is_none() {
             member.egress = Some(netfilter::Registration::on_device::<BridgeEgress>(
                 &self.net,
                 &bridge.device,
@@ -346,7 +335,7 @@ impl Network {
     /// A port leaves its bridge.
     fn leave(&self, port: &Port) {
         let bridge = &port.bridge;
-        let mut members = self.members.lock();
+        let members = self.members.lock();
         {
             let mut locked = bridge.writer.lock();
             port.set(&mut locked, Flag::Enabled, false);
@@ -368,7 +357,7 @@ impl Network {
             .lock()
             .retain(|other| other.index != port.index);
         if !is_closed {
-            self.untrack_if_idle(&mut members, bridge);
+            self.untrack_if_idle(bridge);
         }
         drop(members);
         if !is_closed {

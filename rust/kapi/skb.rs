@@ -180,6 +180,25 @@ impl<'a> Frame<'a> {
         u64::from_le(unsafe { self.header().add(6).cast::<u64>().read_unaligned() }) & ADDRESS
     }
 
+    /// Whether the frame was received for a group, which the bridge may have made a copy of for one of
+    /// its members (`mcast_to_unicast`): then [`Frame::destination`] is that station's.
+    #[inline(always)]
+    pub(crate) fn was_received_for_group(&self) -> bool {
+        // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
+        let byte: u8 = unsafe {
+            self.buffer
+                .field(bindings::maclearn_layout_MACLEARN_SKB_PKT_TYPE)
+        };
+        u32::from(byte & 7) == bindings::PACKET_MULTICAST
+    }
+
+    /// The same for a frame that the bridge device sent, of which only IP's destination tells.
+    pub(crate) fn was_sent_to_group(&self) -> bool {
+        // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at the
+        // network header; what is read elsewhere is in the frame all the same.
+        unsafe { bindings::maclearn_is_ip_multicast(self.buffer.0.as_ptr()) }
+    }
+
     /// The outermost VLAN tag, whether the kernel took it out of the frame or left it there.
     pub(crate) fn vlan_tag(&self) -> Option<VlanTag> {
         self.buffer

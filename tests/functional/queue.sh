@@ -85,6 +85,22 @@ stop_queueing() {
     nft delete table bridge queueing
 }
 
+# waits NUMBER: so many frames are in the queue
+waits() {
+    [[ $(awk '$1 == 0 { print $3 }' /proc/net/netfilter/nfnetlink_queue) == "$1" ]]
+}
+
+# while_waiting COMMAND...: frames that are in the queue meanwhile arrive afterwards
+while_waiting() {
+    kill -STOP "$ACCEPT_PID"
+    remember_arrived
+    send_from host1 $G11 $BROADCAST 20
+    wait_until 20 waits 20
+    "$@"
+    kill -CONT "$ACCEPT_PID"
+    expect_arrived host2=20 host3=20 sniffer=20
+}
+
 make_hub host1 host2 host3 sniffer
 load_module
 # All copies are made, with or without entries of the bridge's own.
@@ -126,6 +142,22 @@ for cpus in 0 3; do
     new_sources
     stop_queueing
 done
+
+# ---- What waits in a queue is not lost when a setting is changed, or a port or another bridge goes: no hook is unregistered
+queue prerouting 0 iifname host1
+links - <<LINKS
+link add name br2 up type bridge ageing_time 0
+link add name tap2 up master br2 type dummy
+LINKS
+enable tap2
+while_waiting disable host1 host2 host3
+while_waiting enable host1 host2 host3
+while_waiting ip link set dev br type bridge vlan_filtering 1
+while_waiting ip link set dev br type bridge vlan_filtering 0
+while_waiting ip link del dev tap2
+while_waiting ip link del dev br2
+stop_queueing
+uncounted_exchange <<<"hello host3 $G31"
 
 # ---- What goes up to the host, and what the host sends
 readonly BRIDGE=02:00:00:00:00:fe
