@@ -4,30 +4,49 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 OUTPUT := $(CURDIR)/build
 
+# Where the crates that a module in Rust is built on come from: `kernel`, the kernel's own, where KDIR has what is
+# needed of them, or `static`, part of the module, made out of files of RUST_SOURCE.
+has-rust := $(and $(wildcard $(KDIR)/rust/libkernel.rmeta),$(shell grep -s '^CONFIG_RUST=y' $(KDIR)/include/config/auto.conf))
+MACLEARN_RUST := $(if $(has-rust),kernel,static)
+fetched := $(OUTPUT)/linux-source-7.3.tar.xz
+RUST_SOURCE := $(firstword $(wildcard /usr/src/linux-source-7.3 /usr/src/linux-source-7.3.tar.xz) $(fetched))
+# Kernels before 6.13 leave objects beside the source, which is a folder of links then.
+where := $(if $(filter static,$(MACLEARN_RUST)),M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)), \
+	M=$(CURDIR) MO=$(OUTPUT))
+
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install command clean root kernels vm-module uml-module debug-module \
 	demo check check-quick check-debug check-kernels check-oracle bench bench-quick help
 
-module: rust-metadata ## build maclearn.ko for KDIR (default: the running kernel) in build/
-	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules
+module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
 # A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh would want.
 signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
 
 install: module ## install it for that kernel, so that modprobe finds it
-	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUTPUT) modules_install cmd_depmod=: $(signing)
+	$(MAKE) -C $(KDIR) $(where) modules_install cmd_depmod=: $(signing)
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
 
 command: root ## build the command maclearn in the root, and print where it is
 	@scripts/command
 
-.PHONY: rust-metadata
-rust-metadata:
-	@grep -qs '^CONFIG_RUST=y' $(KDIR)/include/config/auto.conf || { \
-		echo "$(KDIR) is no build tree of a kernel with CONFIG_RUST=y: set KDIR, or run 'make vm-module'"; exit 1; }
-	@ls $(KDIR)/rust/libkernel.rmeta >/dev/null 2>&1 || { \
-		echo "$(KDIR) has no Rust metadata: prepare that kernel's source as Documentation/building.md says, or run 'make vm-module'"; exit 1; }
+.PHONY: kernel-module static-module way
+kernel-module: way
+	$(MAKE) -C $(KDIR) $(where) modules
+
+static-module: way $(RUST_SOURCE)
+	@mkdir -p $(OUTPUT)
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/rust \
+		$(CURDIR)/scripts $(CURDIR)/static $(OUTPUT)/
+	@find $(OUTPUT) -xtype l -delete
+	$(MAKE) -C $(KDIR) $(where) modules
+
+$(fetched): | way
+	@static/fetch $@
+
+way:
+	@scripts/way $(MACLEARN_RUST) $(KDIR) $(RUST_SOURCE)
 
 clean: ## remove what was built here (the cache stays)
 	rm -rf $(OUTPUT)

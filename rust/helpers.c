@@ -26,6 +26,10 @@
 #include "helpers.h"
 #include "netlink_gen.h"
 
+#ifdef MACLEARN_PCPU_HOT
+static_assert(offsetof(struct pcpu_hot, preempt_count) == 8);
+#endif
+
 bool maclearn_is_bridge(const struct net_device *dev)
 {
 	return netif_is_bridge_master(dev);
@@ -112,6 +116,14 @@ int maclearn_kobject_add(struct kobject *kobj, const struct kobj_type *type,
 			 struct kobject *parent, const char *name)
 {
 	return kobject_init_and_add(kobj, type, parent, "%s", name);
+}
+
+int maclearn_sysfs_create_group(struct kobject *kobj, const char *name,
+				struct attribute **attrs)
+{
+	const struct attribute_group group = { .name = name, .attrs = attrs };
+
+	return sysfs_create_group(kobj, &group);
 }
 
 /* A directory below a net_device belongs to whoever owns its namespace. */
@@ -349,10 +361,36 @@ void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header)
 static DEFINE_MUTEX(family_lock);
 static bool is_registered;
 
+/*
+ * Before 6.13 nobody looks at the attributes of an operation without a policy:
+ * such a one gets a policy that knows none.
+ */
+static int have_policies(struct genl_family *family)
+{
+	static const struct nla_policy none[] = { [1] = { .type = NLA_REJECT } };
+	static struct genl_split_ops operations[16];
+	unsigned int i;
+
+	if (WARN_ON(family->n_split_ops > ARRAY_SIZE(operations)))
+		return -EINVAL;
+	for (i = 0; i < family->n_split_ops; i++) {
+		operations[i] = family->split_ops[i];
+		if (!operations[i].policy) {
+			operations[i].policy = none;
+			operations[i].maxattr = 1;
+		}
+	}
+	family->split_ops = operations;
+	return 0;
+}
+
 int maclearn_register_family(int (*bind)(int group))
 {
 	int err;
 
+	err = have_policies(&maclearn_nl_family);
+	if (err)
+		return err;
 	maclearn_nl_family.bind = bind;
 	err = genl_register_family(&maclearn_nl_family);
 	WRITE_ONCE(is_registered, !err);

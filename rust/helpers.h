@@ -2,6 +2,7 @@
 #ifndef MACLEARN_HELPERS_H
 #define MACLEARN_HELPERS_H
 
+#include <linux/if_bridge.h>
 #include <linux/kobject.h>
 #include <linux/memcontrol.h>
 #include <linux/netdevice.h>
@@ -19,6 +20,20 @@ enum maclearn_layout {
 	MACLEARN_SKB_VLAN_PROTO = offsetof(struct sk_buff, vlan_proto),
 	MACLEARN_SKB_VLAN_TCI = offsetof(struct sk_buff, vlan_tci),
 };
+
+/* Settings of a port: the kernel's own names for them are macros or an enum. */
+enum maclearn_port_flag {
+	MACLEARN_BR_LEARNING = BR_LEARNING,
+	MACLEARN_BR_FLOOD = BR_FLOOD,
+	MACLEARN_BR_PROXYARP = BR_PROXYARP,
+	MACLEARN_BR_PROXYARP_WIFI = BR_PROXYARP_WIFI,
+	MACLEARN_BR_NEIGH_SUPPRESS = BR_NEIGH_SUPPRESS,
+	MACLEARN_BR_PORT_LOCKED = BR_PORT_LOCKED,
+	MACLEARN_BR_NEIGH_VLAN_SUPPRESS = BR_NEIGH_VLAN_SUPPRESS,
+};
+
+/* What a dump has of its own, in bytes. */
+enum { MACLEARN_NETLINK_CTX_SIZE = sizeof_field(struct netlink_callback, ctx) };
 
 /* Where a frame's mark stands in its control block: the last word there. */
 #define MACLEARN_MARK_OFFSET	40
@@ -62,6 +77,8 @@ void **maclearn_net_generic(const struct net *net, unsigned int id);
 
 int maclearn_kobject_add(struct kobject *kobj, const struct kobj_type *type,
 			 struct kobject *parent, const char *name);
+int maclearn_sysfs_create_group(struct kobject *kobj, const char *name,
+				struct attribute **attrs);
 void maclearn_kobject_ownership(const struct kobject *kobj,
 				kuid_t *uid, kgid_t *gid);
 

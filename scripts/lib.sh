@@ -58,16 +58,16 @@ kernel_source() {
 
 # release_of KIND: of a stock kernel; that of any but the newest is its KIND as well.
 release_of() {
-	if [[ $1 == stock ]]; then kernel_release; else echo "$1"; fi
+	if [[ $1 == stock || $1 == static ]]; then kernel_release; else echo "$1"; fi
 }
 
 # make_arguments KIND: what make needs for that kernel and for modules of it.
 make_arguments() {
 	case $1 in
-	stock | [0-9].*-amd64) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	stock | static | [0-9].*-amd64) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
-	*) die "no such kernel: '$1' (stock, uml, debug, or another release of Debian's)" ;;
+	*) die "no such kernel: '$1' (stock, uml, debug, static, or another release of Debian's)" ;;
 	esac
 }
 
@@ -80,7 +80,7 @@ need_kernel() {
 
 # module_key KIND: what the module for that kernel is made of.
 module_key() {
-	(cd "$repository" && { cat "$stamps/$1" && find Kbuild include rust -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
+	(cd "$repository" && { cat "$stamps/$1" && find Kbuild Makefile include rust static -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
 }
 
 # crates: the folders of crates and of workspaces, such as tests/frames

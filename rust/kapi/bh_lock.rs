@@ -38,16 +38,20 @@ mod softirqs {
 
     extern "C" {
         /// `arch/x86/include/asm/preempt.h`, a per-CPU variable.
+        #[cfg_attr(maclearn_pcpu_hot, link_name = "pcpu_hot")]
         static __preempt_count: c_ulong;
     }
+
+    /// Which byte of that it is: before 6.15 it is a field of a larger variable (see `helpers.c`).
+    const BYTE: usize = if cfg!(maclearn_pcpu_hot) { 8 + 1 } else { 1 };
 
     #[inline(always)]
     pub(super) fn are_off() -> bool {
         let count: u32;
         // SAFETY: It reads a byte of this CPU's copy of the variable.
         unsafe {
-            asm!("movzx {count:e}, byte ptr gs:[rip + {preempt_count} + 1]",
-                count = out(reg) count, preempt_count = sym __preempt_count,
+            asm!("movzx {count:e}, byte ptr gs:[rip + {preempt_count} + {byte}]",
+                count = out(reg) count, preempt_count = sym __preempt_count, byte = const BYTE,
                 options(nostack, preserves_flags, readonly));
         }
         count != 0

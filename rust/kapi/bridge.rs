@@ -10,7 +10,10 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use kernel::sync::aref::{ARef, AlwaysRefCounted};
+use kernel::{
+    ffi::c_ulong,
+    sync::aref::{ARef, AlwaysRefCounted},
+};
 
 use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl, skb::VlanTag};
 
@@ -224,24 +227,24 @@ pub(crate) fn has_entry_at(
 #[repr(u32)]
 pub(crate) enum PortFlag {
     /// It admits only authorised sources (`locked on`).
-    Locked = bindings::bridge_flags_bit_BR_PORT_LOCKED_BIT,
+    Locked = bindings::maclearn_port_flag_MACLEARN_BR_PORT_LOCKED,
     /// The bridge itself learns there (`learning on`).
-    Learning = bindings::bridge_flags_bit_BR_LEARNING_BIT,
+    Learning = bindings::maclearn_port_flag_MACLEARN_BR_LEARNING,
     /// It gets frames for unknown unicast destinations (`flood on`).
-    Flood = bindings::bridge_flags_bit_BR_FLOOD_BIT,
+    Flood = bindings::maclearn_port_flag_MACLEARN_BR_FLOOD,
     /// The bridge answers ARP for it (`proxy_arp on`).
-    ProxyArp = bindings::bridge_flags_bit_BR_PROXYARP_BIT,
+    ProxyArp = bindings::maclearn_port_flag_MACLEARN_BR_PROXYARP,
     /// The same for wireless stations (`proxy_arp_wifi on`).
-    ProxyArpWifi = bindings::bridge_flags_bit_BR_PROXYARP_WIFI_BIT,
+    ProxyArpWifi = bindings::maclearn_port_flag_MACLEARN_BR_PROXYARP_WIFI,
     /// ARP and neighbour discovery that the bridge can answer are kept from it
     /// (`neigh_suppress on`).
-    NeighbourSuppress = bindings::bridge_flags_bit_BR_NEIGH_SUPPRESS_BIT,
+    NeighbourSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_SUPPRESS,
     /// The same, VLAN by VLAN (`neigh_vlan_suppress on`).
-    NeighbourVlanSuppress = bindings::bridge_flags_bit_BR_NEIGH_VLAN_SUPPRESS_BIT,
+    NeighbourVlanSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_VLAN_SUPPRESS,
 }
 
 /// Whether the port has a setting.
 pub(crate) fn has_flag(port: &NetDevice, flag: PortFlag, _section: &ReadSection) -> bool {
     // SAFETY: The device is valid, and the lookup of its port is inside a read-side section.
-    unsafe { bindings::br_port_flag_is_set(port.as_raw(), 1 << flag as u32) }
+    unsafe { bindings::br_port_flag_is_set(port.as_raw(), flag as c_ulong) }
 }

@@ -395,7 +395,7 @@ pub(crate) struct Dump<'a> {
 impl<'a> Dump<'a> {
     /// What the dump keeps from call to call.
     pub(crate) fn state(&mut self) -> &mut DumpState {
-        const { assert!(mem::size_of::<DumpState>() <= bindings::NETLINK_CTX_SIZE as usize) };
+        const { assert!(mem::size_of::<DumpState>() <= bindings::MACLEARN_NETLINK_CTX_SIZE as usize) };
         // SAFETY: The context is the dump's own, has that many bytes and is aligned to a word.
         unsafe { &mut *bindings::maclearn_callback_context(self.callback.as_ptr()).cast() }
     }

@@ -182,13 +182,12 @@ impl<T: Send + Sync + 'static> Directory<T> {
             attributes.push(attribute, GFP_KERNEL)?;
         }
         attributes.push(ptr::null_mut(), GFP_KERNEL)?;
-        // SAFETY: All-zero is a valid `attribute_group`.
-        let mut c_group: bindings::attribute_group = unsafe { mem::zeroed() };
-        c_group.name = group.name.map_or(ptr::null(), |name| name.as_char_ptr());
-        c_group.__bindgen_anon_2.attrs = attributes.as_mut_ptr();
+        let name = group.name.map_or(ptr::null(), |name| name.as_char_ptr());
         // SAFETY: By the type invariants the kobject is there. sysfs keeps the attributes and
-        // names, which are static, and not the group.
-        to_result(unsafe { bindings::sysfs_create_group(self.kobject(), &c_group) })
+        // names, which are static, and not the table of them.
+        to_result(unsafe {
+            bindings::maclearn_sysfs_create_group(self.kobject(), name, attributes.as_mut_ptr())
+        })
     }
 
     /// # Safety
