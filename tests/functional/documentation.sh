@@ -43,10 +43,13 @@ next_block() {
 
 # run_command COMMAND OUTPUT: in this shell. "..." stands for anything, and what fails has to say why.
 run_command() {
-    local status=0 said wanted
+    local status=0 said wanted=$2 special
     eval "$1" >"$LAB/said" 2>&1 </dev/null || status=$?
-    said=$(sed 's/^.*: line [0-9]*: /bash: /' "$LAB/said")
-    wanted=$(sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g' <<<"$2")
+    said=$(<"$LAB/said")
+    # shellcheck disable=SC2001 # in each line
+    if [[ $said == *": line "* ]]; then said=$(sed 's/^.*: line [0-9]*: /bash: /' <<<"$said"); fi
+    for special in $'\\' '[' ']' '*' '?'; do wanted=${wanted//"$special"/"\\$special"}; done
+    wanted=${wanted//.../*}
     # shellcheck disable=SC2053 # a pattern
     [[ $said == $wanted ]] || fail "'$1' (status $status) prints"$'\n'"$said"$'\n'"and not"$'\n'"$2"
     ((status == 0)) || [[ $2 ]] || fail "'$1' fails, status $status"
