@@ -100,6 +100,11 @@ pub fn wait_until_offloaded() -> Result<()> {
     })
 }
 
+/// Waits until it has forgotten what it learned.
+pub fn wait_until_forgotten() -> Result<()> {
+    wait_until("all MACs are forgotten", || Ok(learned()? == 0))
+}
+
 fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {

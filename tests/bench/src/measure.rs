@@ -278,12 +278,18 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// [`Work::Vlan`]: the MACs are learned again, in the ports' VLAN.
-    fn vlan_cell(&self) -> Result<()> {
+    /// [`Work::Vlan`]: the MACs are learned again, in the ports' VLAN, and all are to be learned anew
+    /// after it: maclearn forgets them when the bridge begins or ceases to filter VLANs.
+    fn vlan_cell(&mut self) -> Result<()> {
         set(BRIDGE, "bridge/vlan_filtering", 1)?;
         pktgen::send(OWNER, Way::Received, 1, Mac::destination(0), Mac::source(0))?;
         self.cell(Work::Vlan)?;
-        set(BRIDGE, "bridge/vlan_filtering", 0)
+        set(BRIDGE, "bridge/vlan_filtering", 0)?;
+        self.learned = 0;
+        if self.known()?.is_some() {
+            maclearn::wait_until_forgotten()?;
+        }
+        Ok(())
     }
 
     /// Measures, and checks on the devices who was given what.
