@@ -29,12 +29,15 @@ pub(crate) enum Decision {
 /// Decides by who owns the destination.
 #[inline(always)]
 pub(crate) fn decide(ownership: Ownership, policy: Policy) -> Decision {
+    let unless_open = |decision| match policy.failing_open {
+        true => Decision::PassFailingOpen,
+        false => decision,
+    };
     match ownership {
         Ownership::Mine => Decision::PassOwned,
-        _ if policy.failing_open => Decision::PassFailingOpen,
-        Ownership::Other => Decision::Suppress,
-        Ownership::Nobody if policy.suppress_unknown => Decision::Suppress,
-        Ownership::Nobody => Decision::PassUnknown,
+        Ownership::Other => unless_open(Decision::Suppress),
+        Ownership::Nobody if policy.suppress_unknown => unless_open(Decision::Suppress),
+        Ownership::Nobody => unless_open(Decision::PassUnknown),
     }
 }
 

@@ -6,6 +6,8 @@
 //! Everything here runs under RCU, for every frame of a namespace with an enabled port: mostly with
 //! softirqs off, but not where a firewall has queued the frame to user space.
 
+use core::hint;
+
 use crate::{
     bridge::Bridge,
     decision::{decide, Decision},
@@ -322,7 +324,7 @@ fn filter<'a>(
     if !has_memo {
         return filter_closely(flags, frame, context, port, is_local);
     }
-    let known = Mark::from_bits(frame.mark(), port.secret).and_then(|mark| {
+    let known = Mark::from_plain_bits(frame.mark(), port.secret).and_then(|mark| {
         let key = Key::from_parts(mark.vlan(), destination);
         port.bridge.memo.recall(key)
     });
@@ -446,7 +448,9 @@ fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
 #[inline(never)]
 fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
     count::<COUNTER>(port, frame.count_segments());
-    frame.accept()
+    // That it is always the same verdict is kept from the hook, which would make it itself, after a call
+    // that all other ways through it would pay for.
+    hint::black_box(frame.accept())
 }
 
 /// The same for [`suppress`].
@@ -454,7 +458,7 @@ fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Ve
 #[inline(never)]
 fn suppress_uncounted<'a>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
     let segments = frame.count_segments();
-    suppress(port, frame, segments)
+    hint::black_box(suppress(port, frame, segments))
 }
 
 /// Counts what a frame stands for.

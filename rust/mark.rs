@@ -80,7 +80,14 @@ impl Mark {
     /// Whether it says that.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
-        self.0 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
+        self.0 <= VLAN
+    }
+
+    /// Reads what [`Mark::to_bits`] made, of `bits` that [`Mark::may_be_plain`] agreed to.
+    #[inline(always)]
+    pub(crate) fn from_plain_bits(bits: u64, secret: Secret) -> Option<Self> {
+        let mark = bits as u32;
+        ((bits >> 32) as u32 == mark ^ secret.0).then_some(Self(mark))
     }
 
     /// As stored: the mark and a check word.
@@ -113,7 +120,10 @@ mod tests {
             assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert_eq!(mark.vlan(), vlan);
             assert!(mark.learns_when_admitted());
-            assert!(Mark::may_be_plain(Mark::new(vlan).to_bits(secret)));
+            let plain = Mark::new(vlan).to_bits(secret);
+            assert!(Mark::may_be_plain(plain));
+            assert_eq!(Mark::from_plain_bits(plain, secret), Some(Mark::new(vlan)));
+            assert_eq!(Mark::from_plain_bits(plain ^ 1 << 40, secret), None);
             assert!(!Mark::may_be_plain(mark.to_bits(secret)));
             let mark = Mark::new(vlan).without_memo();
             assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));

@@ -2,7 +2,7 @@
 
 //! A map from network device to a value, read for every frame.
 
-use core::{iter, marker::PhantomData, ptr};
+use core::{hint, iter, marker::PhantomData, ptr};
 
 use kernel::{
     prelude::*,
@@ -152,7 +152,10 @@ impl<T: OnDevice> Slots<T> {
         let anchor = rcu::load(slot);
         // SAFETY: By the type invariants it points to a static, or to the beginning of a value that is
         // dropped a grace period after it was taken out.
-        let its = unsafe { (*anchor).device };
+        let its = unsafe {
+            hint::assert_unchecked(!anchor.is_null());
+            (*anchor).device
+        };
         // SAFETY: It is a value's, since it has a device.
         ptr::eq(its, device.as_raw()).then(|| unsafe { &*anchor.cast() })
     }

@@ -10,6 +10,11 @@ use core::{marker::PhantomData, ptr::NonNull};
 use kernel::ffi::c_int;
 
 use super::bindings;
+#[cfg(CONFIG_TRACEPOINTS)]
+use bindings::consume_skb;
+// There it is an inline function.
+#[cfg(not(CONFIG_TRACEPOINTS))]
+use bindings::maclearn_consume_skb as consume_skb;
 
 /// Length of an Ethernet header in bytes (`ETH_HLEN`).
 const HEADER_BYTES: usize = 14;
@@ -286,7 +291,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn consume(self) -> Verdict<'a> {
         // SAFETY: By the type invariants the hook owns the skb, and `NF_STOLEN` tells netfilter
         // that it is gone.
-        unsafe { bindings::maclearn_consume_skb(self.buffer.0.as_ptr()) };
+        unsafe { consume_skb(self.buffer.0.as_ptr()) };
         Verdict(bindings::NF_STOLEN, PhantomData)
     }
 }

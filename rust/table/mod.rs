@@ -122,12 +122,17 @@ impl Owners {
     /// one from it.
     #[inline(always)]
     pub fn seen_from(self, port: PortIndex) -> Option<Ownership> {
-        if self.0 & (Self::PORT | Self::NOT_ONE) == port.into() {
-            Some(Ownership::Mine)
+        // Most copies are told first that they are suppressed.
+        if self.0 & !Self::PORT == 0 {
+            Some(if self.0 == port.into() {
+                Ownership::Mine
+            } else {
+                Ownership::Other
+            })
         } else if self == Self::NOBODY {
             Some(Ownership::Nobody)
-        } else if self.0 & !Self::PORT == 0 {
-            Some(Ownership::Other)
+        } else if self.0 & (Self::PORT | Self::NOT_ONE) == port.into() {
+            Some(Ownership::Mine)
         } else {
             None
         }
