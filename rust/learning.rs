@@ -120,7 +120,7 @@ fn learn_locked(
 
 /// Notes that `port` has become an owner of `key`, which it used at `stamp`; and of one that others
 /// owned if it has `moved`.
-#[inline]
+#[inline(always)]
 pub(crate) fn note_learned(port: &Port, key: Key, stamp: Stamp, moved: bool, writer: &mut Locked) {
     let (bridge, counters) = (&*port.bridge, &port.counters);
     counters.increment::<{ Counter::Learned as usize }>();
