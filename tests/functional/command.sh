@@ -132,6 +132,38 @@ maclearn | grep -q "^    host1 failing-open .* since max_macs 1 of the port is r
 maclearn port set dev host1 max_macs 4096
 wait_until 20 attribute_is host1 failing_open 0
 
+# ---- who gets a copy, and why: said, and seen
+# gets FROM MAC: the ports that get a copy, it says
+gets() {
+    json '[.[].ports[] | select(.gets).ifname] | join(" ")' why "$2" from "$1"
+}
+printed "host2 sniffer" gets host1 $G21
+uncounted_exchange <<PLAN
+send host1 $G11 $G21
+expect host2 $G11 $G21
+expect sniffer $G11 $G21
+PLAN
+maclearn why $G21 from host1 | sed 's/age [0-9]*/age N/' >"$LAB/why"
+diff -u - "$LAB/why" <<EOF || fail "other reasons than expected: see above"
+$G21 master br fdb - owners [ host2 age N ]
+    host1 gets nothing since the frame comes from there
+    host2 gets copy since it owns the MAC
+    sniffer gets copy since it is not enabled
+EOF
+printed "host1 sniffer" gets host2 $NOBODY
+maclearn port set dev host1 unknown_unicast suppress
+printed sniffer gets host2 $NOBODY
+bridge link set dev sniffer flood off
+printed "" gets host2 $NOBODY
+uncounted_exchange <<<"send host2 $G21 $NOBODY"
+bridge link set dev sniffer flood on
+maclearn port set dev host1 unknown_unicast flood
+bridge fdb add $NOBODY dev host2 master static
+printed host2 gets host1 $NOBODY
+printed '["host2",["host2"]]' json '.[] | [.fdb, [.owners[].ifname]]' why $NOBODY br br
+bridge fdb del $NOBODY dev host2 master
+printed '["trunk",false,"it is not in VLAN 10"]' json '.[].ports[] | [.ifname, .gets, .since]' why $NOBODY br vlans vlan 10
+
 # ---- what happens
 # hears FILE: a line has come in since something was done to the sniffer's port, which nothing else looks at
 hears() {
@@ -212,6 +244,12 @@ refused 'Error: mac: the port does not own that MAC.' entry del $NOBODY dev host
 refused 'Error: required, and missing: br or dev, try "maclearn entry flush help".' entry flush mac $G11
 refused 'Error: ifindex: no such bridge or port of a bridge.' statistics reset dev lo
 refused '"none" is unknown, try "maclearn monitor help".' monitor none
+refused 'Error: required, and missing: MAC, try "maclearn why help".' why
+refused 'Error: argument "02" of "MAC" is wrong: not a MAC address.' why 02
+refused 'Device "lo" is no port of a bridge' why $G21 from lo
+refused 'Error: bridge: no such bridge.' why $G21 br host1
+refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
+refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
 refused '"none" is unknown, try "maclearn summary help".' summary none
 state >"$LAB/after"
 diff -u "$LAB/before" "$LAB/after" || fail "what was refused has changed something: see above"

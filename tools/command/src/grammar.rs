@@ -34,6 +34,7 @@ pub fn grammar() -> Command {
             entry(),
             statistics(),
             monitor(),
+            why(),
         ])
 }
 
@@ -165,6 +166,14 @@ fn statistics() -> Command {
 
 fn monitor() -> Command {
     Command::new("monitor").about("show what happens, until interrupted")
+}
+
+fn why() -> Command {
+    let from = keyword("from", "PORT", "of a frame that comes in there")
+        .value_parser(NonEmptyStringValueParser::new());
+    Command::new("why")
+        .about("show who gets a copy of a frame for a MAC, and for which reason")
+        .args([mac().required(true), from, bridge_of(), vlan()])
 }
 
 /// A keyword with a value.

@@ -12,6 +12,7 @@ mod failure;
 mod grammar;
 mod namespace;
 mod output;
+mod route;
 mod setting;
 mod usage;
 mod words;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A socket that asks the family, and one that listens to it.
+//! What asks the family, and what listens to it.
 
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
 };
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
+use netlink_packet_core::NLM_F_DUMP;
+use netlink_sys::{Socket, protocols::NETLINK_GENERIC};
 use nix::{
     libc,
     sys::{
@@ -19,36 +19,19 @@ use nix::{
 
 use crate::{
     attribute::{Attributes, Operation, decode, encode},
+    connection::{self, Connection, DATAGRAM, Dump},
     error::Error,
-    exchange::Exchange,
     family::{EventAttributes, NAME, group},
-    message::{self, attribute, number},
+    message::{self, attribute, generic, number},
 };
-
-/// The kernel answers before the request returns. If it does not, it never will.
-const PATIENCE: TimeVal = TimeVal::new(60, 0);
-
-/// A part of a dump is at most half of this.
-const DATAGRAM: usize = 64 << 10;
 
 /// Bytes of events that may wait to be read.
 const EVENTS: usize = 8 << 20;
 
-/// How a dump came to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dump {
-    /// What was there all the time was shown.
-    Whole,
-    /// Things have changed meanwhile: some may be missing.
-    Interrupted,
-}
-
 /// Asks the family.
 #[derive(Debug)]
 pub struct Client {
-    socket: Socket,
-    buffer: Vec<u8>,
-    sequence: u32,
+    connection: Connection,
     family: Family,
 }
 
@@ -67,14 +50,9 @@ impl Client {
     ///
     /// [`Error::NoFamily`] if the module is not loaded.
     pub fn open() -> Result<Self, Error> {
-        let mut client = Self {
-            socket: connect()?,
-            buffer: Vec::with_capacity(DATAGRAM),
-            sequence: 0,
-            family: Family { id: 0, events: 0 },
-        };
-        client.family = client.resolve()?;
-        Ok(client)
+        let mut connection = Connection::open(NETLINK_GENERIC)?;
+        let family = resolve(&mut connection)?;
+        Ok(Self { connection, family })
     }
 
     /// Carries out an operation that answers nothing.
@@ -145,7 +123,7 @@ impl Client {
     ///
     /// [`Error::Socket`] if that is not possible.
     pub fn listen(&self) -> Result<Events, Error> {
-        let socket = connect()?;
+        let socket = connection::connect(NETLINK_GENERIC)?;
         setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 0))
             .map_err(io::Error::from)?;
         // More than the usual limit takes a capability.
@@ -167,99 +145,52 @@ impl Client {
         with: &A,
         mut part: impl FnMut(A) -> Result<(), E>,
     ) -> Result<Dump, E> {
-        let mut request = self.begin(self.family.id, flags, operation.command);
-        encode(&mut request, with);
-        message::finish(&mut request);
-        let mut exchange = Exchange {
-            request: &request,
-            sequence: self.sequence,
-            set: A::ATTRIBUTES,
-            is_interrupted: false,
-        };
-        self.exchange(&mut exchange, |bytes| part(decode(bytes)))?;
-        Ok(if exchange.is_interrupted {
-            Dump::Interrupted
-        } else {
-            Dump::Whole
-        })
+        let mut body = generic(operation.command);
+        encode(&mut body, with);
+        let id = self.family.id;
+        self.connection
+            .carry_out(id, flags, &body, A::ATTRIBUTES, |answer| {
+                part(decode(message::after_generic(answer)?))
+            })
     }
+}
 
-    fn begin(&mut self, family: u16, flags: u16, command: u8) -> Vec<u8> {
-        self.sequence = self.sequence.wrapping_add(1);
-        // What has an answer has an end only if it is to be acknowledged.
-        let flags = flags | NLM_F_REQUEST | NLM_F_ACK;
-        message::begin(family, flags, self.sequence, command)
-    }
-
-    fn exchange<E: From<Error>>(
-        &mut self,
-        exchange: &mut Exchange<'_>,
-        mut part: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.socket.send(exchange.request, 0).map_err(Error::from)?;
-        loop {
-            let taken = receive(&self.socket, &mut self.buffer)
-                .map_err(E::from)
-                .and_then(|()| exchange.take(&self.buffer, &mut part));
-            match taken {
-                Ok(flow) if flow.is_continue() => (),
-                Ok(_) => return Ok(()),
-                Err(error) => {
-                    // There may be more to come, which is no answer to the next request.
-                    self.socket = connect()?;
-                    return Err(error);
-                }
+/// Looks the family up.
+fn resolve(connection: &mut Connection) -> Result<Family, Error> {
+    // <linux/genetlink.h>
+    const CONTROLLER: u16 = 16;
+    const GET_FAMILY: u8 = 3;
+    const FAMILY_ID: u16 = 1;
+    const FAMILY_NAME: u16 = 2;
+    const GROUPS: u16 = 7;
+    const GROUP_NAME: u16 = 1;
+    const GROUP_ID: u16 = 2;
+    let mut body = generic(GET_FAMILY);
+    message::put(&mut body, FAMILY_NAME, &[NAME.as_bytes(), b"\0"].concat());
+    let (mut id, mut events) = (None, None);
+    let said = connection.ask(CONTROLLER, &body, |answer| {
+        let told = message::after_generic(answer)?;
+        id = attribute(told, FAMILY_ID)
+            .and_then(number)
+            .map(u16::from_ne_bytes);
+        let groups = attribute(told, GROUPS).unwrap_or_default();
+        for (_, told) in message::attributes(groups) {
+            let name = attribute(told, GROUP_NAME).unwrap_or_default();
+            if name.strip_suffix(b"\0").unwrap_or(name) == group::EVENTS.as_bytes() {
+                events = attribute(told, GROUP_ID)
+                    .and_then(number)
+                    .map(u32::from_ne_bytes);
             }
         }
-    }
-
-    /// Looks the family up.
-    fn resolve(&mut self) -> Result<Family, Error> {
-        // <linux/genetlink.h>
-        const CONTROLLER: u16 = 16;
-        const GET_FAMILY: u8 = 3;
-        const FAMILY_ID: u16 = 1;
-        const FAMILY_NAME: u16 = 2;
-        const GROUPS: u16 = 7;
-        const GROUP_NAME: u16 = 1;
-        const GROUP_ID: u16 = 2;
-        let mut request = self.begin(CONTROLLER, 0, GET_FAMILY);
-        message::put(
-            &mut request,
-            FAMILY_NAME,
-            &[NAME.as_bytes(), b"\0"].concat(),
-        );
-        message::finish(&mut request);
-        let mut exchange = Exchange {
-            request: &request,
-            sequence: self.sequence,
-            set: &[],
-            is_interrupted: false,
-        };
-        let (mut id, mut events) = (None, None);
-        let said = self.exchange(&mut exchange, |bytes| {
-            id = attribute(bytes, FAMILY_ID)
-                .and_then(number)
-                .map(u16::from_ne_bytes);
-            let groups = attribute(bytes, GROUPS).unwrap_or_default();
-            for (_, told) in message::attributes(groups) {
-                let name = attribute(told, GROUP_NAME).unwrap_or_default();
-                if name.strip_suffix(b"\0").unwrap_or(name) == group::EVENTS.as_bytes() {
-                    events = attribute(told, GROUP_ID)
-                        .and_then(number)
-                        .map(u32::from_ne_bytes);
-                }
-            }
-            Ok::<_, Error>(())
-        });
-        match said {
-            Err(Error::Refused(refusal)) if refusal.error == libc::ENOENT => Err(Error::NoFamily),
-            Err(error) => Err(error),
-            Ok(()) => Ok(Family {
-                id: id.ok_or(Error::Malformed("the family has no number"))?,
-                events: events.ok_or(Error::Malformed("the family has no events"))?,
-            }),
-        }
+        Ok::<_, Error>(())
+    });
+    match said {
+        Err(Error::Refused(refusal)) if refusal.error == libc::ENOENT => Err(Error::NoFamily),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Family {
+            id: id.ok_or(Error::Malformed("the family has no number"))?,
+            events: events.ok_or(Error::Malformed("the family has no events"))?,
+        }),
     }
 }
 
@@ -282,7 +213,7 @@ impl Events {
         &mut self,
         mut event: impl FnMut(EventAttributes) -> Result<(), E>,
     ) -> Result<bool, E> {
-        match receive(&self.socket, &mut self.buffer) {
+        match connection::receive(&self.socket, &mut self.buffer) {
             Err(Error::Socket(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                 return Ok(false);
             }
@@ -291,7 +222,7 @@ impl Events {
         for message in message::messages(&self.buffer) {
             let message = message?;
             if message.header.message_type == self.family.id {
-                event(decode(message.attributes()?))?;
+                event(decode(message::after_generic(message.payload)?))?;
             }
         }
         Ok(true)
@@ -301,33 +232,5 @@ impl Events {
 impl AsFd for Events {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-/// A socket that hears from the kernel only.
-fn connect() -> Result<Socket, Error> {
-    let mut socket = Socket::new(NETLINK_GENERIC)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    socket.set_ext_ack(true)?;
-    socket.set_cap_ack(true)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &PATIENCE).map_err(io::Error::from)?;
-    Ok(socket)
-}
-
-/// The next datagram is in `buffer` then.
-fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> Result<(), Error> {
-    loop {
-        buffer.clear();
-        let received = socket.recv(buffer, libc::MSG_TRUNC);
-        match received {
-            Ok(length) if length > DATAGRAM => return Err(Error::Malformed("it is too long")),
-            Ok(_) => return Ok(()),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => (),
-                io::ErrorKind::WouldBlock => return Err(Error::Silent),
-                _ => return Err(error.into()),
-            },
-        }
     }
 }

@@ -50,7 +50,7 @@ impl Exchange<'_> {
                     self.end(&message)?;
                     return Ok(ControlFlow::Break(()));
                 }
-                _ => part(message.attributes()?)?,
+                _ => part(message.payload)?,
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -113,9 +113,9 @@ mod tests {
     }
 
     fn answer(datagram: &[u8]) -> Result<(ControlFlow<()>, usize, bool), Error> {
-        let mut request = message::begin(30, 5, 7, 1);
-        message::put(&mut request, 1, &3u32.to_ne_bytes());
-        message::finish(&mut request);
+        let mut body = message::generic(1);
+        message::put(&mut body, 1, &3u32.to_ne_bytes());
+        let request = message::request(30, 5, 7, &body);
         let mut exchange = Exchange {
             request: &request,
             sequence: 7,
@@ -125,6 +125,7 @@ mod tests {
         let mut parts = 0;
         let flow = exchange.take(datagram, |bytes| {
             parts += 1;
+            let bytes = message::after_generic(bytes)?;
             // All sets, whatever the message is.
             let _: PortAttributes = decode(bytes);
             let _: BridgeAttributes = decode(bytes);

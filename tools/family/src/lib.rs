@@ -23,6 +23,7 @@
 
 mod attribute;
 mod client;
+mod connection;
 mod error;
 mod exchange;
 mod family;
@@ -34,8 +35,10 @@ pub use attribute::{
     Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
     WrongText, decode, encode,
 };
-pub use client::{Client, Dump, Events};
+pub use client::{Client, Events};
+pub use connection::{Connection, Dump};
 pub use error::Error;
 pub use family::*;
 pub use mac::{Mac, NoMac};
+pub use netlink_sys::protocols;
 pub use refusal::{Limits, Refusal};

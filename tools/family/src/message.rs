@@ -28,18 +28,11 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
-impl<'a> Message<'a> {
-    /// What comes after the header of generic netlink: its attributes.
-    pub fn attributes(&self) -> Result<&'a [u8], Error> {
-        self.payload
-            .get(GENERIC_HEADER..)
-            .ok_or(Error::Malformed("a message is too short"))
-    }
-
-    /// The command in the header of generic netlink.
-    pub fn command(&self) -> Option<u8> {
-        self.payload.first().copied()
-    }
+/// What comes after the header of generic netlink: the attributes.
+pub fn after_generic(payload: &[u8]) -> Result<&[u8], Error> {
+    payload
+        .get(GENERIC_HEADER..)
+        .ok_or(Error::Malformed("a message is too short"))
 }
 
 /// The messages of a datagram, up to the first that is none.
@@ -106,22 +99,22 @@ pub fn put(bytes: &mut Vec<u8>, number: u16, payload: &[u8]) {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
-/// A request for a family, without attributes yet.
-pub(crate) fn begin(family: u16, flags: u16, sequence: u32, command: u8) -> Vec<u8> {
+/// The header of a generic request, to which its attributes are added.
+pub fn generic(command: u8) -> Vec<u8> {
+    vec![command, VERSION, 0, 0]
+}
+
+/// A message to the kernel: `body` is what comes after the header of netlink.
+pub(crate) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
-    header.message_type = family;
+    header.length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
+    header.message_type = kind;
     header.flags = flags;
     header.sequence_number = sequence;
     let mut bytes = vec![0; HEADER];
     header.emit(&mut bytes);
-    bytes.extend_from_slice(&[command, VERSION, 0, 0]);
+    bytes.extend_from_slice(body);
     bytes
-}
-
-/// Completes a request to which its attributes were added.
-pub(crate) fn finish(bytes: &mut [u8]) {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    NetlinkBuffer::new(bytes).set_length(length);
 }
 
 #[cfg(test)]
@@ -130,10 +123,10 @@ mod tests {
 
     #[test]
     fn takes_a_datagram_apart() {
-        let mut one = begin(30, 5, 7, 2);
-        put(&mut one, 3, &[1]);
-        put(&mut one, 4, b"four");
-        finish(&mut one);
+        let mut body = generic(2);
+        put(&mut body, 3, &[1]);
+        put(&mut body, 4, b"four");
+        let one = request(30, 5, 7, &body);
         let two = [one.clone(), one].concat();
         let all: Vec<_> = messages(&two).map(Result::unwrap).collect();
         assert_eq!(all.len(), 2);
@@ -141,16 +134,13 @@ mod tests {
             (all[1].header.message_type, all[1].header.sequence_number),
             (30, 7)
         );
-        assert_eq!(all[1].command(), Some(2));
-        let found: Vec<_> = attributes(all[1].attributes().unwrap()).collect();
+        let found: Vec<_> = attributes(after_generic(all[1].payload).unwrap()).collect();
         assert_eq!(found, [(3, &[1][..]), (4, b"four")]);
     }
 
     #[test]
     fn says_that_a_message_is_cut_short_and_ends() {
-        let mut bytes = begin(30, 5, 7, 2);
-        put(&mut bytes, 4, b"four");
-        finish(&mut bytes);
+        let mut bytes = request(30, 5, 7, b"four");
         bytes.pop();
         assert!(matches!(
             messages(&bytes).collect::<Vec<_>>()[..],

@@ -160,15 +160,14 @@ mod tests {
     use crate::{Attributes, PortAttributes, encode};
 
     fn request() -> Vec<u8> {
-        let mut bytes = message::begin(30, 5, 7, 2);
+        let mut body = message::generic(2);
         let with = PortAttributes {
             ifindex: Some(3),
             max_macs: Some(u32::MAX),
             ..Default::default()
         };
-        encode(&mut bytes, &with);
-        message::finish(&mut bytes);
-        bytes
+        encode(&mut body, &with);
+        message::request(30, 5, 7, &body)
     }
 
     fn refusal(error: i32, told: &[u8]) -> Refusal {

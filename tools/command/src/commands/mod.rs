@@ -8,6 +8,7 @@ mod monitor;
 mod port;
 mod statistics;
 mod summary;
+mod why;
 
 use clap::ArgMatches;
 use maclearn_family::{Attribute, Client, Dump, Value};
@@ -49,6 +50,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         return summary::show(context);
     };
     match (object, matches.subcommand()) {
+        ("why", _) => why::show(context, matches),
         ("port", Some(("show", matches))) => port::show(context, matches),
         ("port", Some(("set", matches))) => port::set(context, matches),
         ("bridge", Some(("show", matches))) => bridge::show(context, matches),

@@ -106,8 +106,12 @@ enum Style {
     Named,
     /// The same by another name than in JSON.
     Called(&'static str),
+    /// Its name and one of two words.
+    Choice([&'static str; 2]),
     /// Its name if it is on, which is as it should be, or not.
     Flag(Paint),
+    /// Its name, and each in brackets.
+    Listed,
     /// Not at all.
     Json,
 }
@@ -146,6 +150,17 @@ impl Record {
             .push((name, Item::Switch(on), Style::Flag(paint)));
     }
 
+    /// One of two things, `words` in text.
+    pub fn choice(&mut self, name: &'static str, on: bool, words: [&'static str; 2]) {
+        self.fields
+            .push((name, Item::Switch(on), Style::Choice(words)));
+    }
+
+    /// Records of the same kind, in text in brackets or as none.
+    pub fn list(&mut self, name: &'static str, records: Vec<Self>) {
+        self.fields.push((name, Item::List(records), Style::Listed));
+    }
+
     /// What only a program needs to know.
     pub fn hidden(&mut self, name: &'static str, item: Item) {
         self.fields.push((name, item, Style::Json));
@@ -181,12 +196,27 @@ impl Record {
             .fields
             .iter()
             .filter_map(|(name, item, style)| match (style, item) {
+                (Style::Listed, Item::List(records)) => {
+                    let texts = records
+                        .iter()
+                        .map(|record| record.words(coloured).join(" "));
+                    match records.is_empty() {
+                        true => Some(format!("{name} -")),
+                        false => Some(format!(
+                            "{name} [ {} ]",
+                            texts.collect::<Vec<_>>().join(", ")
+                        )),
+                    }
+                }
                 (Style::Json, _) | (_, Item::Group(_) | Item::List(_)) => None,
+                (Style::Choice([off, on]), Item::Switch(is_on)) => {
+                    Some(format!("{name} {}", if *is_on { on } else { off }))
+                }
                 (Style::Title, _) => Some(item.text(coloured)),
                 (Style::Named, _) => Some(format!("{name} {}", item.text(coloured))),
                 (Style::Called(name), _) => Some(format!("{name} {}", item.text(coloured))),
                 (Style::Flag(paint), Item::Switch(true)) => Some(paint.apply(name, coloured)),
-                (Style::Flag(_), _) => None,
+                (Style::Flag(_) | Style::Choice(_) | Style::Listed, _) => None,
             });
         words.collect()
     }

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `maclearn why`: which ports would get a copy of a frame for a MAC, and for which reason.
+//!
+//! It follows the frame: the bridge's own database (FDB) first, then the bridge's rules of
+//! flooding, then maclearn at each port.
+
+use std::collections::{BTreeSet, HashMap};
+
+use clap::ArgMatches;
+use maclearn_family::{
+    BridgeAttributes, EntryAttributes, Mac, PortAttributes, UnknownUnicast, operation,
+};
+
+use super::Context;
+use crate::{
+    devices::{self, Names},
+    failure::Failure,
+    output::{Item, Paint, Record},
+    route::{Destination, Port, Route},
+};
+
+/// What is known of a MAC at a bridge.
+struct Facts<'a> {
+    vlan: u16,
+    destination: Destination,
+    /// The owners, in the VLAN.
+    owners: Vec<&'a EntryAttributes>,
+    /// The port where the frame comes in.
+    from: Option<&'a Port>,
+    ports: Vec<&'a Port>,
+    settings: &'a HashMap<u32, PortAttributes>,
+    names: &'a Names,
+}
+
+/// Whether a port gets the frame, and why.
+#[derive(Debug, PartialEq, Eq)]
+struct Verdict {
+    gets: bool,
+    reason: String,
+}
+
+impl Verdict {
+    fn yes(reason: impl Into<String>) -> Self {
+        Self {
+            gets: true,
+            reason: reason.into(),
+        }
+    }
+
+    fn no(reason: impl Into<String>) -> Self {
+        Self {
+            gets: false,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Shows it for each bridge where the MAC is known, or for the one that was said.
+pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> {
+    let Some(mac) = matches.get_one::<Mac>("mac").copied() else {
+        return Ok(());
+    };
+    let said_vlan: Option<u16> = matches.get_one("vlan").copied();
+    let from = devices::said(matches, "from")?;
+    let said_bridge = devices::said(matches, "br")?;
+    let client = &mut context.client;
+    let mut route = Route::open()?;
+    let ports = route.ports()?;
+    let from = from
+        .map(|index| port_of(&ports, index, matches))
+        .transpose()?;
+    let bridge = said_bridge.or(from.map(|port| port.bridge));
+    let filter = EntryAttributes {
+        bridge,
+        mac: Some(mac),
+        ..Default::default()
+    };
+    let entries = client.list(&operation::ENTRY_GET, &filter)?;
+    let settings = client.list(&operation::PORT_GET, &PortAttributes::default())?;
+    let settings = settings
+        .into_iter()
+        .filter_map(|port| Some((port.ifindex?, port)))
+        .collect();
+    let bridges = match bridge {
+        Some(bridge) => BTreeSet::from([bridge]),
+        None => {
+            let known: BTreeSet<_> = entries.iter().filter_map(|entry| entry.bridge).collect();
+            match known.is_empty() {
+                true => {
+                    let all = client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?;
+                    all.into_iter()
+                        .filter_map(|bridge| bridge.ifindex)
+                        .collect()
+                }
+                false => known,
+            }
+        }
+    };
+    let names = Names::all()?;
+    let mut told = Vec::new();
+    for bridge in bridges {
+        let owners = |vlan: u16| {
+            let here = entries
+                .iter()
+                .filter(move |entry| entry.bridge == Some(bridge));
+            here.filter(move |entry| entry.vlan.unwrap_or_default() == vlan)
+                .collect::<Vec<_>>()
+        };
+        for vlan in vlans(&mut route, bridge, said_vlan, &entries, &names)? {
+            let facts = Facts {
+                vlan,
+                destination: route.destination(bridge, mac, vlan)?,
+                owners: owners(vlan),
+                from,
+                ports: ports.iter().filter(|port| port.bridge == bridge).collect(),
+                settings: &settings,
+                names: &names,
+            };
+            told.push((facts.head(mac, bridge), facts.verdicts()));
+        }
+    }
+    let is_json = context.output.is_json();
+    context.output.list(|emit| {
+        for (mut head, verdicts) in told {
+            if is_json {
+                head.hidden("ports", Item::List(verdicts));
+                emit(&head)?;
+                continue;
+            }
+            emit(&head)?;
+            for verdict in verdicts {
+                emit(&verdict.indented())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn port_of<'p>(ports: &'p [Port], index: u32, matches: &ArgMatches) -> Result<&'p Port, Failure> {
+    let name = || {
+        matches
+            .get_one::<String>("from")
+            .cloned()
+            .unwrap_or_default()
+    };
+    ports
+        .iter()
+        .find(|port| port.index == index)
+        .ok_or_else(|| Failure::usage(format!("Device \"{}\" is no port of a bridge", name())))
+}
+
+/// The VLANs to look at: the one that was said, or those where the MAC is known.
+fn vlans(
+    route: &mut Route,
+    bridge: u32,
+    said: Option<u16>,
+    entries: &[EntryAttributes],
+    names: &Names,
+) -> Result<BTreeSet<u16>, Failure> {
+    let name = names.get(bridge);
+    let filters = route.filters_vlans(bridge)?;
+    match (filters, said) {
+        (false, None | Some(0)) => return Ok(BTreeSet::from([0])),
+        (false, Some(_)) => {
+            return Err(Failure::usage(format!(
+                "Error: the bridge \"{name}\" does not filter VLANs."
+            )));
+        }
+        (true, Some(vlan)) => return Ok(BTreeSet::from([vlan])),
+        (true, None) => (),
+    }
+    let here = entries.iter().filter(|entry| entry.bridge == Some(bridge));
+    // Those without a VLAN were learned before the bridge began to filter, and are not used.
+    let known: BTreeSet<_> = here
+        .filter_map(|entry| entry.vlan)
+        .filter(|vlan| *vlan != 0)
+        .collect();
+    match known.is_empty() {
+        true => Err(Failure::usage(format!(
+            "Error: the bridge \"{name}\" filters VLANs: vlan is required for a MAC that it does not know."
+        ))),
+        false => Ok(known),
+    }
+}
+
+impl Facts<'_> {
+    /// Who owns the MAC, and what the FDB says.
+    fn head(&self, mac: Mac, bridge: u32) -> Record {
+        let mut record = Record::new();
+        record.title("mac", Item::mac(mac));
+        if self.vlan != 0 {
+            record.field("vlan", Item::Number(self.vlan.into()));
+        }
+        record.field("master", Item::device(self.names.get(bridge)));
+        record.field(
+            "fdb",
+            match self.destination {
+                Destination::Flooded => Item::Unknown,
+                Destination::Host => Item::word("host"),
+                Destination::Port(index) => Item::device(self.names.get(index)),
+            },
+        );
+        let owners = self.owners.iter().map(|owner| {
+            let mut record = Record::new();
+            record.title(
+                "ifname",
+                Item::device(self.names.get(owner.port.unwrap_or_default())),
+            );
+            record.flag("static", owner.r#static == Some(true), Paint::Plain);
+            if let Some(age) = owner.age {
+                record.field("age", Item::Milliseconds(age));
+            }
+            record
+        });
+        record.list("owners", owners.collect());
+        record
+    }
+
+    fn verdicts(&self) -> Vec<Record> {
+        let records = self.ports.iter().map(|port| {
+            let Verdict { gets, reason } = self.verdict(port);
+            let mut record = Record::new();
+            record.title("ifname", Item::device(self.names.get(port.index)));
+            record.choice("gets", gets, ["nothing", "copy"]);
+            record.field("since", Item::word(reason));
+            record
+        });
+        records.collect()
+    }
+
+    fn verdict(&self, port: &Port) -> Verdict {
+        if self.from == Some(port) {
+            return Verdict::no("the frame comes from there");
+        }
+        match self.destination {
+            Destination::Host => return Verdict::no("the MAC is one of this host"),
+            Destination::Port(index) if index != port.index => {
+                let name = self.names.get(index);
+                return Verdict::no(format!("the bridge's fdb sends it to {name} only"));
+            }
+            _ => (),
+        }
+        if !port.forwards {
+            return Verdict::no("it has no link or does not forward");
+        }
+        if self.vlan != 0 && !port.vlans.contains(&self.vlan) {
+            return Verdict::no(format!("it is not in VLAN {}", self.vlan));
+        }
+        if port.is_isolated && self.from.is_some_and(|from| from.is_isolated) {
+            return Verdict::no("both ports are isolated");
+        }
+        if self.destination == Destination::Port(port.index) {
+            return Verdict::yes("the bridge's fdb sends it there");
+        }
+        if !port.floods {
+            return Verdict::no(
+                "flood is off at the port, and the bridge's fdb does not know the MAC",
+            );
+        }
+        if port.is_proxy_arp {
+            return Verdict::no("proxy_arp is on at the port");
+        }
+        self.filtered(port)
+    }
+
+    /// What maclearn makes of a copy.
+    fn filtered(&self, port: &Port) -> Verdict {
+        let settings = self.settings.get(&port.index);
+        if settings.and_then(|port| port.enabled) != Some(true) {
+            return Verdict::yes("it is not enabled");
+        }
+        if self
+            .owners
+            .iter()
+            .any(|owner| owner.port == Some(port.index))
+        {
+            return Verdict::yes("it owns the MAC");
+        }
+        if settings.and_then(|port| port.failing_open) == Some(true) {
+            return Verdict::yes("it fails open: sources behind it could not be learned");
+        }
+        let owners = self.owners.iter().filter_map(|owner| owner.port);
+        // What a port owns that can't receive keeps nothing from others.
+        let forwarding: Vec<_> = owners
+            .filter(|index| {
+                self.ports
+                    .iter()
+                    .any(|port| port.index == *index && port.forwards)
+            })
+            .map(|index| self.names.get(index))
+            .collect();
+        if !forwarding.is_empty() {
+            return Verdict::no(format!("{} owns the MAC", forwarding.join(", ")));
+        }
+        let nobody = match self.owners.is_empty() {
+            true => "nobody owns the MAC",
+            false => "its owners can't receive",
+        };
+        match settings.and_then(|port| port.unknown_unicast) {
+            Some(UnknownUnicast::Suppress) => {
+                Verdict::no(format!("{nobody}, and unknown_unicast is suppress"))
+            }
+            _ => Verdict::yes(nobody),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 1, 1]);
+
+    fn port(index: u32) -> Port {
+        Port {
+            index,
+            bridge: 1,
+            forwards: true,
+            floods: true,
+            ..Default::default()
+        }
+    }
+
+    fn enabled(index: u32) -> (u32, PortAttributes) {
+        let settings = PortAttributes {
+            ifindex: Some(index),
+            enabled: Some(true),
+            unknown_unicast: Some(UnknownUnicast::Flood),
+            ..Default::default()
+        };
+        (index, settings)
+    }
+
+    fn owner(index: u32) -> EntryAttributes {
+        EntryAttributes {
+            port: Some(index),
+            mac: Some(MAC),
+            ..Default::default()
+        }
+    }
+
+    /// What port 3 gets of a frame from port 2 for a MAC that port 4 owns, after changes to all that.
+    fn verdict(
+        change: impl FnOnce(
+            &mut Vec<Port>,
+            &mut HashMap<u32, PortAttributes>,
+            &mut Vec<EntryAttributes>,
+            &mut Destination,
+            &mut u16,
+        ),
+    ) -> Verdict {
+        let mut ports = vec![port(2), port(3), port(4)];
+        let mut settings = HashMap::from([enabled(2), enabled(3), enabled(4)]);
+        let mut owners = vec![owner(4)];
+        let (mut destination, mut vlan) = (Destination::Flooded, 0);
+        change(
+            &mut ports,
+            &mut settings,
+            &mut owners,
+            &mut destination,
+            &mut vlan,
+        );
+        let facts = Facts {
+            vlan,
+            destination,
+            owners: owners.iter().collect(),
+            from: ports.first(),
+            ports: ports.iter().collect(),
+            settings: &settings,
+            names: &Names::default(),
+        };
+        facts.verdict(&ports[1])
+    }
+
+    #[test]
+    fn follows_the_frame() {
+        let no = |reason: &str| Verdict::no(reason);
+        let yes = |reason: &str| Verdict::yes(reason);
+        assert_eq!(verdict(|_, _, _, _, _| ()), no("if4 owns the MAC"));
+        assert_eq!(
+            verdict(|_, _, owners, _, _| owners.push(owner(3))),
+            yes("it owns the MAC")
+        );
+        assert_eq!(
+            verdict(|_, _, owners, _, _| owners.clear()),
+            yes("nobody owns the MAC")
+        );
+        assert_eq!(
+            verdict(|_, settings, owners, _, _| {
+                owners.clear();
+                settings.get_mut(&3).unwrap().unknown_unicast = Some(UnknownUnicast::Suppress);
+            }),
+            no("nobody owns the MAC, and unknown_unicast is suppress")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, _, _| ports[2].forwards = false),
+            yes("its owners can't receive")
+        );
+        assert_eq!(
+            verdict(|_, settings, _, _, _| settings.get_mut(&3).unwrap().enabled = Some(false)),
+            yes("it is not enabled")
+        );
+        assert_eq!(
+            verdict(|_, settings, _, _, _| settings.get_mut(&3).unwrap().failing_open = Some(true)),
+            yes("it fails open: sources behind it could not be learned")
+        );
+        assert_eq!(
+            verdict(|_, _, _, destination, _| *destination = Destination::Port(4)),
+            no("the bridge's fdb sends it to if4 only")
+        );
+        assert_eq!(
+            verdict(|_, _, _, destination, _| *destination = Destination::Port(3)),
+            yes("the bridge's fdb sends it there")
+        );
+        assert_eq!(
+            verdict(|_, _, _, destination, _| *destination = Destination::Host),
+            no("the MAC is one of this host")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, _, _| ports[1].forwards = false),
+            no("it has no link or does not forward")
+        );
+        assert_eq!(
+            verdict(|_, _, _, _, vlan| *vlan = 10),
+            no("it is not in VLAN 10")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, _, _| ports.iter_mut().for_each(|port| port.is_isolated = true)),
+            no("both ports are isolated")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, _, _| ports[1].floods = false),
+            no("flood is off at the port, and the bridge's fdb does not know the MAC")
+        );
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the bridge itself knows, asked by rtnetlink: its ports, whether it filters VLANs, and whom
+//! its forwarding database (FDB) sends a frame to.
+
+use std::collections::HashSet;
+
+use maclearn_family::{
+    Connection, Error, Mac,
+    message::{self, attribute, number},
+    protocols::NETLINK_ROUTE,
+};
+use nix::libc;
+
+// <linux/rtnetlink.h>, <linux/if.h>, <linux/if_link.h>, <linux/if_bridge.h>, <linux/neighbour.h>
+const GET_LINK: u16 = 18;
+const GET_NEIGHBOUR: u16 = 30;
+const AF_BRIDGE: u8 = 7;
+const FILTER_VLANS: u32 = 1 << 1;
+const LINK_MASTER: u16 = 10;
+const LINK_PORT: u16 = 12;
+const LINK_INFO: u16 = 18;
+const LINK_FAMILY: u16 = 26;
+const LINK_FILTER: u16 = 29;
+const INFO_DATA: u16 = 2;
+const BRIDGE_FILTERS_VLANS: u16 = 7;
+const PORT_STATE: u16 = 1;
+const PORT_FLOOD: u16 = 9;
+const PORT_PROXY_ARP: u16 = 10;
+const PORT_ISOLATED: u16 = 33;
+const FAMILY_VLAN: u16 = 2;
+const NEIGHBOUR_MAC: u16 = 2;
+const NEIGHBOUR_VLAN: u16 = 5;
+const NEIGHBOUR_MASTER: u16 = 9;
+const PERMANENT: u16 = 0x80;
+
+const FORWARDING: u8 = 3;
+const UP: u32 = 1;
+const RUNNING: u32 = 1 << 6;
+
+/// Bytes of `struct ifinfomsg` and `struct ndmsg`.
+const LINK_HEADER: usize = 16;
+const NEIGHBOUR_HEADER: usize = 12;
+
+/// A port as the bridge has it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Port {
+    /// Its interface index.
+    pub index: u32,
+    /// Its bridge.
+    pub bridge: u32,
+    /// Whether it sends and receives: the spanning tree lets it, and it has a link.
+    pub forwards: bool,
+    /// Whether it gets copies of what the FDB does not know.
+    pub floods: bool,
+    /// Whether the bridge answers ARP for it, and floods nothing there.
+    pub is_proxy_arp: bool,
+    /// Whether it gets nothing from other such ports.
+    pub is_isolated: bool,
+    /// The VLANs that it is in, where the bridge filters them.
+    pub vlans: HashSet<u16>,
+}
+
+/// Whom the bridge's FDB sends frames for a MAC to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// It has no entry: copies go to all ports.
+    Flooded,
+    /// The host that the bridge is on.
+    Host,
+    /// One port.
+    Port(u32),
+}
+
+/// Asks rtnetlink.
+pub struct Route(Connection);
+
+impl Route {
+    /// Connects, in the network namespace that the thread is in.
+    pub fn open() -> Result<Self, Error> {
+        let mut connection = Connection::open(NETLINK_ROUTE)?;
+        connection.be_strict()?;
+        Ok(Self(connection))
+    }
+
+    /// The ports of all bridges.
+    pub fn ports(&mut self) -> Result<Vec<Port>, Error> {
+        let mut body = vec![0; LINK_HEADER];
+        if let Some(family) = body.first_mut() {
+            *family = AF_BRIDGE;
+        }
+        message::put(&mut body, LINK_FILTER, &FILTER_VLANS.to_ne_bytes());
+        let mut ports = Vec::new();
+        self.0.dump(GET_LINK, &body, |link| {
+            ports.extend(port(link));
+            Ok::<_, Error>(())
+        })?;
+        Ok(ports)
+    }
+
+    /// Whether a bridge filters VLANs.
+    pub fn filters_vlans(&mut self, bridge: u32) -> Result<bool, Error> {
+        let mut body = vec![0; 4];
+        body.extend_from_slice(&bridge.to_ne_bytes());
+        body.resize(LINK_HEADER, 0);
+        let mut filters = false;
+        self.0.ask(GET_LINK, &body, |link| {
+            let data = after(link, LINK_HEADER)
+                .and_then(|told| attribute(told, LINK_INFO))
+                .and_then(|told| attribute(told, INFO_DATA));
+            filters = data.and_then(|told| switch(told, BRIDGE_FILTERS_VLANS)) == Some(true);
+            Ok::<_, Error>(())
+        })?;
+        Ok(filters)
+    }
+
+    /// Whom a bridge sends frames for `mac` to; `vlan` is 0 where it filters none.
+    pub fn destination(&mut self, bridge: u32, mac: Mac, vlan: u16) -> Result<Destination, Error> {
+        let mut body = vec![0; NEIGHBOUR_HEADER];
+        if let Some(family) = body.first_mut() {
+            *family = AF_BRIDGE;
+        }
+        message::put(&mut body, NEIGHBOUR_MAC, &mac.0);
+        message::put(&mut body, NEIGHBOUR_MASTER, &bridge.to_ne_bytes());
+        if vlan != 0 {
+            message::put(&mut body, NEIGHBOUR_VLAN, &vlan.to_ne_bytes());
+        }
+        let mut found = Destination::Flooded;
+        let said = self.0.ask(GET_NEIGHBOUR, &body, |entry| {
+            found = destination(entry, bridge).unwrap_or(Destination::Flooded);
+            Ok::<_, Error>(())
+        });
+        match said {
+            Err(Error::Refused(refusal)) if refusal.error == libc::ENOENT => {
+                Ok(Destination::Flooded)
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(found),
+        }
+    }
+}
+
+fn after(message: &[u8], header: usize) -> Option<&[u8]> {
+    message.get(header..)
+}
+
+fn switch(told: &[u8], wanted: u16) -> Option<bool> {
+    attribute(told, wanted)?.first().map(|byte| *byte != 0)
+}
+
+/// The number at an offset of a message.
+fn at(message: &[u8], offset: usize) -> Option<u32> {
+    message
+        .get(offset..offset + 4)
+        .and_then(number)
+        .map(u32::from_ne_bytes)
+}
+
+fn port(link: &[u8]) -> Option<Port> {
+    let told = after(link, LINK_HEADER)?;
+    // A bridge is told of in the same dump, but is no port.
+    let about = attribute(told, LINK_PORT)?;
+    let flags = at(link, 8)?;
+    let is_up = flags & UP != 0 && flags & RUNNING != 0;
+    let vlans = attribute(told, LINK_FAMILY).unwrap_or_default();
+    let vlans = message::attributes(vlans).filter(|(kind, _)| *kind == FAMILY_VLAN);
+    Some(Port {
+        index: at(link, 4)?,
+        bridge: attribute(told, LINK_MASTER)
+            .and_then(number)
+            .map(u32::from_ne_bytes)?,
+        forwards: attribute(about, PORT_STATE)?.first() == Some(&FORWARDING) && is_up,
+        floods: switch(about, PORT_FLOOD).unwrap_or(true),
+        is_proxy_arp: switch(about, PORT_PROXY_ARP).unwrap_or(false),
+        is_isolated: switch(about, PORT_ISOLATED).unwrap_or(false),
+        // `struct bridge_vlan_info`: flags, number.
+        vlans: vlans
+            .filter_map(|(_, vlan)| vlan.get(2..4).and_then(number).map(u16::from_ne_bytes))
+            .collect(),
+    })
+}
+
+fn destination(entry: &[u8], bridge: u32) -> Option<Destination> {
+    let port = at(entry, 4)?;
+    let state = entry.get(8..10).and_then(number).map(u16::from_ne_bytes)?;
+    Some(match state & PERMANENT != 0 || port == bridge {
+        true => Destination::Host,
+        false => Destination::Port(port),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_a_port() {
+        let mut link = vec![AF_BRIDGE, 0, 1, 0];
+        link.extend_from_slice(&7u32.to_ne_bytes());
+        link.extend_from_slice(&0x1_1043u32.to_ne_bytes());
+        link.extend_from_slice(&[0; 4]);
+        let (mut about, mut vlans) = (Vec::new(), Vec::new());
+        message::put(&mut about, PORT_STATE, &[FORWARDING]);
+        message::put(&mut about, PORT_FLOOD, &[0]);
+        message::put(&mut vlans, FAMILY_VLAN, &[0, 0, 10, 0]);
+        message::put(&mut vlans, FAMILY_VLAN, &[0, 0, 20, 0]);
+        message::put(&mut link, LINK_MASTER, &3u32.to_ne_bytes());
+        message::put(&mut link, LINK_PORT, &about);
+        message::put(&mut link, LINK_FAMILY, &vlans);
+        let wanted = Port {
+            index: 7,
+            bridge: 3,
+            forwards: true,
+            vlans: HashSet::from([10, 20]),
+            ..Default::default()
+        };
+        assert_eq!(port(&link), Some(wanted));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = port(&bytes);
+            let _ = destination(&bytes, 1);
+        }
+    }
+}
