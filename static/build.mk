@@ -28,7 +28,7 @@ crate = OBJTREE=$(abspath $(made)) RUST_MODFILE=$(modfile) $(RUSTC) $(crate-flag
 
 # The kernel's source, of which what is needed is taken. What it is for is said in README.
 quiet_cmd_take = TAKE    $(RUST_SOURCE)
-      cmd_take = bash $(glue)/take $(RUST_SOURCE) $(made)
+      cmd_take = bash $(glue)/take $(RUST_SOURCE) $(abspath $(made))
 $(made)/taken: $(glue)/take $(glue)/files $(wildcard $(glue)/kernel/*.rs) FORCE
 	$(call if_changed,take)
 
