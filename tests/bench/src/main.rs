@@ -21,6 +21,7 @@ mod plan;
 mod report;
 mod results;
 mod targets;
+mod unload;
 
 use std::{env, process::ExitCode};
 

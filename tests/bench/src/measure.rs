@@ -14,6 +14,7 @@ use crate::{
     pktgen::{self, Macs, Way},
     plan::{self, Extent, FEW_MACS, FEW_PORTS, PORTS},
     results::{Cell, Line, Memory, Work},
+    unload,
 };
 
 /// A cell is measured so often, and the mean taken of all but the least and the most: now and then the
@@ -57,8 +58,12 @@ pub fn run(extent: Extent, peers: &[&str]) -> Result<()> {
     for which in ["all", "default"] {
         fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1")?;
     }
-    for name in peers {
-        measure(extent, name, Peer::named(name)?).with_context(|| (*name).to_owned())?;
+    for &name in peers {
+        let measured = match name {
+            unload::NAME => unload::run(),
+            _ => Peer::named(name).and_then(|peer| measure(extent, name, peer)),
+        };
+        measured.with_context(|| name.to_owned())?;
     }
     Ok(())
 }

@@ -56,12 +56,22 @@ pub struct Memory {
     pub reported_bytes: Option<u64>,
 }
 
+/// What it takes to unload maclearn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unload {
+    pub ports: usize,
+    pub macs: u32,
+    /// By the virtual machine's clock, waiting included.
+    pub milliseconds: f64,
+}
+
 /// A line that `bench measure` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Line {
     Cell(Cell),
     Memory(Memory),
+    Unload(Unload),
 }
 
 /// Everything that one run of the benchmark measured.
@@ -75,6 +85,8 @@ pub struct Results {
     pub versions: Vec<String>,
     pub cells: Vec<Cell>,
     pub memory: Vec<Memory>,
+    #[serde(default)]
+    pub unloads: Vec<Unload>,
 }
 
 impl Results {
@@ -89,6 +101,14 @@ impl Results {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         fs::write(path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Milliseconds of unloading with so many MACs; `None` where it was not measured.
+    pub fn unloading(&self, macs: u32) -> Option<f64> {
+        self.unloads
+            .iter()
+            .find(|unload| unload.macs == macs)
+            .map(|unload| unload.milliseconds)
     }
 
     /// Instructions a frame; `None` where it was not measured.
@@ -115,6 +135,7 @@ pub fn collect(measured: &str) -> Result<Results> {
         match serde_json::from_str(line).with_context(|| line.to_owned())? {
             Line::Cell(cell) => results.cells.push(cell),
             Line::Memory(memory) => results.memory.push(memory),
+            Line::Unload(unload) => results.unloads.push(unload),
         }
     }
     // The virtual machines ran side by side.

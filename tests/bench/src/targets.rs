@@ -6,6 +6,7 @@ use crate::{
     cost::NFTABLES,
     plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS},
     results::{Results, Work},
+    unload,
 };
 
 const MACLEARN: &str = "maclearn";
@@ -123,6 +124,17 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
             1.0 / 20.0,
         );
     }
+    let (empty, full) = (results.unloading(0), results.unloading(unload::MACS));
+    add(
+        format!(
+            "unloading, {} ports: {} MACs : an empty table",
+            unload::PORTS,
+            unload::MACS
+        ),
+        ratio(full, empty),
+        2.0,
+    );
+    add("the same, milliseconds".into(), full, 2000.0);
     verdicts
 }
 
