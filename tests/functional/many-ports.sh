@@ -42,10 +42,10 @@ walk_20_times() {
 }
 
 # compare WHAT COMMAND: a full table makes it take less than half of what it would take to go through it for each port.
-# It has to be seen once: the machine does other work as well.
+# It has to be seen once in ten rounds: the machine does other work as well, which makes times longer, and none shorter.
 compare() {
     local empty walks round
-    for round in 1 2 3; do
+    for round in {1..10}; do
         prepare
         milliseconds "$2"
         empty=$REPLY
