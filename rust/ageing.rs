@@ -6,7 +6,7 @@
 //! so that a known source costs at most one store a second; the unit grows with the ageing time, so
 //! that stamps do not wrap before the upkeep has seen them.
 
-use crate::table::Stamp;
+use crate::table::{age, Stamp};
 
 /// Longest ageing time in seconds that can be set; the longest of IEEE 802.1Q.
 pub(crate) const MAX_AGEING_SECONDS: u32 = 1_000_000;
@@ -49,7 +49,8 @@ impl Ageing {
 
     /// Whether an entry last used at `stamp` is gone at `now`, in units.
     pub(crate) fn is_aged(self, stamp: Stamp, now: u64) -> bool {
-        self.limit.is_some_and(|limit| age(stamp, now) > limit)
+        self.limit
+            .is_some_and(|limit| age(stamp, now as Stamp) > limit)
     }
 
     /// Whether an entry last used at time `then`, in units, is gone at `now`.
@@ -79,19 +80,8 @@ impl Ageing {
     /// The first time, in units, at which an entry last used at `stamp` is gone.
     pub(crate) fn expiry(self, stamp: Stamp, now: u64) -> u64 {
         self.limit.map_or(u64::MAX, |limit| {
-            now.saturating_sub(u64::from(age(stamp, now))) + u64::from(limit) + 1
+            now.saturating_sub(u64::from(age(stamp, now as Stamp))) + u64::from(limit) + 1
         })
-    }
-}
-
-/// How old at `now` an entry is that was last used at `stamp`, in units. One that was used since `now`
-/// was read from the clock is not old at all.
-fn age(stamp: Stamp, now: u64) -> Stamp {
-    let age = (now as Stamp).wrapping_sub(stamp);
-    if age > Stamp::MAX - MAX_LIMIT as Stamp {
-        0
-    } else {
-        age
     }
 }
 

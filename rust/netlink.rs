@@ -18,7 +18,7 @@ use crate::{
     network::Network,
     offload,
     port::{Counter, Flag, Port, PortChange},
-    table::{Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
+    table::{age, Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
 };
 
 operations! {
@@ -407,7 +407,7 @@ fn put_entry(message: &mut Message<'_>, port: &Port, entry: &Entry) -> Result<()
         return Ok(());
     }
     let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
-    let age = u64::from((bridge.now() as Stamp).wrapping_sub(entry.stamp)) * unit_ms;
+    let age = u64::from(age(entry.stamp, bridge.now() as Stamp)) * unit_ms;
     message.put_u32(
         uapi::MACLEARN_A_ENTRY_AGE,
         age.try_into().unwrap_or(u32::MAX),

@@ -18,7 +18,8 @@ use crate::{
     offload,
     port::Port,
     table::{
-        Action, Claims, Cursor, Entry, Key, Learned, Limits, PortIndex, Stamp, Table, Visit, Writer,
+        age, Action, Claims, Cursor, Entry, Key, Learned, Limits, PortIndex, Stamp, Table, Visit,
+        Writer,
     },
 };
 
@@ -218,7 +219,7 @@ fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
     }
     let mut exclusive = bridge.is_exclusive();
     if exclusive {
-        let age = (now as Stamp).wrapping_sub(stamp);
+        let age = age(stamp, now as Stamp);
         match locked.age_elsewhere(key, port.index, now as Stamp) {
             // That port took it from this one.
             Some(other) if other < age => return Learned::Known,

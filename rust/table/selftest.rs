@@ -256,6 +256,9 @@ mod tests {
         writer.withdraw(key(1), 3, Claims::LEARNED);
         assert_eq!(writer.age_elsewhere(key(1), 4, 5), Some(6));
         assert_eq!(writer.age_elsewhere(key(1), 1, 5), None);
+        // Used since the clock was read
+        writer.learn(key(1), 5, 6, NO_LIMITS, false);
+        assert_eq!(writer.age_elsewhere(key(1), 1, 5), Some(0));
         Ok(())
     }
 

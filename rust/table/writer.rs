@@ -10,7 +10,7 @@ use core::{mem, ptr};
 
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
-use super::{Absence, Claims, Key, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
+use super::{age, Absence, Claims, Key, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, Boxed};
 
 /// From here on memory matters more than being done with growing soon.
@@ -370,7 +370,7 @@ impl Writer {
         let mut least: Option<Stamp> = None;
         let mut look = |hit: Hit<'_>| {
             if hit.owner.port() != port && hit.owner.claims().has(Claims::LEARNED) {
-                let age = now.wrapping_sub(hit.slot.stamp());
+                let age = age(hit.slot.stamp(), now);
                 least = Some(least.map_or(age, |other| other.min(age)));
             }
         };
