@@ -380,10 +380,20 @@ impl Bridge {
         (left != self.forgotten_vlans.load_relaxed()).then_some(left)
     }
 
-    /// Notes that a port is about to leave a VLAN.
-    pub(crate) fn note_left_vlan(&self, _rtnl: &Rtnl) {
-        let left = self.left_vlans.load_relaxed();
-        self.left_vlans.store_relaxed(left.wrapping_add(1));
+    /// Notes that `port` is about to leave a VLAN.
+    pub(crate) fn note_left_vlan(&self, port: &Port, _rtnl: &Rtnl) {
+        let left = self.left_vlans.load_relaxed().wrapping_add(1);
+        self.left_vlans.store_relaxed(left);
+        port.left_vlan.store_relaxed(left);
+    }
+
+    /// Whether `port` has left a VLAN, and what was learned there may not be forgotten yet.
+    pub(crate) fn remembers_left_vlan(&self, port: &Port) -> bool {
+        let since = port
+            .left_vlan
+            .load_relaxed()
+            .wrapping_sub(self.forgotten_vlans.load_relaxed());
+        0 < since && since <= u32::MAX / 2
     }
 
     /// Notes that all is forgotten that was learned in VLANs that ports had left when
@@ -715,13 +725,9 @@ impl Bridge {
         self.known.set(locked, port, false);
     }
 
-    /// Forgets what ports own that have left, all of them in one walk, and frees their numbers. If
+    /// Forgets what these ports own, which have left, all of them in one walk, and frees their numbers. If
     /// some is left, it is for another time. The caller holds [`Bridge::walk`]; may sleep.
-    pub(crate) fn purge(&self) {
-        let departed = self.writer.lock().departed();
-        if departed == PortMask::NONE {
-            return;
-        }
+    pub(crate) fn purge(&self, departed: PortMask) {
         self.lose(Claims::ALL, |entry| departed.has(entry.port));
         // Who has seen one of them still must find that its port is quiet.
         rcu::wait_for_readers();
@@ -927,17 +933,22 @@ impl Bridge {
     pub(crate) fn find_index(&self) -> Option<PortIndex> {
         let mut left = u64::MAX;
         loop {
-            let index = self.free_index();
+            if let Some(index) = self.free_index() {
+                return Some(index);
+            }
+            let _walk = self.walk.lock();
             let departed = self.writer.lock().departed();
-            let owned = departed.iter().map(|port| self.table.port_count(port));
-            let owned = owned.map(u64::from).sum();
-            // Without memory nothing may come of a walk.
-            if index.is_some() || owned >= left {
-                return index;
+            let count = |port: PortIndex| u64::from(self.table.port_count(port));
+            let owned = departed.iter().map(count).sum();
+            if owned >= left {
+                // There is no memory to forget what several own.
+                return None;
             }
             left = owned;
-            let _walk = self.walk.lock();
-            self.purge();
+            // One of them is enough: that which is soonest forgotten.
+            let mut soonest = PortMask::NONE;
+            soonest.set(departed.iter().min_by_key(|&port| count(port))?, true);
+            self.purge(soonest);
         }
     }
 

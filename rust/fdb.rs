@@ -87,7 +87,8 @@ pub(crate) fn ask(
     if ownership == Ownership::Other && has_forgotten(bridge, key, section) {
         return Answer::Forgotten;
     }
-    if ownership == Ownership::Other || owners == Owners::NOBODY {
+    let is_quiet = owners.only().is_some_and(|owner| bridge.quiet.has(owner));
+    if !is_local && !is_quiet && (ownership == Ownership::Other || owners == Owners::NOBODY) {
         // The frame's other copies need not ask. (Those for an owner that is quiet have a memo of that.)
         bridge.memo.note(key, owners);
     }

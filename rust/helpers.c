@@ -9,9 +9,9 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rtnetlink.h>
+#include <linux/rwsem.h>
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
@@ -358,7 +358,7 @@ void maclearn_genlmsg_cancel(struct sk_buff *skb, void *header)
  * Whether the family is registered: its group's number is another's otherwise.
  * The lock keeps that so while something is sent there.
  */
-static DEFINE_MUTEX(family_lock);
+static DECLARE_RWSEM(family_lock);
 static bool is_registered;
 
 /*
@@ -399,9 +399,9 @@ int maclearn_register_family(int (*bind)(int group))
 
 void maclearn_unregister_family(void)
 {
-	mutex_lock(&family_lock);
+	down_write(&family_lock);
 	WRITE_ONCE(is_registered, false);
-	mutex_unlock(&family_lock);
+	up_write(&family_lock);
 	genl_unregister_family(&maclearn_nl_family);
 }
 
@@ -419,13 +419,13 @@ void *maclearn_genlmsg_put_event(struct sk_buff *skb, u8 command)
 
 void maclearn_genlmsg_multicast(struct net *net, struct sk_buff *skb)
 {
-	mutex_lock(&family_lock);
+	down_read(&family_lock);
 	if (is_registered)
 		genlmsg_multicast_netns(&maclearn_nl_family, net, skb, 0,
 					MACLEARN_NLGRP_EVENTS, GFP_KERNEL);
 	else
 		nlmsg_free(skb);
-	mutex_unlock(&family_lock);
+	up_read(&family_lock);
 }
 
 struct net *maclearn_genl_info_net(const struct genl_info *info)

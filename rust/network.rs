@@ -577,14 +577,15 @@ impl ChangeListener for Changes {
             }
             Change::VlanLeft => ReadSection::enter(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
-                    port.bridge.note_left_vlan(rtnl);
+                    port.bridge.note_left_vlan(port, rtnl);
                     port.upkeep.schedule(0);
                 }
             }),
             Change::VlanJoining => {
                 let bridge = ReadSection::enter(|section| {
                     let port = network.every_port.get(device, section)?;
-                    Some(port.bridge.clone())
+                    let bridge = &port.bridge;
+                    bridge.remembers_left_vlan(port).then(|| bridge.clone())
                 });
                 if let Some(bridge) = bridge {
                     quiet::before_vlan_joined(&bridge, rtnl);

@@ -215,6 +215,8 @@ pub(crate) struct Port {
     expiry: AtomicU64,
     /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
     lost: AtomicU64,
+    /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
+    pub(crate) left_vlan: AtomicU32,
     /// The bridge's upkeep, to ask for a run.
     pub(crate) upkeep: Arc<DelayedWork<Bridge>>,
     /// The namespace's state.
@@ -257,6 +259,7 @@ impl Port {
                 is_given: AtomicU32::new(0),
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
+                left_vlan: AtomicU32::new(0),
                 upkeep,
                 network,
                 directory <- new_mutex!(None, "maclearn_port_directory"),

@@ -157,7 +157,7 @@ pub(crate) fn forget_left_vlans(bridge: &Bridge, left: u32) -> bool {
     is_complete
 }
 
-/// A port is about to join a VLAN, perhaps one that it has just left: what was learned there before is
+/// A port that has left VLANs is about to join one, perhaps the same: what was learned there before is
 /// forgotten while it can still be told. May sleep.
 pub(crate) fn before_vlan_joined(bridge: &Bridge, _rtnl: &Rtnl) {
     for _ in 0..WALKS {

@@ -52,8 +52,10 @@ impl Job for Bridge {
 /// there is more to do soon.
 fn purge(bridge: &Bridge) -> bool {
     let now = clock::ticks();
-    if now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL {
-        bridge.purge();
+    let departed = bridge.writer.lock().departed();
+    let is_due = now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL;
+    if departed != PortMask::NONE && is_due {
+        bridge.purge(departed);
         bridge.purged.store_relaxed(now);
     }
     bridge.writer.lock().departed() != PortMask::NONE

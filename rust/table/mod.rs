@@ -46,11 +46,14 @@ pub const MAX_PORTS: usize = if cfg!(loom) { 4 } else { 1024 };
 /// A time in a unit of the caller's, wrapping.
 pub type Stamp = u16;
 
-/// How long before `now` `stamp` is; 0 if it is after that, by a quarter of what a stamp can tell at most:
-/// an entry may have been used since `now` was read from the clock.
+/// Units for which what the clock said may be used, generously.
+const CLOCK_USE: Stamp = 1024;
+
+/// How long before `now` `stamp` is; 0 if it is after that: an entry may have been used since `now` was read
+/// from the clock.
 pub fn age(stamp: Stamp, now: Stamp) -> Stamp {
     let age = now.wrapping_sub(stamp);
-    if age > Stamp::MAX - Stamp::MAX / 4 {
+    if age > Stamp::MAX - CLOCK_USE {
         0
     } else {
         age

@@ -259,6 +259,8 @@ mod tests {
         // Used since the clock was read
         writer.learn(key(1), 5, 6, NO_LIMITS, false);
         assert_eq!(writer.age_elsewhere(key(1), 1, 5), Some(0));
+        // Long ago, where nothing ages
+        assert_eq!(writer.age_elsewhere(key(1), 1, 54_006), Some(54_000));
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Many ports that own much leave, and the module is unloaded while many are there: neither takes much longer than where
-# they own nothing, so no port's leaving goes through all that the others own.
+# Many ports that own much leave, or change their VLAN, and the module is unloaded while many are there: none of that takes
+# much longer than where they own nothing, so it does not go through all that the others own for each port.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -65,6 +65,12 @@ leave() {
     for_all "link set dev @ nomaster"
 }
 
+PVID=1
+change_vlan() {
+    PVID=$((6 - PVID))
+    ip link set dev br type bridge vlan_default_pvid $PVID
+}
+
 # prepare: the module is loaded, and all are ports that are enabled and own nothing
 prepare() {
     for_all "link set dev @ master br"
@@ -86,4 +92,5 @@ EOF
 for_all "link add name @ type dummy"
 
 compare "unloading with $ports ports" unload_module
+compare "the change of the VLAN of $ports ports" change_vlan
 compare "the leaving of $ports ports" leave
