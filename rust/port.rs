@@ -378,7 +378,8 @@ impl Port {
     /// The sum of a counter over all CPUs.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
         let index = counter as usize;
-        let reset = self.reset[index].load_relaxed();
+        // Read before the words of the CPUs, which are then what they were at that time or more.
+        let reset = self.reset[index].load_acquire();
         self.counters.sum(index).wrapping_sub(reset)
     }
 
@@ -386,7 +387,7 @@ impl Port {
     pub(crate) fn reset_counters(&self) {
         let _writer = self.bridge.writer.lock();
         for (index, reset) in self.reset.iter().enumerate() {
-            reset.store_relaxed(self.counters.sum(index));
+            reset.store_release(self.counters.sum(index));
         }
     }
 }

@@ -38,7 +38,7 @@ written = >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 # Options of the kernel are those of its configuration; those about rustc are those of the rustc that is used.
 quiet_cmd_config = GEN     $@
       cmd_config = { grep -v RUSTC $(objtree)/include/generated/rustc_cfg; \
-	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"'; \
+	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"' --cfg=maclearn_static; \
 	awk -v version=$(version) '$$1 == "config" { name = $$2 } \
 		$$1 == "def_bool" && $$2 == "RUSTC_VERSION" && $$3 == ">=" && version >= $$4 \
 		{ print "--cfg=CONFIG_" name; print "--cfg=CONFIG_" name "=\"y\"" }' $(linux)/init/Kconfig; } $(written)

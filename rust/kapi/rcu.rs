@@ -73,7 +73,7 @@ pub(crate) fn wait_for_readers() {
 pub(super) fn load<T>(pointer: &Atomic<*mut T>) -> *mut T {
     // SAFETY: The pointer is valid, and a load of a pointer's size is atomic.
     let pointer = unsafe { pointer.as_ptr().read_volatile() };
-    if cfg!(CONFIG_LTO) {
+    if cfg!(any(CONFIG_LTO, maclearn_static)) {
         read_barrier();
     }
     pointer
