@@ -362,8 +362,8 @@ static DECLARE_RWSEM(family_lock);
 static bool is_registered;
 
 /*
- * Before 6.13 nobody looks at the attributes of an operation without a policy:
- * such a one gets a policy that knows none.
+ * In older kernels nobody looks at the attributes of an operation without a
+ * policy: such a one gets a policy that knows none.
  */
 static int have_policies(struct genl_family *family)
 {

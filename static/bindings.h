@@ -31,7 +31,7 @@ const gfp_t RUST_CONST_HELPER___GFP_ZERO = __GFP_ZERO;
 const gfp_t RUST_CONST_HELPER___GFP_HIGHMEM = ___GFP_HIGHMEM;
 const gfp_t RUST_CONST_HELPER___GFP_NOWARN = ___GFP_NOWARN;
 
-/* Errors that became the whole kernel's in 7.0. */
+/* Errors that older kernels lack, or have for some file systems only. */
 #ifndef EFTYPE
 #define EFTYPE		134
 #endif
