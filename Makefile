@@ -10,9 +10,12 @@ has-rust := $(and $(wildcard $(KDIR)/rust/libkernel.rmeta),$(shell grep -s '^CON
 MACLEARN_RUST := $(if $(has-rust),kernel,static)
 fetched := $(OUTPUT)/linux-source-7.3.tar.xz
 RUST_SOURCE := $(firstword $(wildcard /usr/src/linux-source-7.3 /usr/src/linux-source-7.3.tar.xz) $(fetched))
-# Kernels before 6.13 leave objects beside the source, which is a folder of links then.
-where := $(if $(filter static,$(MACLEARN_RUST)),M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)), \
-	M=$(CURDIR) MO=$(OUTPUT))
+# Kernels before 6.13 leave objects beside the source, which is a folder of links then. The flags that kernels have for
+# rustc go by its version, which a kernel without Rust does not know.
+RUSTC ?= rustc
+rustc-version = $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print n[1] * 100000 + n[2] * 100 + n[3] }')
+static-arguments = M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)) CONFIG_RUSTC_VERSION=$(rustc-version)
+where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT))
 
 MAKEFLAGS += --no-print-directory
 

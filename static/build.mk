@@ -9,8 +9,7 @@ linux := $(made)/linux
 host := $(made)/host
 
 sysroot := $(shell $(RUSTC) --print sysroot)
-version := $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print n[1] * 100000 + n[2] * 100 + n[3] }')
-since = $(if $(filter 1,$(shell expr $(version) '>=' $(1))),$(2))
+since = $(if $(filter 1,$(shell expr $(CONFIG_RUSTC_VERSION) '>=' $(1))),$(2))
 
 # The built-in target where the kernel takes that, else one made as the kernel makes its own.
 target := $(if $(CONFIG_ARM64),aarch64-unknown-none,$(made)/target.json)
@@ -39,7 +38,7 @@ written = >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 quiet_cmd_config = GEN     $@
       cmd_config = { grep -v RUSTC $(objtree)/include/generated/rustc_cfg; \
 	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"' --cfg=maclearn_static; \
-	awk -v version=$(version) '$$1 == "config" { name = $$2 } \
+	awk -v version=$(CONFIG_RUSTC_VERSION) '$$1 == "config" { name = $$2 } \
 		$$1 == "def_bool" && $$2 == "RUSTC_VERSION" && $$3 == ">=" && version >= $$4 \
 		{ print "--cfg=CONFIG_" name; print "--cfg=CONFIG_" name "=\"y\"" }' $(linux)/init/Kconfig; } $(written)
 $(config): $(made)/taken FORCE
@@ -47,7 +46,7 @@ $(config): $(made)/taken FORCE
 
 quiet_cmd_target = GEN     $@
       cmd_target = $(RUSTC) --edition=2021 -o $(host)/generate_rust_target $(linux)/scripts/generate_rust_target.rs ; \
-	{ grep -v RUSTC_VERSION= $(objtree)/include/config/auto.conf; echo CONFIG_RUSTC_VERSION=$(version); } | \
+	{ grep -v RUSTC_VERSION= $(objtree)/include/config/auto.conf; echo CONFIG_RUSTC_VERSION=$(CONFIG_RUSTC_VERSION); } | \
 		$(host)/generate_rust_target $(written)
 $(made)/target.json: $(made)/taken FORCE
 	$(call if_changed,target)
