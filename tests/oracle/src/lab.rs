@@ -54,6 +54,13 @@ pub struct Breach {
     pub expectation: Expectation,
 }
 
+impl Breach {
+    /// Whether a port got a copy too many, as opposed to losing one.
+    pub fn is_leak(&self) -> bool {
+        matches!(self.expectation, Expectation::MustNot(_))
+    }
+}
+
 impl Display for Breach {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let Breach {
@@ -265,7 +272,7 @@ impl Lab {
         let (lost, leaked): (Vec<_>, Vec<_>) = self
             .compare(sent)?
             .into_iter()
-            .partition(|breach| !matches!(breach.expectation, Expectation::MustNot(_)));
+            .partition(|breach| !breach.is_leak());
         if let Some(breach) = lost.into_iter().next() {
             return Ok(Some(breach));
         }
@@ -290,7 +297,7 @@ impl Lab {
                 verdict,
             }];
             let breaches = self.compare(&mut sent)?;
-            let is_lost = |breach: &&Breach| !matches!(breach.expectation, Expectation::MustNot(_));
+            let is_lost = |breach: &&Breach| !breach.is_leak();
             if let Some(lost) = breaches.iter().find(is_lost) {
                 return Ok(Some(lost.clone()));
             }

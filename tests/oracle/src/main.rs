@@ -137,26 +137,44 @@ fn run(first: u64, count: u64, time: Duration, wish: &Wish) -> Result<bool, Stri
     println!("from sequence {first}");
     let mut lab = Lab::new()?;
     let begin = Instant::now();
-    let (mut done, mut events) = (0, 0);
+    let (mut done, mut events, mut passing) = (0, 0, 0);
     while done < count && begin.elapsed() < time {
         let number = first.wrapping_add(done);
         let sequence = generate::sequence(number, wish);
         let breach = lab
             .carry_out(&sequence)
             .map_err(|error| format!("sequence {number}: {error}\n{sequence}"))?;
-        if let Some(breach) = breach {
-            println!("sequence {number} fails: {breach}");
-            report(&mut lab, &sequence, breach)?;
-            return Ok(false);
+        match breach {
+            // A copy too many is no breach of the promise. What the sequence before has left behind may cause it.
+            Some(breach) if breach.is_leak() && !leaks_again(&mut lab, &sequence)? => {
+                println!("sequence {number}, once: {breach}");
+                passing += 1;
+            }
+            Some(breach) => {
+                println!("sequence {number} fails: {breach}");
+                report(&mut lab, &sequence, breach)?;
+                return Ok(false);
+            }
+            None => {}
         }
         done += 1;
         events += sequence.events.len();
     }
     println!(
-        "{done} sequences, {events} events, {} ms",
+        "{done} sequences, {events} events, {passing} copies too many that were not seen again, {} ms",
         begin.elapsed().as_millis()
     );
     Ok(true)
+}
+
+/// Whether a copy too many is seen in one of a few more tries of the sequence, or a frame is lost.
+fn leaks_again(lab: &mut Lab, sequence: &Sequence) -> Result<bool, String> {
+    for _ in 0..TRIES {
+        if lab.carry_out(sequence)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Shrinks a sequence and prints it.

@@ -299,6 +299,10 @@ impl Model {
             // What it floods it knows nothing about, whatever was seen before.
             return Must("the learning bridge that it is delivers it to the guest");
         }
+        if self.bridge.learns() {
+            // It has forgotten the place itself, else it would not flood, and that may be followed.
+            return May;
+        }
         let is_held = |&other: &Port| self.claims[&(key, other)].held;
         if own.is_none() && others.iter().any(is_held) && !settings.may_be_open && !self.unloading {
             return MustNot("another port owns the destination");
