@@ -713,7 +713,12 @@ impl Bridge {
     /// nothing new, and is quiet. Whether there is any. May sleep.
     pub(crate) fn depart(&self, port: &Port) -> bool {
         let _walk = self.walk.lock();
-        pending::forget_port(self, port);
+        // As with what it owns, see [`Bridge::lose`].
+        pending::forget_port(self, port, |key| {
+            self.forget_key(key, |other| {
+                other.index != port.index && !other.flags().has(Flag::SuppressUnknown)
+            });
+        });
         let mut locked = self.writer.lock();
         locked.unplaced.forget(|_, other| other == port.index);
         locked.depart(port.index)
@@ -865,7 +870,7 @@ impl Bridge {
         for port in &*ports {
             if port.flags().has(Flag::FailClosed) && self.is_full(port) {
                 // What can't be learned is kept out.
-                pending::forget_port(self, port);
+                pending::forget_port(self, port, |_| ());
                 port.set(&mut self.writer.lock(), Flag::LostSource, false);
             }
             if self.settle_port(port) && log::may_write() {

@@ -127,16 +127,28 @@ pub(crate) fn visit_all(bridge: &Bridge, mut action: impl FnMut(Entry) -> Action
     false
 }
 
-/// Forgets what is kept of `port`. The caller holds [`Bridge::walk`].
-pub(crate) fn forget_port(bridge: &Bridge, port: &Port) {
+/// Forgets what is kept of `port`, and says so to `lost`, which may take the table's lock. The caller holds
+/// [`Bridge::walk`].
+pub(crate) fn forget_port(bridge: &Bridge, port: &Port, lost: impl Fn(Key)) {
     while bridge.writer.lock().pending.has_port(port.index) {
-        visit_all(bridge, |entry| {
-            if entry.port == port.index {
+        let mut cursor = bridge.writer.lock().pending.cursor();
+        loop {
+            let mut keys = [None; BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET];
+            let mut places = keys.iter_mut();
+            let visit = bridge.writer.lock().pending.visit(&mut cursor, |entry| {
+                if entry.port != port.index {
+                    return Action::Keep;
+                }
+                if let Some(place) = places.next() {
+                    *place = Some(entry.key);
+                }
                 Action::Withdraw(Claims::LEARNED)
-            } else {
-                Action::Keep
+            });
+            keys.into_iter().flatten().for_each(&lost);
+            if visit != Visit::More {
+                break;
             }
-        });
+        }
     }
 }
 
