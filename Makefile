@@ -17,6 +17,10 @@ rustc-version = $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print
 static-arguments = M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)) CONFIG_RUSTC_VERSION=$(rustc-version)
 where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT))
 
+ifneq ($(words $(CURDIR) $(OUTPUT)),2)
+$(error nothing can be built in a folder whose name has blanks)
+endif
+
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install command clean root kernels vm-module uml-module debug-module \
@@ -29,7 +33,7 @@ signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL
 
 install: module ## install it for that kernel, so that modprobe finds it
 	$(MAKE) -C $(KDIR) $(where) modules_install cmd_depmod=: $(signing)
-	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
+	PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
 
 command: root ## build the command maclearn in the root, and print where it is
 	@scripts/command
@@ -42,7 +46,7 @@ static-module: way $(RUST_SOURCE)
 	@mkdir -p $(OUTPUT)
 	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/include $(CURDIR)/rust \
 		$(CURDIR)/scripts $(CURDIR)/static $(OUTPUT)/
-	@find $(OUTPUT) -xtype l -delete
+	@cd $(OUTPUT) && find include rust scripts static -xtype l -delete
 	$(MAKE) -C $(KDIR) $(where) modules
 
 $(fetched): | way

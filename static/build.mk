@@ -14,11 +14,14 @@ since = $(if $(filter 1,$(shell expr $(CONFIG_RUSTC_VERSION) '>=' $(1))),$(2))
 # The built-in target where the kernel takes that, else one made as the kernel makes its own.
 target := $(if $(CONFIG_ARM64),aarch64-unknown-none,$(made)/target.json)
 config := $(made)/config
+# By its full name, which changes with the kernel.
+configured := $(abspath $(objtree))/include
 
-# The kernel's flags, but that the crates are optimised as one, with the module.
+# The kernel's flags, but that the crates are optimised as one, with the module. One without Rust has not decided on
+# overflows: then they are found, as in those with Rust.
 skip-flags := --edition=% --target=% -Clto=% -Cembed-bitcode=% @%
 crate-flags = $(filter-out $(skip-flags),$(rust_flags)) @$(config) --target=$(abspath $(target)) \
-	-Cembed-bitcode=y -Zunstable-options --sysroot=/dev/null -L$(made) --emit=dep-info=$(depfile)
+	$(if $(CONFIG_RUST),,-Coverflow-checks=y) -Cembed-bitcode=y -Zunstable-options --sysroot=/dev/null -L$(made) --emit=dep-info=$(depfile)
 foreign := --cap-lints=allow
 
 # crate: NAME, FLAGS, EDITION. The source is the first prerequisite.
@@ -36,19 +39,19 @@ written = >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # Options of the kernel are those of its configuration; those about rustc are those of the rustc that is used.
 quiet_cmd_config = GEN     $@
-      cmd_config = { grep -v RUSTC $(objtree)/include/generated/rustc_cfg; \
+      cmd_config = { grep -v RUSTC $(configured)/generated/rustc_cfg; \
 	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"' --cfg=maclearn_static; \
 	awk -v version=$(CONFIG_RUSTC_VERSION) '$$1 == "config" { name = $$2 } \
 		$$1 == "def_bool" && $$2 == "RUSTC_VERSION" && $$3 == ">=" && version >= $$4 \
 		{ print "--cfg=CONFIG_" name; print "--cfg=CONFIG_" name "=\"y\"" }' $(linux)/init/Kconfig; } $(written)
-$(config): $(made)/taken FORCE
+$(config): $(made)/taken $(configured)/generated/rustc_cfg FORCE
 	$(call if_changed,config)
 
 quiet_cmd_target = GEN     $@
       cmd_target = $(RUSTC) --edition=2021 -o $(host)/generate_rust_target $(linux)/scripts/generate_rust_target.rs ; \
-	{ grep -v RUSTC_VERSION= $(objtree)/include/config/auto.conf; echo CONFIG_RUSTC_VERSION=$(CONFIG_RUSTC_VERSION); } | \
+	{ grep -v RUSTC_VERSION= $(configured)/config/auto.conf; echo CONFIG_RUSTC_VERSION=$(CONFIG_RUSTC_VERSION); } | \
 		$(host)/generate_rust_target $(written)
-$(made)/target.json: $(made)/taken FORCE
+$(made)/target.json: $(made)/taken $(configured)/config/auto.conf FORCE
 	$(call if_changed,target)
 
 # What runs in the compiler, as the kernel's rust/Makefile makes it. Procedural macros: NAME, FLAGS.
@@ -146,7 +149,8 @@ quiet_cmd_module = RUSTC [M] $@
       cmd_module = OBJTREE=$(abspath $(made)) RUST_MODFILE=$(modfile) $(RUSTC) $(crate-flags) --edition=2021 -Clto=fat \
 	-Zcrate-attr=no_std -Zcrate-attr='feature($(module-features))' --extern pin_init --extern kernel \
 	--crate-type staticlib --crate-name $(basename $(notdir $@)) --out-dir $(made) --emit=obj=$@ $< ; \
-	if $(OBJDUMP) -r $@ | grep -q rust_build_error; then echo "$@: a build_assert!() does not hold"; rm $@; exit 1; fi \
+	relocations=$$($(OBJDUMP) -r $@) ; case "$$relocations" in *rust_build_error*) \
+	echo "$@: a build_assert!() does not hold"; rm $@; exit 1;; esac \
 	$(cmd_objtool)
 $(obj)/rust/maclearn.o: $(src)/rust/maclearn.rs $(bindings) $(made)/libkernel.rlib FORCE
 	+$(call if_changed_dep,module)
