@@ -24,7 +24,7 @@ json() {
 # state: what a refused command must not change
 state() {
     maclearn port
-    maclearn -d bridge
+    maclearn -d bridge | sed 's/ memory [0-9]*//'
     maclearn entry | sed 's/ age .*//' | sort
 }
 
@@ -164,6 +164,26 @@ printed '["host2",["host2"]]' json '.[] | [.fdb, [.owners[].ifname]]' why $NOBOD
 bridge fdb del $NOBODY dev host2 master
 printed '["trunk",false,"it is not in VLAN 10"]' json '.[].ports[] | [.ifname, .gets, .since]' why $NOBODY br vlans vlan 10
 
+# ---- saved and restored
+maclearn entry add $G22 dev host2
+state >"$LAB/before"
+maclearn save br br >"$LAB/saved"
+maclearn bridge set dev br exclusive on
+maclearn port set dev host2 enabled off unknown_unicast suppress max_macs 5
+maclearn entry flush br br
+maclearn entry flush br br static
+printed 0 json length entry show br br
+maclearn restore file "$LAB/saved"
+state >"$LAB/after"
+diff -u "$LAB/before" "$LAB/after" || fail "what was saved was not restored: see above"
+# A nested host that is migrated
+maclearn save dev host1 >"$LAB/saved"
+maclearn entry flush dev host1
+maclearn restore dev host2 <"$LAB/saved"
+printed host2 json '.[].ifname' entry show mac $G11
+maclearn entry del $G22 dev host2
+maclearn entry flush dev host2
+
 # ---- what happens
 # hears FILE: a line has come in since something was done to the sniffer's port, which nothing else looks at
 hears() {
@@ -251,6 +271,18 @@ refused 'Error: bridge: no such bridge.' why $G21 br host1
 refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
 refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
 refused '"none" is unknown, try "maclearn summary help".' summary none
+readonly GOOD='{"kind":"port","ifname":"host1","settings":{"enabled":false}}'
+# refused_lines WANTED LINES: that is not restored
+refused_lines() {
+    echo "$2" >"$LAB/wrong"
+    refused "$1" restore file "$LAB/wrong"
+}
+refused_lines "Error: line 2: max_macs can't be \"many\"." \
+    "$GOOD"$'\n''{"kind":"port","ifname":"host1","settings":{"max_macs":"many"}}'
+refused_lines 'Error: line 2: Cannot find device "none".' "$GOOD"$'\n'"${GOOD/host1/none}"
+refused_lines "Error: line 1: ifindex: no such port of a bridge; 1 of 1 lines were refused." "${GOOD/host1/lo}"
+refused 'Cannot open "/none": No such file or directory' restore file /none
+refused 'Cannot find device "none"' save dev none
 state >"$LAB/after"
 diff -u "$LAB/before" "$LAB/after" || fail "what was refused has changed something: see above"
 status=0

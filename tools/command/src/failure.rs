@@ -55,3 +55,12 @@ impl Failure {
         status.into()
     }
 }
+
+/// What an error is, without its number.
+pub fn plain(error: &io::Error) -> String {
+    let number = error.raw_os_error();
+    number.map_or_else(
+        || error.to_string(),
+        |number| nix::errno::Errno::from_raw(number).desc().to_string(),
+    )
+}

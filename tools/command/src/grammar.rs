@@ -35,6 +35,8 @@ pub fn grammar() -> Command {
             statistics(),
             monitor(),
             why(),
+            save(),
+            restore(),
         ])
 }
 
@@ -174,6 +176,21 @@ fn why() -> Command {
     Command::new("why")
         .about("show who gets a copy of a frame for a MAC, and for which reason")
         .args([mac().required(true), from, bridge_of(), vlan()])
+}
+
+fn save() -> Command {
+    Command::new("save")
+        .about("print settings and the table as lines of JSON")
+        .args([bridge_of().conflicts_with("dev"), device("PORT")])
+}
+
+fn restore() -> Command {
+    let file = keyword("file", "FILE", "what to read, or else standard input")
+        .value_parser(NonEmptyStringValueParser::new());
+    let port = device("PORT").help("the port that all ports and entries are meant to be of");
+    Command::new("restore")
+        .about("do what was saved")
+        .args([file, port])
 }
 
 /// A keyword with a value.

@@ -6,7 +6,7 @@ use std::{fs::File, path::Path};
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, plain};
 
 const NAMED: &str = "/run/netns";
 
@@ -21,13 +21,4 @@ pub fn enter(name: &str) -> Result<(), Failure> {
     };
     let file = File::open(&path).map_err(|error| refuse("open", &plain(&error)))?;
     setns(file, CloneFlags::CLONE_NEWNET).map_err(|error| refuse("enter", &error.desc()))
-}
-
-/// What an error is, without its number.
-fn plain(error: &std::io::Error) -> String {
-    let number = error.raw_os_error();
-    number.map_or_else(
-        || error.to_string(),
-        |number| nix::errno::Errno::from_raw(number).desc().to_string(),
-    )
 }

@@ -7,7 +7,7 @@ use maclearn_family::{Attribute, Attributes, Operation, Value};
 use thiserror::Error;
 
 /// The first attribute of what has settings is the device.
-const DEVICE: u16 = 1;
+pub const DEVICE: u16 = 1;
 
 /// The settings that an operation changes.
 pub fn of<A: Attributes>(operation: &Operation<A>) -> impl Iterator<Item = &'static Attribute> {

@@ -374,7 +374,7 @@ mod tests {
                 "port set dev a none on",
                 "\"none\" is unknown, try \"maclearn port set help\".",
             ),
-            ("s", "\"s\" is ambiguous: summary, statistics."),
+            ("s", "\"s\" is ambiguous: summary, statistics, save."),
             (
                 "-x port",
                 "Option \"-x\" is unknown, try \"maclearn help\".",

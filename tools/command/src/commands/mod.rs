@@ -6,6 +6,7 @@ mod bridge;
 mod entry;
 mod monitor;
 mod port;
+mod saved;
 mod statistics;
 mod summary;
 mod why;
@@ -51,6 +52,8 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     match (object, matches.subcommand()) {
         ("why", _) => why::show(context, matches),
+        ("save", _) => saved::save(context, matches),
+        ("restore", _) => saved::restore(context, matches),
         ("port", Some(("show", matches))) => port::show(context, matches),
         ("port", Some(("set", matches))) => port::set(context, matches),
         ("bridge", Some(("show", matches))) => bridge::show(context, matches),

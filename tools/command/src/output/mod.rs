@@ -99,6 +99,17 @@ impl Output {
         Ok(self.stream.flush()?)
     }
 
+    /// Writes one record as a line of JSON, whatever was asked for.
+    pub fn json_line(&mut self, record: &Record) -> Result<(), Failure> {
+        self.stream.write_all(&json(record, Form::Json, 0)?)?;
+        Ok(self.stream.write_all(b"\n")?)
+    }
+
+    /// Writes what waits.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.stream.flush()?)
+    }
+
     fn text(&mut self, record: &Record) -> io::Result<()> {
         record.write(&mut self.stream, self.coloured)
     }
