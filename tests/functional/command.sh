@@ -50,6 +50,8 @@ said=$(maclearn 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
     fail "without the module: status $status, $said"
 
+printed "maclearn_loaded 0" eval 'maclearn metrics | grep -v "^#"'
+
 # What is offloaded changes by itself.
 PARAMETERS=(fdb_offload=0)
 load_module
@@ -184,6 +186,15 @@ printed host2 json '.[].ifname' entry show mac $G11
 maclearn entry del $G22 dev host2
 maclearn entry flush dev host2
 
+# ---- for Prometheus: as many series as ports, whatever they own
+maclearn metrics >"$LAB/metrics"
+grep -qx "maclearn_loaded 1" "$LAB/metrics"
+grep -qx 'maclearn_port_enabled{bridge="br",port="host1"} 1' "$LAB/metrics"
+get_attribute host2 statistics/suppressed
+grep -qx "maclearn_port_suppressed_total{bridge=\"br\",port=\"host2\"} $REPLY" "$LAB/metrics"
+fails grep -i "02:00:00" "$LAB/metrics"
+if command -v promtool >/dev/null; then promtool check metrics <"$LAB/metrics"; fi
+
 # ---- what happens
 # hears FILE: a line has come in since something was done to the sniffer's port, which nothing else looks at
 hears() {
@@ -271,6 +282,7 @@ refused 'Error: bridge: no such bridge.' why $G21 br host1
 refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
 refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
 refused '"none" is unknown, try "maclearn summary help".' summary none
+refused '"none" is unknown, try "maclearn metrics help".' metrics none
 readonly GOOD='{"kind":"port","ifname":"host1","settings":{"enabled":false}}'
 # refused_lines WANTED LINES: that is not restored
 refused_lines() {

@@ -37,6 +37,7 @@ pub fn grammar() -> Command {
             why(),
             save(),
             restore(),
+            metrics(),
         ])
 }
 
@@ -191,6 +192,10 @@ fn restore() -> Command {
     Command::new("restore")
         .about("do what was saved")
         .args([file, port])
+}
+
+fn metrics() -> Command {
+    Command::new("metrics").about("print counters and states for Prometheus")
 }
 
 /// A keyword with a value.

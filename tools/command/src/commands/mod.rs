@@ -4,6 +4,7 @@
 
 mod bridge;
 mod entry;
+mod metrics;
 mod monitor;
 mod port;
 mod saved;
@@ -39,9 +40,17 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     if let Some(name) = matches.get_one::<String>("netns") {
         namespace::enter(name)?;
     }
+    let mut output = Output::new(matches);
+    let client = match Client::open() {
+        Ok(client) => client,
+        Err(error) if matches.subcommand_name() == Some("metrics") => {
+            return output.raw(&metrics::without(error)?);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let mut context = Context {
-        client: Client::open()?,
-        output: Output::new(matches),
+        client,
+        output,
         with_statistics: matches.get_flag("statistics"),
         with_details: matches.get_flag("details"),
         with_time: matches.get_flag("timestamp"),
@@ -52,6 +61,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     match (object, matches.subcommand()) {
         ("why", _) => why::show(context, matches),
+        ("metrics", _) => metrics::show(context),
         ("save", _) => saved::save(context, matches),
         ("restore", _) => saved::restore(context, matches),
         ("port", Some(("show", matches))) => port::show(context, matches),

@@ -105,6 +105,12 @@ impl Output {
         Ok(self.stream.write_all(b"\n")?)
     }
 
+    /// Writes a text as it is.
+    pub fn raw(&mut self, text: &str) -> Result<(), Failure> {
+        self.stream.write_all(text.as_bytes())?;
+        self.flush()
+    }
+
     /// Writes what waits.
     pub fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.stream.flush()?)
