@@ -2,7 +2,10 @@
 
 //! Why a command was not carried out: one line on standard error, and an exit status.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use maclearn_family::Error;
 use thiserror::Error as ThisError;
@@ -51,7 +54,8 @@ impl Failure {
             Self::Output(_) | Self::Incomplete(_) => NO_DUMP,
             Self::Usage(_) | Self::Kernel(_) | Self::Help(_) => REFUSED,
         };
-        eprintln!("{self}");
+        // If that can't be written either, the status has to do.
+        let _ = writeln!(io::stderr(), "{self}");
         status.into()
     }
 }

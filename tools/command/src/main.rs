@@ -7,9 +7,11 @@
 //! modules of `commands` carry it out.
 
 mod commands;
+mod completion;
 mod devices;
 mod failure;
 mod grammar;
+mod manual;
 mod namespace;
 mod output;
 mod route;
@@ -17,7 +19,11 @@ mod setting;
 mod usage;
 mod words;
 
-use std::{env, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use failure::Failure;
 
@@ -34,6 +40,27 @@ fn run() -> Result<(), Failure> {
         let text = argument.into_string();
         arguments.push(text.map_err(|_| Failure::usage("An argument is not UTF-8."))?);
     }
-    let matches = words::read(&grammar::grammar(), &arguments)?;
+    let grammar = grammar::grammar();
+    match arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        // What is for the shell and for man is no part of what can be said.
+        Some(("complete", words)) => {
+            return print(&completion::candidates(&grammar, words).join("\n"));
+        }
+        Some(("completion", [])) => {
+            return print(completion::BASH);
+        }
+        Some(("manual", [])) => {
+            return print(&manual::page(&grammar));
+        }
+        _ => (),
+    }
+    let matches = words::read(&grammar, &arguments)?;
     commands::run(&matches)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }

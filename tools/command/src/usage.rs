@@ -88,7 +88,8 @@ pub fn synopsis(command: &Command) -> String {
     text
 }
 
-fn value_of(argument: &Arg) -> String {
+/// What stands for the value of an argument: its words or its name.
+pub fn value_of(argument: &Arg) -> String {
     let words: Vec<_> = argument
         .get_possible_values()
         .iter()

@@ -162,7 +162,7 @@ fn read_keywords<'a>(
 }
 
 /// The one that is called so, or else the only one whose name begins so; the names if there are several.
-fn the_only<'g, T: 'g>(
+pub fn the_only<'g, T: 'g>(
     all: impl Iterator<Item = &'g T>,
     word: &str,
     name: impl Fn(&'g T) -> Option<&'g str>,

@@ -34,8 +34,8 @@ struct Context {
 /// Carries out what was said.
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     if matches.get_flag("Version") {
-        println!("{NAME} utility, {}", env!("CARGO_PKG_VERSION"));
-        return Ok(());
+        let version = env!("CARGO_PKG_VERSION");
+        return Output::new(matches).raw(&format!("{NAME} utility, {version}\n"));
     }
     if let Some(name) = matches.get_one::<String>("netns") {
         namespace::enter(name)?;
