@@ -50,6 +50,7 @@ said=$(maclearn 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
     fail "without the module: status $status, $said"
 
+printed problem json '.[0].weight' doctor
 printed "maclearn_loaded 0" eval 'maclearn metrics | grep -v "^#"'
 
 # What is offloaded changes by itself.
@@ -131,8 +132,19 @@ maclearn port set dev host1 max_macs 1
 exchange <<<"hello host1 $G12"
 printed failing-open json '.bridges[0].ports[] | select(.ifname == "host1").state' summary
 maclearn | grep -q "^    host1 failing-open .* since max_macs 1 of the port is reached$"
-maclearn port set dev host1 max_macs 4096
+maclearn doctor >"$LAB/doctor"
+grep -qx "problem host1 gets every copy (it fails open), since its max_macs 1 is reached" "$LAB/doctor"
+grep -qx "    # maclearn port set dev host1 max_macs 2" "$LAB/doctor"
+grep -qx "problem no port of vlans is enabled: every port gets every copy" "$LAB/doctor"
+eval "$(json '.[] | select(.what | startswith("host1 gets")).helps' doctor)"
 wait_until 20 attribute_is host1 failing_open 0
+maclearn port set dev host1 max_macs 4096
+ip link set dev br type bridge ageing_time 3000
+maclearn | grep -q "^br .* copies made and suppressed, fdb_offload is off$"
+maclearn bridge set dev br fdb_offload auto
+maclearn | grep -q "^br .* copies made of what the bridge has not learned by itself$"
+maclearn bridge set dev br fdb_offload off
+ip link set dev br type bridge ageing_time 0
 
 # ---- who gets a copy, and why: said, and seen
 # gets FROM MAC: the ports that get a copy, it says
@@ -282,6 +294,7 @@ refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
 refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
 refused '"none" is unknown, try "maclearn summary help".' summary none
 refused '"none" is unknown, try "maclearn metrics help".' metrics none
+refused '"none" is unknown, try "maclearn doctor help".' doctor none
 readonly GOOD='{"kind":"port","ifname":"host1","settings":{"enabled":false}}'
 # refused_lines WANTED LINES: that is not restored
 refused_lines() {

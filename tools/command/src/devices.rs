@@ -8,6 +8,9 @@ use nix::net::if_::{if_indextoname, if_nameindex, if_nametoindex};
 
 use crate::failure::Failure;
 
+/// Devices that are named in a line.
+const MOST_NAMES: usize = 3;
+
 /// The index of the device with that name.
 pub fn index(name: &str) -> Result<u32, Failure> {
     if_nametoindex(name).map_err(|_| Failure::usage(format!("Cannot find device \"{name}\"")))
@@ -54,6 +57,17 @@ impl Names {
         match self.known.get(&index) {
             Some(name) => Cow::Borrowed(name),
             None => Cow::Owned(format!("if{index}")),
+        }
+    }
+
+    /// The names of devices, or the first of them where they are many.
+    pub fn some(&self, indices: impl Iterator<Item = u32>) -> String {
+        let names: Vec<_> = indices.map(|index| self.get(index)).collect();
+        match names.get(..MOST_NAMES) {
+            Some(first) if names.len() > MOST_NAMES => {
+                format!("{} and {} more", first.join(", "), names.len() - MOST_NAMES)
+            }
+            _ => names.join(", "),
         }
     }
 }

@@ -35,6 +35,7 @@ pub fn grammar() -> Command {
             statistics(),
             monitor(),
             why(),
+            doctor(),
             save(),
             restore(),
             metrics(),
@@ -177,6 +178,10 @@ fn why() -> Command {
     Command::new("why")
         .about("show who gets a copy of a frame for a MAC, and for which reason")
         .args([mac().required(true), from, bridge_of(), vlan()])
+}
+
+fn doctor() -> Command {
+    Command::new("doctor").about("look for what is known to go wrong, and say what helps")
 }
 
 fn save() -> Command {

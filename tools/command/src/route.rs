@@ -23,11 +23,16 @@ const LINK_INFO: u16 = 18;
 const LINK_FAMILY: u16 = 26;
 const LINK_FILTER: u16 = 29;
 const INFO_DATA: u16 = 2;
+const BRIDGE_AGEING_TIME: u16 = 4;
 const BRIDGE_FILTERS_VLANS: u16 = 7;
 const PORT_STATE: u16 = 1;
 const PORT_FLOOD: u16 = 9;
 const PORT_PROXY_ARP: u16 = 10;
+const PORT_PROXY_ARP_WIFI: u16 = 12;
+const PORT_NEIGH_SUPPRESS: u16 = 32;
 const PORT_ISOLATED: u16 = 33;
+const PORT_LOCKED: u16 = 39;
+const PORT_NEIGH_VLAN_SUPPRESS: u16 = 43;
 const FAMILY_VLAN: u16 = 2;
 const NEIGHBOUR_MAC: u16 = 2;
 const NEIGHBOUR_VLAN: u16 = 5;
@@ -37,6 +42,9 @@ const PERMANENT: u16 = 0x80;
 const FORWARDING: u8 = 3;
 const UP: u32 = 1;
 const RUNNING: u32 = 1 << 6;
+
+/// Ticks of a second in what rtnetlink tells (`USER_HZ`).
+const TICKS: u32 = 100;
 
 /// Bytes of `struct ifinfomsg` and `struct ndmsg`.
 const LINK_HEADER: usize = 16;
@@ -57,8 +65,19 @@ pub struct Port {
     pub is_proxy_arp: bool,
     /// Whether it gets nothing from other such ports.
     pub is_isolated: bool,
+    /// Other settings for which the bridge is not given the MACs behind it, by their names.
+    pub keeps_back: Vec<&'static str>,
     /// The VLANs that it is in, where the bridge filters them.
     pub vlans: HashSet<u16>,
+}
+
+/// A bridge by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bridge {
+    /// Whether it filters VLANs.
+    pub filters_vlans: bool,
+    /// Seconds after which it forgets a MAC; 0 is a hub.
+    pub ageing_time: u32,
 }
 
 /// Whom the bridge's FDB sends frames for a MAC to.
@@ -98,20 +117,17 @@ impl Route {
         Ok(ports)
     }
 
-    /// Whether a bridge filters VLANs.
-    pub fn filters_vlans(&mut self, bridge: u32) -> Result<bool, Error> {
+    /// A bridge.
+    pub fn bridge(&mut self, index: u32) -> Result<Bridge, Error> {
         let mut body = vec![0; 4];
-        body.extend_from_slice(&bridge.to_ne_bytes());
+        body.extend_from_slice(&index.to_ne_bytes());
         body.resize(LINK_HEADER, 0);
-        let mut filters = false;
+        let mut found = Bridge::default();
         self.0.ask(GET_LINK, &body, |link| {
-            let data = after(link, LINK_HEADER)
-                .and_then(|told| attribute(told, LINK_INFO))
-                .and_then(|told| attribute(told, INFO_DATA));
-            filters = data.and_then(|told| switch(told, BRIDGE_FILTERS_VLANS)) == Some(true);
+            found = bridge(link).unwrap_or_default();
             Ok::<_, Error>(())
         })?;
-        Ok(filters)
+        Ok(found)
     }
 
     /// Whom a bridge sends frames for `mac` to; `vlan` is 0 where it filters none.
@@ -156,12 +172,39 @@ fn at(message: &[u8], offset: usize) -> Option<u32> {
         .map(u32::from_ne_bytes)
 }
 
+fn bridge(link: &[u8]) -> Option<Bridge> {
+    let told = attribute(after(link, LINK_HEADER)?, LINK_INFO)?;
+    let data = attribute(told, INFO_DATA)?;
+    let ticks = attribute(data, BRIDGE_AGEING_TIME).and_then(number)?;
+    Some(Bridge {
+        filters_vlans: switch(data, BRIDGE_FILTERS_VLANS)?,
+        ageing_time: u32::from_ne_bytes(ticks) / TICKS,
+    })
+}
+
 fn port(link: &[u8]) -> Option<Port> {
     let told = after(link, LINK_HEADER)?;
     // A bridge is told of in the same dump, but is no port.
     let about = attribute(told, LINK_PORT)?;
     let flags = at(link, 8)?;
     let is_up = flags & UP != 0 && flags & RUNNING != 0;
+    let floods = switch(about, PORT_FLOOD).unwrap_or(true);
+    let reasons = [
+        ("flood off", !floods),
+        ("locked", switch(about, PORT_LOCKED) == Some(true)),
+        (
+            "neigh_suppress",
+            switch(about, PORT_NEIGH_SUPPRESS) == Some(true),
+        ),
+        (
+            "neigh_vlan_suppress",
+            switch(about, PORT_NEIGH_VLAN_SUPPRESS) == Some(true),
+        ),
+        (
+            "proxy_arp_wifi",
+            switch(about, PORT_PROXY_ARP_WIFI) == Some(true),
+        ),
+    ];
     let vlans = attribute(told, LINK_FAMILY).unwrap_or_default();
     let vlans = message::attributes(vlans).filter(|(kind, _)| *kind == FAMILY_VLAN);
     Some(Port {
@@ -170,9 +213,13 @@ fn port(link: &[u8]) -> Option<Port> {
             .and_then(number)
             .map(u32::from_ne_bytes)?,
         forwards: attribute(about, PORT_STATE)?.first() == Some(&FORWARDING) && is_up,
-        floods: switch(about, PORT_FLOOD).unwrap_or(true),
+        floods,
         is_proxy_arp: switch(about, PORT_PROXY_ARP).unwrap_or(false),
         is_isolated: switch(about, PORT_ISOLATED).unwrap_or(false),
+        keeps_back: reasons
+            .into_iter()
+            .filter_map(|(name, is_so)| is_so.then_some(name))
+            .collect(),
         // `struct bridge_vlan_info`: flags, number.
         vlans: vlans
             .filter_map(|(_, vlan)| vlan.get(2..4).and_then(number).map(u16::from_ne_bytes))
@@ -213,6 +260,7 @@ mod tests {
             index: 7,
             bridge: 3,
             forwards: true,
+            keeps_back: vec!["flood off"],
             vlans: HashSet::from([10, 20]),
             ..Default::default()
         };
@@ -224,6 +272,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = port(&bytes);
             let _ = destination(&bytes, 1);
+            let _ = bridge(&bytes);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What the commands do.
 
 mod bridge;
+mod doctor;
 mod entry;
 mod metrics;
 mod monitor;
@@ -13,7 +14,7 @@ mod summary;
 mod why;
 
 use clap::ArgMatches;
-use maclearn_family::{Attribute, Client, Dump, Value};
+use maclearn_family::{Attribute, Client, Dump, Error, Value};
 
 use crate::{
     failure::Failure,
@@ -46,6 +47,9 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Err(error) if matches.subcommand_name() == Some("metrics") => {
             return output.raw(&metrics::without(error)?);
         }
+        Err(Error::NoFamily) if matches.subcommand_name() == Some("doctor") => {
+            return doctor::without(&mut output);
+        }
         Err(error) => return Err(error.into()),
     };
     let mut context = Context {
@@ -61,6 +65,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     match (object, matches.subcommand()) {
         ("why", _) => why::show(context, matches),
+        ("doctor", _) => doctor::show(context),
         ("metrics", _) => metrics::show(context),
         ("save", _) => saved::save(context, matches),
         ("restore", _) => saved::restore(context, matches),

@@ -14,10 +14,8 @@ use crate::{
     devices::Names,
     failure::Failure,
     output::{Item, Paint, Record},
+    route::{self, Route},
 };
-
-/// Ports that are named where one can't be left out but there are many.
-const MOST_NAMES: usize = 3;
 
 /// Shows the module, each bridge and each of its ports.
 pub fn show(context: &mut Context) -> Result<(), Failure> {
@@ -31,6 +29,13 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         .map(|index| Ok((index, statistics::of(client, index)?)))
         .collect();
     let sums = sums?;
+    let mut route = Route::open()?;
+    let devices: Result<HashMap<_, _>, Error> = bridges
+        .iter()
+        .filter_map(|bridge| bridge.ifindex)
+        .map(|index| Ok((index, route.bridge(index)?)))
+        .collect();
+    let devices = devices?;
     let names = Names::all()?;
     let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
     for port in &ports {
@@ -42,8 +47,10 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let sums = bridge.ifindex.and_then(|index| sums.get(&index));
+        let device = bridge.ifindex.and_then(|index| devices.get(&index));
+        let device = device.copied().unwrap_or_default();
         (
-            bridge_record(bridge, ports, sums, &names),
+            bridge_record(bridge, device, ports, sums, &names),
             port_records(ports, &counted, &names),
         )
     });
@@ -85,6 +92,7 @@ fn module() -> Record {
 
 fn bridge_record(
     bridge: &BridgeAttributes,
+    device: route::Bridge,
     ports: &[&PortAttributes],
     sums: Option<&StatisticsAttributes>,
     names: &Names,
@@ -109,24 +117,20 @@ fn bridge_record(
         Item::Number(bridge.n_offloaded.unwrap_or_default().into()),
     );
     record.field("spared", sums.map_or(Item::Unknown, spared));
-    record.field("copies", Item::word(copies(bridge, ports, names)));
+    record.field("copies", Item::word(copies(bridge, device, ports, names)));
     record
 }
 
 /// Whether the bridge makes copies, and why.
-fn copies(bridge: &BridgeAttributes, ports: &[&PortAttributes], names: &Names) -> String {
+fn copies(
+    bridge: &BridgeAttributes,
+    device: route::Bridge,
+    ports: &[&PortAttributes],
+    names: &Names,
+) -> String {
     let named = |is_meant: &dyn Fn(&PortAttributes) -> bool| {
-        let meant = ports
-            .iter()
-            .filter(|port| is_meant(port))
-            .filter_map(|port| port.ifindex);
-        let meant: Vec<_> = meant.map(|index| names.get(index)).collect();
-        match meant.get(..MOST_NAMES) {
-            Some(first) if meant.len() > MOST_NAMES => {
-                format!("{} and {} more", first.join(", "), meant.len() - MOST_NAMES)
-            }
-            _ => meant.join(", "),
-        }
+        let meant = ports.iter().filter(|port| is_meant(port));
+        names.some(meant.filter_map(|port| port.ifindex))
     };
     let not_enabled = named(&|port| port.enabled != Some(true));
     let failing_open = named(&|port| port.failing_open == Some(true));
@@ -134,6 +138,8 @@ fn copies(bridge: &BridgeAttributes, ports: &[&PortAttributes], names: &Names) -
         "made for every port, none is enabled".to_string()
     } else if bridge.fdb_offload == Some(FdbOffload::Off) {
         "made and suppressed, fdb_offload is off".to_string()
+    } else if device.ageing_time != 0 {
+        "made of what the bridge has not learned by itself".to_string()
     } else if !not_enabled.is_empty() {
         format!("made and suppressed, not enabled: {not_enabled}")
     } else if !failing_open.is_empty() {
@@ -264,8 +270,15 @@ mod tests {
             ),
             (&auto, vec![&on], "not made for what is offloaded"),
         ] {
-            assert_eq!(copies(bridge, &ports, &Names::default()), wanted);
+            let hub = route::Bridge::default();
+            assert_eq!(copies(bridge, hub, &ports, &Names::default()), wanted);
         }
+        let learning = route::Bridge {
+            ageing_time: 300,
+            ..Default::default()
+        };
+        let wanted = "made of what the bridge has not learned by itself";
+        assert_eq!(copies(&auto, learning, &[&on], &Names::default()), wanted);
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn vlans(
     names: &Names,
 ) -> Result<BTreeSet<u16>, Failure> {
     let name = names.get(bridge);
-    let filters = route.filters_vlans(bridge)?;
+    let filters = route.bridge(bridge)?.filters_vlans;
     match (filters, said) {
         (false, None | Some(0)) => return Ok(BTreeSet::from([0])),
         (false, Some(_)) => {

@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `maclearn doctor`: what is known to go wrong, whether it is so here, and a command that helps.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+};
+
+use maclearn_family::{
+    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, PortAttributes, UnknownUnicast,
+    operation,
+};
+
+use super::{Context, complete};
+use crate::{
+    devices::Names,
+    failure::Failure,
+    output::{Item, Output, Paint, Record},
+    route::{self, Route},
+};
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Weight {
+    /// Frames are lost, or nothing is spared.
+    Problem,
+    /// It may be meant so.
+    Hint,
+}
+
+/// Something that was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Finding {
+    weight: Weight,
+    what: String,
+    /// A command that helps.
+    helps: Option<String>,
+}
+
+impl Finding {
+    fn problem(what: impl Into<String>, helps: Option<String>) -> Self {
+        Self {
+            weight: Weight::Problem,
+            what: what.into(),
+            helps,
+        }
+    }
+
+    fn hint(what: impl Into<String>, helps: Option<String>) -> Self {
+        Self {
+            weight: Weight::Hint,
+            what: what.into(),
+            helps,
+        }
+    }
+
+    fn record(&self) -> Record {
+        let (word, paint) = match self.weight {
+            Weight::Problem => ("problem", Paint::Bad),
+            Weight::Hint => ("hint", Paint::Plain),
+        };
+        let mut record = Record::new();
+        record.title("weight", Item::Word(word.into(), paint));
+        record.title("what", Item::word(self.what.clone()));
+        if let Some(command) = &self.helps {
+            record.hidden("helps", Item::word(command.clone()));
+        }
+        record
+    }
+}
+
+/// A bridge and all that is known of it.
+struct Patient<'a> {
+    bridge: &'a BridgeAttributes,
+    device: route::Bridge,
+    ports: Vec<Port<'a>>,
+    names: &'a Names,
+}
+
+/// A port as maclearn and as the bridge have it.
+struct Port<'a> {
+    settings: &'a PortAttributes,
+    device: Option<&'a route::Port>,
+}
+
+impl Port<'_> {
+    fn index(&self) -> u32 {
+        self.settings.ifindex.unwrap_or_default()
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.settings.enabled == Some(true)
+    }
+}
+
+/// Looks at everything.
+pub fn show(context: &mut Context) -> Result<(), Failure> {
+    let client = &mut context.client;
+    let mut route = Route::open()?;
+    let bridges = client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?;
+    let settings = client.list(&operation::PORT_GET, &PortAttributes::default())?;
+    let devices = route.ports()?;
+    let devices: HashMap<_, _> = devices.iter().map(|port| (port.index, port)).collect();
+    let names = Names::all()?;
+    let mut findings = Vec::new();
+    for bridge in &bridges {
+        let Some(index) = bridge.ifindex else {
+            continue;
+        };
+        let ports = settings.iter().filter(|port| port.bridge == Some(index));
+        let ports = ports.map(|settings| Port {
+            settings,
+            device: settings
+                .ifindex
+                .and_then(|index| devices.get(&index).copied()),
+        });
+        let patient = Patient {
+            bridge,
+            device: route.bridge(index)?,
+            ports: ports.collect(),
+            names: &names,
+        };
+        findings.append(&mut patient.examine());
+    }
+    let mut owners = Owners::default();
+    let dump = client.dump(
+        &operation::ENTRY_GET,
+        &EntryAttributes::default(),
+        |entry| {
+            owners.note(&entry);
+            Ok::<_, Failure>(())
+        },
+    )?;
+    findings.extend(owners.finding(&names));
+    findings.extend(bridge_netfilter(switch(
+        "/proc/sys/net/bridge/bridge-nf-call-iptables",
+    )));
+    print(&mut context.output, &findings)?;
+    complete(dump)
+}
+
+/// What may be the reason that the module is not there.
+pub fn without(output: &mut Output) -> Result<(), Failure> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let release = release.trim();
+    let list =
+        fs::read_to_string(format!("/lib/modules/{release}/modules.dep")).unwrap_or_default();
+    let is_installed = list.lines().any(|line| {
+        let file = line.split(':').next().unwrap_or_default();
+        file.rsplit('/')
+            .next()
+            .is_some_and(|name| name.starts_with("maclearn.ko"))
+    });
+    let only_signed = switch("/sys/module/module/parameters/sig_enforce") || is_locked_down();
+    print(output, &not_loaded(release, is_installed, only_signed))
+}
+
+fn not_loaded(release: &str, is_installed: bool, only_signed: bool) -> Vec<Finding> {
+    let mut findings = vec![match is_installed {
+        true => Finding::problem("the module is not loaded", Some("modprobe maclearn".into())),
+        false => Finding::problem(
+            format!("there is no module for this kernel, {release}"),
+            Some(format!(
+                "find /lib/modules -name 'maclearn.ko*'; uname -r; depmod {release}"
+            )),
+        ),
+    }];
+    if only_signed {
+        findings.push(Finding::hint(
+            "this kernel loads only modules that are signed with a key that it knows",
+            Some("modprobe maclearn; dmesg | tail; mokutil --list-enrolled".into()),
+        ));
+    }
+    findings
+}
+
+fn is_locked_down() -> bool {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    !text.is_empty() && !text.contains("[none]")
+}
+
+/// Whether a file says yes.
+fn switch(file: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    matches!(text.trim(), "1" | "Y")
+}
+
+fn bridge_netfilter(is_on: bool) -> Option<Finding> {
+    let what =
+        "frames that are bridged pass iptables, which may drop them (bridge-nf-call-iptables)";
+    is_on.then(|| {
+        Finding::hint(
+            what,
+            Some("sysctl net.bridge.bridge-nf-call-iptables=0".into()),
+        )
+    })
+}
+
+fn print(output: &mut Output, findings: &[Finding]) -> Result<(), Failure> {
+    if findings.is_empty() && !output.is_json() {
+        return output.raw("Nothing was found.\n");
+    }
+    let is_json = output.is_json();
+    output.list(|emit| {
+        for finding in findings {
+            emit(&finding.record())?;
+            if let Some(command) = finding.helps.as_ref().filter(|_| !is_json) {
+                let mut line = Record::new();
+                line.title("helps", Item::word(format!("# {command}")));
+                emit(&line.indented())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Patient<'_> {
+    fn examine(&self) -> Vec<Finding> {
+        if self.ports.is_empty() {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        findings.extend(self.nothing_enabled());
+        findings.extend(self.some_left_out());
+        findings.extend(self.offload_off());
+        findings.extend(self.ageing());
+        for port in &self.ports {
+            findings.extend(self.failing_open(port));
+            findings.extend(self.limit_reached(port));
+            findings.extend(self.keeps_back(port));
+            findings.extend(self.unknown(port));
+            findings.extend(self.not_learning(port));
+        }
+        findings
+    }
+
+    fn name(&self) -> String {
+        self.names
+            .get(self.bridge.ifindex.unwrap_or_default())
+            .into_owned()
+    }
+
+    fn port_name(&self, port: &Port<'_>) -> String {
+        self.names.get(port.index()).into_owned()
+    }
+
+    fn any_enabled(&self) -> bool {
+        self.ports.iter().any(Port::is_enabled)
+    }
+
+    fn nothing_enabled(&self) -> Option<Finding> {
+        let what = format!(
+            "no port of {} is enabled: every port gets every copy",
+            self.name()
+        );
+        let first = self.ports.first().map(|port| self.port_name(port))?;
+        let helps = format!("maclearn port set dev {first} enabled on");
+        (!self.any_enabled()).then(|| Finding::problem(what, Some(helps)))
+    }
+
+    /// One that is left out, such as an uplink, keeps the bridge from being given anything.
+    fn some_left_out(&self) -> Option<Finding> {
+        let left_out = || self.ports.iter().filter(|port| !port.is_enabled());
+        let first = left_out().next().map(|port| self.port_name(port))?;
+        if !self.any_enabled() || self.bridge.fdb_offload == Some(FdbOffload::Off) {
+            return None;
+        }
+        let names = self.names.some(left_out().map(Port::index));
+        Some(Finding::hint(
+            format!(
+                "{} makes copies that are then suppressed, since these ports are not enabled: {names}. \
+                 Leave out only who has to see everything",
+                self.name()
+            ),
+            Some(format!("maclearn port set dev {first} enabled on")),
+        ))
+    }
+
+    fn offload_off(&self) -> Option<Finding> {
+        let is_off = self.bridge.fdb_offload == Some(FdbOffload::Off)
+            && self.ports.iter().all(Port::is_enabled);
+        is_off.then(|| {
+            Finding::hint(
+                format!(
+                    "{} makes copies that are then suppressed, since fdb_offload is off",
+                    self.name()
+                ),
+                Some(format!(
+                    "maclearn bridge set dev {} fdb_offload auto",
+                    self.name()
+                )),
+            )
+        })
+    }
+
+    fn ageing(&self) -> Option<Finding> {
+        let (own, learned) = (self.bridge.ageing_time?, self.device.ageing_time);
+        let differs = self.bridge.ageing == Some(Ageing::Own) && learned != 0 && own != learned;
+        differs.then(|| {
+            Finding::hint(
+                format!(
+                    "{} learns by itself and forgets after {learned} s, maclearn after {own} s",
+                    self.name()
+                ),
+                Some(format!(
+                    "maclearn bridge set dev {} ageing bridge",
+                    self.name()
+                )),
+            )
+        })
+    }
+
+    fn failing_open(&self, port: &Port<'_>) -> Option<Finding> {
+        if port.settings.failing_open != Some(true) {
+            return None;
+        }
+        let name = self.port_name(port);
+        let (why, helps) = self.whose_limit(port);
+        Some(Finding::problem(
+            format!("{name} gets every copy (it fails open), since {why}"),
+            helps,
+        ))
+    }
+
+    fn limit_reached(&self, port: &Port<'_>) -> Option<Finding> {
+        if port.settings.limit_reached != Some(true) || port.settings.failing_open == Some(true) {
+            return None;
+        }
+        let name = self.port_name(port);
+        let (why, helps) = self.whose_limit(port);
+        Some(Finding::problem(
+            format!(
+                "what is behind {name} is not learned, and its frames are copied to others, since {why}"
+            ),
+            helps,
+        ))
+    }
+
+    /// Which limit keeps a port from learning, and what raises it.
+    fn whose_limit(&self, port: &Port<'_>) -> (String, Option<String>) {
+        let reached = |macs: Option<u32>, most: Option<u32>| {
+            most.filter(|most| *most != 0 && macs >= Some(*most))
+        };
+        let (name, bridge) = (self.port_name(port), self.name());
+        if let Some(most) = reached(port.settings.n_macs, port.settings.max_macs) {
+            let more = most.saturating_mul(2);
+            (
+                format!("its max_macs {most} is reached"),
+                Some(format!("maclearn port set dev {name} max_macs {more}")),
+            )
+        } else if let Some(most) = reached(self.bridge.n_macs, self.bridge.max_macs) {
+            let more = most.saturating_mul(2);
+            (
+                format!("max_macs {most} of {bridge} is reached"),
+                Some(format!("maclearn bridge set dev {bridge} max_macs {more}")),
+            )
+        } else {
+            ("a limit was reached or memory was short".to_string(), None)
+        }
+    }
+
+    fn keeps_back(&self, port: &Port<'_>) -> Option<Finding> {
+        let device = port.device?;
+        let name = self.port_name(port);
+        if self.bridge.fdb_offload == Some(FdbOffload::Off)
+            || !self.ports.iter().all(Port::is_enabled)
+        {
+            return None;
+        }
+        if device.is_proxy_arp {
+            return Some(Finding::hint(
+                format!(
+                    "{} is given nothing, since {name} has proxy_arp",
+                    self.name()
+                ),
+                Some(format!("bridge link set dev {name} proxy_arp off")),
+            ));
+        }
+        let reasons = device.keeps_back.join(", ");
+        (!reasons.is_empty()).then(|| {
+            Finding::hint(
+                format!(
+                    "{} is not given what is behind {name}, since it has {reasons}",
+                    self.name()
+                ),
+                Some(format!("bridge -d link show dev {name}")),
+            )
+        })
+    }
+
+    fn unknown(&self, port: &Port<'_>) -> Option<Finding> {
+        let suppresses =
+            port.is_enabled() && port.settings.unknown_unicast == Some(UnknownUnicast::Suppress);
+        let name = self.port_name(port);
+        suppresses.then(|| {
+            Finding::hint(
+                format!("a guest behind {name} that is silent is not reached, since unknown_unicast is suppress"),
+                Some(format!("maclearn entry add MAC dev {name}")),
+            )
+        })
+    }
+
+    fn not_learning(&self, port: &Port<'_>) -> Option<Finding> {
+        let name = self.port_name(port);
+        (port.settings.learning == Some(false) && self.any_enabled()).then(|| {
+            Finding::hint(
+                format!(
+                    "frames for what is behind {name} are copied to all, since learning is off"
+                ),
+                Some(format!("maclearn port set dev {name} learning on")),
+            )
+        })
+    }
+}
+
+/// A MAC in a VLAN of a bridge.
+type Key = (u32, u16, [u8; 6]);
+
+/// Who owns what, to see what several own.
+#[derive(Default)]
+struct Owners {
+    seen: HashSet<Key>,
+    shared: HashSet<Key>,
+}
+
+impl Owners {
+    fn note(&mut self, entry: &EntryAttributes) {
+        let (Some(bridge), Some(mac)) = (entry.bridge, entry.mac) else {
+            return;
+        };
+        let key = (bridge, entry.vlan.unwrap_or_default(), mac.0);
+        if !self.seen.insert(key) {
+            self.shared.insert(key);
+        }
+    }
+
+    fn finding(&self, names: &Names) -> Option<Finding> {
+        let (bridge, vlan, mac) = self.shared.iter().min()?;
+        let mac = maclearn_family::Mac(*mac);
+        let vlan = match vlan {
+            0 => String::new(),
+            vlan => format!(" vlan {vlan}"),
+        };
+        Some(Finding::hint(
+            format!(
+                "{} MACs are owned by several ports, which all get what is for them: {mac} is the first",
+                self.shared.len()
+            ),
+            Some(format!(
+                "maclearn entry show br {} mac {mac}{vlan}",
+                names.get(*bridge)
+            )),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use maclearn_family::Mac;
+
+    use super::*;
+
+    fn settings(index: u32) -> PortAttributes {
+        PortAttributes {
+            ifindex: Some(index),
+            bridge: Some(1),
+            enabled: Some(true),
+            learning: Some(true),
+            unknown_unicast: Some(UnknownUnicast::Flood),
+            max_macs: Some(10),
+            n_macs: Some(1),
+            ..Default::default()
+        }
+    }
+
+    /// What is found at a bridge with the ports 2 and 3, where all is as it should be, after a change.
+    fn found(
+        change: impl FnOnce(
+            &mut BridgeAttributes,
+            &mut route::Bridge,
+            &mut [PortAttributes],
+            &mut route::Port,
+        ),
+    ) -> Vec<String> {
+        let mut bridge = BridgeAttributes {
+            ifindex: Some(1),
+            fdb_offload: Some(FdbOffload::Auto),
+            ageing: Some(Ageing::Bridge),
+            ageing_time: Some(300),
+            max_macs: Some(100),
+            n_macs: Some(2),
+            ..Default::default()
+        };
+        let mut device = route::Bridge::default();
+        let mut ports = [settings(2), settings(3)];
+        let mut port = route::Port::default();
+        change(&mut bridge, &mut device, &mut ports, &mut port);
+        let patient = Patient {
+            bridge: &bridge,
+            device,
+            ports: ports
+                .iter()
+                .map(|settings| Port {
+                    settings,
+                    device: (settings.ifindex == Some(3)).then_some(&port),
+                })
+                .collect(),
+            names: &Names::default(),
+        };
+        let findings = patient.examine();
+        let texts = findings.iter().map(|finding| {
+            format!(
+                "{:?}: {} # {}",
+                finding.weight,
+                finding.what,
+                finding.helps.as_deref().unwrap_or_default()
+            )
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn finds_nothing_where_all_is_well() {
+        assert_eq!(found(|_, _, _, _| ()), [""; 0]);
+    }
+
+    #[test]
+    fn finds_each_trap_and_says_what_helps() {
+        assert_eq!(
+            found(|_, _, ports, _| ports.iter_mut().for_each(|port| port.enabled = Some(false))),
+            [
+                "Problem: no port of if1 is enabled: every port gets every copy # maclearn port set dev if2 enabled on"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, ports, _| ports[1].enabled = Some(false)),
+            [
+                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3. Leave out \
+              only who has to see everything # maclearn port set dev if3 enabled on"
+            ]
+        );
+        assert_eq!(
+            found(|bridge, _, _, _| bridge.fdb_offload = Some(FdbOffload::Off)),
+            [
+                "Hint: if1 makes copies that are then suppressed, since fdb_offload is off # \
+              maclearn bridge set dev if1 fdb_offload auto"
+            ]
+        );
+        assert_eq!(
+            found(|bridge, device, _, _| {
+                (bridge.ageing, bridge.ageing_time) = (Some(Ageing::Own), Some(60));
+                device.ageing_time = 300;
+            }),
+            [
+                "Hint: if1 learns by itself and forgets after 300 s, maclearn after 60 s # \
+              maclearn bridge set dev if1 ageing bridge"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, ports, _| {
+                (ports[0].failing_open, ports[0].limit_reached) = (Some(true), Some(true));
+                ports[0].n_macs = Some(10);
+            }),
+            [
+                "Problem: if2 gets every copy (it fails open), since its max_macs 10 is reached # \
+              maclearn port set dev if2 max_macs 20"
+            ]
+        );
+        assert_eq!(
+            found(|bridge, _, ports, _| {
+                ports[0].limit_reached = Some(true);
+                bridge.n_macs = Some(100);
+            }),
+            [
+                "Problem: what is behind if2 is not learned, and its frames are copied to others, since max_macs 100 \
+              of if1 is reached # maclearn bridge set dev if1 max_macs 200"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, _, port| port.keeps_back = vec!["locked", "neigh_suppress"]),
+            [
+                "Hint: if1 is not given what is behind if3, since it has locked, neigh_suppress # \
+              bridge -d link show dev if3"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, _, port| port.is_proxy_arp = true),
+            [
+                "Hint: if1 is given nothing, since if3 has proxy_arp # bridge link set dev if3 proxy_arp off"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, ports, _| ports[1].unknown_unicast = Some(UnknownUnicast::Suppress)),
+            [
+                "Hint: a guest behind if3 that is silent is not reached, since unknown_unicast is suppress # \
+              maclearn entry add MAC dev if3"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, ports, _| ports[1].learning = Some(false)),
+            [
+                "Hint: frames for what is behind if3 are copied to all, since learning is off # \
+              maclearn port set dev if3 learning on"
+            ]
+        );
+    }
+
+    #[test]
+    fn finds_what_several_own() {
+        let entry = |port, mac| EntryAttributes {
+            bridge: Some(1),
+            port: Some(port),
+            mac: Some(Mac([2, 0, 0, 0, 0, mac])),
+            ..Default::default()
+        };
+        let mut owners = Owners::default();
+        for (port, mac) in [(2, 1), (2, 2), (3, 3)] {
+            owners.note(&entry(port, mac));
+        }
+        assert_eq!(owners.finding(&Names::default()), None);
+        owners.note(&entry(3, 2));
+        let helps = owners
+            .finding(&Names::default())
+            .and_then(|finding| finding.helps);
+        assert_eq!(
+            helps.as_deref(),
+            Some("maclearn entry show br if1 mac 02:00:00:00:00:02")
+        );
+    }
+
+    #[test]
+    fn says_why_the_module_is_not_there() {
+        let what = |findings: Vec<Finding>| {
+            findings
+                .into_iter()
+                .map(|finding| finding.what)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            what(not_loaded("7.3", true, false)),
+            ["the module is not loaded"]
+        );
+        assert_eq!(
+            what(not_loaded("7.3", false, true)),
+            [
+                "there is no module for this kernel, 7.3",
+                "this kernel loads only modules that are signed with a key that it knows"
+            ]
+        );
+    }
+
+    #[test]
+    fn finds_iptables_between_guests() {
+        assert!(bridge_netfilter(true).is_some() && bridge_netfilter(false).is_none());
+    }
+}
