@@ -607,6 +607,13 @@ impl Bridge {
         }
     }
 
+    /// Forgets who else than `port`, which has lost it, learned a key: see [`Bridge::lose`]. May sleep.
+    fn forget_elsewhere(&self, key: Key, port: PortIndex) {
+        self.forget_key(key, |other| {
+            other.index != port && !other.flags().has(Flag::SuppressUnknown)
+        });
+    }
+
     /// Takes claims from the entries that `matches` tells, since their ports have lost them by no
     /// doing of the guests'; and forgets who else learned the same keys. Any of those may have been
     /// a guest's port before, or never was: if the guest is silent, nothing tells. But a port that
@@ -631,9 +638,7 @@ impl Bridge {
         let is_all = self.visit_all(Kind::Deleted, action);
         let listening = has_listeners(&self.device);
         for &(key, port) in &*shared {
-            self.forget_key(key, |other| {
-                other.index != port && !other.flags().has(Flag::SuppressUnknown)
-            });
+            self.forget_elsewhere(key, port);
             // Last, so that all is done once the port owns nothing.
             let unpublished = {
                 let mut locked = self.writer.lock();
@@ -714,11 +719,7 @@ impl Bridge {
     pub(crate) fn depart(&self, port: &Port) -> bool {
         let _walk = self.walk.lock();
         // As with what it owns, see [`Bridge::lose`].
-        pending::forget_port(self, port, |key| {
-            self.forget_key(key, |other| {
-                other.index != port.index && !other.flags().has(Flag::SuppressUnknown)
-            });
-        });
+        pending::forget_port(self, port, |key| self.forget_elsewhere(key, port.index));
         let mut locked = self.writer.lock();
         locked.unplaced.forget(|_, other| other == port.index);
         locked.depart(port.index)
