@@ -92,8 +92,13 @@ cd /sys/class/net
 
 # As modprobe, but the lab unloads it in the end.
 modprobe() {
-    unset -f modprobe
-    load_module
+    if [[ $MODULE_LOADED ]]; then return; fi
+    MODULE_LOADED=1
+    if [[ ${MACLEARN_KO:-} ]]; then
+        insmod "$MACLEARN_KO"
+    else
+        command modprobe "$@"
+    fi
 }
 
 # rejoin PORT
@@ -263,6 +268,45 @@ expect sniffer $G21 $G31 count 774
 PLAN
 example "Using it on a lab host"
 example "From programs"
+no_more_examples
+
+# ---- Documentation/from-esxi.md
+open_document "$SOURCE/Documentation/from-esxi.md"
+ip link set dev uplink nomaster
+for port in host1 host2 host3; do rejoin "$port"; done
+uncounted_exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+PLAN
+example "Step by step"
+example "Step by step"
+example "Step by step"
+example "Step by step"
+maclearn bridge set dev br0 ageing_time 300
+
+# ---- Documentation/separate-guests.md
+open_document "$SOURCE/Documentation/separate-guests.md"
+rejoin host1
+rejoin host2
+ip link set dev host3 nomaster
+ip link set dev sniffer nomaster
+ip link set dev uplink master br0
+wait_for_ports uplink
+disable uplink
+maclearn entry flush br br0
+HUB_PORTS=(host1 host2 uplink)
+example "Guests that must not see each other's frames"
+example "Guests that must not see each other's frames"
+example "Guests that must not see each other's frames"
+exchange <<PLAN
+send uplink $ROUTER $G21 count 5
+expect host2 $ROUTER $G21 count 5
+send uplink $ROUTER $NOBODY count 5
+send host1 $G21 $ROUTER count 5
+expect uplink $G21 $ROUTER count 5
+send uplink $ROUTER $G21 count 5
+expect host2 $ROUTER $G21 count 5
+PLAN
 no_more_examples
 
 # ---- names
