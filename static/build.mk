@@ -122,8 +122,8 @@ $(made)/libkernel.rlib: $(linux)/rust/kernel/lib.rs $(made)/libbindings.rlib $(m
 	+$(call if_changed_dep,kernel)
 
 # What of C the files that are taken use. bindgen: FLAGS, SCRIPT of sed.
-glue-functions := compat_ptr_ioctl|snprintf|scnprintf|memchr|kstrtobool|errname|lockdep_(un)?register_key|vmalloc_to_page|__free_pages|rcu_barrier|synchronize_rcu|mutex_unlock|errno_to_blk_status|rust_fmt_argument
-glue-types := kernel_param(_ops)?|module|mutex|spinlock_t|refcount_t|lock_class_key|page|blk_status_t|gfp_t|atomic(64)?_t
+glue-functions := compat_ptr_ioctl|snprintf|scnprintf|memchr|kstrtobool|lockdep_(un)?register_key|vmalloc_to_page|__free_pages|rcu_barrier|synchronize_rcu|mutex_unlock|errno_to_blk_status|rust_fmt_argument
+glue-types := kernel_param(_ops)?|module|mutex|spinlock_t|refcount_t|lock_class_key|page|blk_status_t|gfp_t|atomic(64)?_t|bool_|s(8|16|64)
 glue-constants := RUST_CONST_HELPER_.*|KERN_.*|MAX_ERRNO|PAGE_SHIFT|PAGE_MASK|MAX_NUMNODES|NUMA_NO_NODE|KMALLOC_MAX_SIZE|no_hash_pointers|__this_module|E[A-Z0-9_]+
 glue-bindgen = $(BINDGEN) $< $(shell grep -vE '^\#|^$$|custom-enum|newtype-enum' $(linux)/rust/bindgen_parameters) \
 	--rust-target 1.85 --use-core --with-derive-default --ctypes-prefix ffi --no-layout-tests --no-debug '.*' \

@@ -28,6 +28,7 @@ char *rust_fmt_argument(char *buf, char *end, const void *ptr);
 #include "helpers/barrier.c"
 #include "helpers/bug.c"
 #include "helpers/build_assert.c"
+#include "helpers/build_bug.c"
 #include "helpers/err.c"
 #include "helpers/mutex.c"
 #include "helpers/page.c"
