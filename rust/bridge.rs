@@ -38,6 +38,7 @@ use crate::{
         Action, Claims, Entry, Key, Learned, Limits, Owners, PortIndex, PortMask, Secret, Stamp,
         Table, Visit, MAX_PORTS,
     },
+    upkeep::Retry,
 };
 
 /// Greatest `max_macs` of a bridge.
@@ -126,6 +127,8 @@ pub(crate) struct Bridge {
     forgotten_vlans: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
     was_filtering: AtomicU32,
+    /// When the upkeep tries again what needs RTNL.
+    pub(crate) retry: Retry,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
     all_published: AtomicU32,
@@ -214,6 +217,7 @@ impl Bridge {
                 left_vlans: AtomicU32::new(0),
                 forgotten_vlans: AtomicU32::new(0),
                 was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
+                retry: Retry::new(),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
                 all_published: AtomicU32::new(0),
@@ -972,4 +976,33 @@ impl Bridge {
 pub(crate) fn address_of(key: Key) -> u64 {
     let [a, b, c, d, e, f] = key.mac();
     u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+#[kernel::macros::kunit_tests(maclearn_bridge)]
+mod tests {
+    use super::*;
+    use crate::lab::Lab;
+
+    #[test]
+    fn what_a_leaving_port_could_not_learn_is_lost_like_its_entries() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let [waits, other] = [1, 2].map(|number| Key::from_parts(0, number << 8 | 2));
+        // Ports 1 and 2 own what port 0 has used since.
+        for port in [1, 2] {
+            lab.learn(port, waits);
+            lab.learn(port, other);
+        }
+        let stamp = bridge.now() as Stamp;
+        assert!(bridge.writer.lock().pending.keep(waits, 0, stamp));
+        lab.ports[2].set(&mut bridge.writer.lock(), Flag::SuppressUnknown, true);
+        assert!(!lab.leave(0));
+        let locked = bridge.writer.lock();
+        assert!(locked.pending.is_empty());
+        assert!(locked.claims(waits, 1) == Claims::NONE);
+        // It would get nothing for it.
+        assert!(locked.claims(waits, 2) == Claims::LEARNED);
+        assert!(locked.claims(other, 1) == Claims::LEARNED);
+        Ok(())
+    }
 }

@@ -15,6 +15,8 @@ mod events;
 mod fdb;
 mod frame;
 mod kapi;
+#[cfg(CONFIG_KUNIT = "y")]
+mod lab;
 mod learning;
 mod mark;
 mod memo;

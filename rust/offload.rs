@@ -31,9 +31,9 @@ use crate::{
         rtnl::Rtnl,
         switchdev,
     },
-    platform::AtomicU32,
     port::{Flag, Port},
     table::{Action, Claims, Entry, Key, PortIndex, Unpublished, Visit},
+    upkeep::Retry,
 };
 
 /// Most keys that are published at a time: the bridge needs more memory for each than the table.
@@ -162,8 +162,7 @@ fn wants(bridge: &Bridge) -> bool {
 /// while that is busy.
 pub(crate) struct Publisher {
     bridge: Arc<Bridge>,
-    /// How often RTNL was busy since it was last free.
-    busy: AtomicU32,
+    retry: Retry,
 }
 
 impl Publisher {
@@ -171,7 +170,7 @@ impl Publisher {
     pub(crate) fn new(bridge: Arc<Bridge>) -> Self {
         Self {
             bridge,
-            busy: AtomicU32::new(0),
+            retry: Retry::new(),
         }
     }
 }
@@ -185,11 +184,9 @@ impl Job for Publisher {
         }
         // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
         let Some(rtnl) = Rtnl::try_lock() else {
-            let busy = self.busy.load_relaxed();
-            self.busy.store_relaxed(busy.saturating_add(1));
-            return Some(back_off(busy));
+            return Some(self.retry.wait());
         };
-        self.busy.store_relaxed(0);
+        self.retry.reset();
         if !open(bridge, &rtnl) {
             drop(rtnl);
             close(bridge);
@@ -199,11 +196,6 @@ impl Job for Publisher {
         let is_more = publish(bridge, &rtnl).unwrap_or(false);
         is_more.then_some(SOON)
     }
-}
-
-/// Ticks to wait when RTNL was busy, and so many times before: from a hundredth of a second to a second.
-fn back_off(busy: u32) -> usize {
-    (SOON << busy.min(10)).min(clock::TICKS_PER_SECOND as usize)
 }
 
 /// Lets keys be published if they may be. Whether they may.
@@ -368,15 +360,91 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn tries_less_often_while_rtnl_is_busy() {
-        let (mut at, mut tries) = (0, 0);
-        while at < 10 * clock::TICKS_PER_SECOND as usize {
-            at += back_off(tries);
-            tries += 1;
+    use crate::{
+        bridge::BridgeChange, kapi::delayed_work::DelayedWork, lab::Lab, platform::AtomicU32,
+    };
+
+    const KEY: Key = Key::from_parts(0, 2);
+
+    /// A test that fails does not release what it has taken.
+    fn with_rtnl<R>(run: impl FnOnce(&Rtnl) -> R) -> R {
+        run(&Rtnl::lock())
+    }
+
+    /// Closes a bridge's gate in a thread of its own.
+    struct Closing {
+        bridge: Arc<Bridge>,
+        has_begun: AtomicU32,
+        has_ended: AtomicU32,
+    }
+
+    impl Job for Closing {
+        fn run(&self) -> Option<usize> {
+            self.has_begun.store_release(1);
+            close(&self.bridge);
+            self.has_ended.store_release(1);
+            None
         }
-        assert!(tries <= 18);
-        assert_eq!(back_off(0), SOON);
-        assert_eq!(back_off(u32::MAX), clock::TICKS_PER_SECOND as usize);
+    }
+
+    #[test]
+    fn closing_waits_for_what_others_take_back() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &lab.bridge;
+        lab.learn(0, KEY);
+        let is_more = with_rtnl(|rtnl| {
+            open(bridge, rtnl);
+            publish(bridge, rtnl)
+        })?;
+        assert!(!is_more);
+        assert_eq!(bridge.table.published(), 1);
+        // A frame from another port, which has not come to take the key back yet.
+        lab.learn(1, KEY);
+        let keys = bridge.writer.lock().take_unpublished().ok_or(EINVAL)?;
+        assert_eq!(bridge.table.published(), 0);
+        let closing = Arc::new(
+            Closing {
+                bridge: bridge.clone(),
+                has_begun: AtomicU32::new(0),
+                has_ended: AtomicU32::new(0),
+            },
+            GFP_KERNEL,
+        )?;
+        let work = Arc::pin_init(DelayedWork::new(closing.clone()), GFP_KERNEL)?;
+        work.schedule(0);
+        while closing.has_begun.load_acquire() == 0 {
+            rcu::wait_for_readers();
+        }
+        // Many times what it takes to close a gate that nothing keeps open.
+        for _ in 0..20 {
+            rcu::wait_for_readers();
+        }
+        assert_eq!(closing.has_ended.load_acquire(), 0);
+        take_back(bridge, keys, Some(1));
+        while closing.has_ended.load_acquire() == 0 {
+            rcu::wait_for_readers();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_published_once_the_gate_is_closed() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        lab.learn(0, KEY);
+        let [was_open, is_more, is_given, is_open] = with_rtnl(|rtnl| -> Result<_> {
+            let was_open = open(bridge, rtnl);
+            // By `fdb_offload off`, while it is about to be published.
+            bridge.change(&BridgeChange {
+                offload: Some(false),
+                ..BridgeChange::default()
+            });
+            let is_more = publish(bridge, rtnl)?;
+            let is_given = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
+            Ok([was_open, is_more, is_given, open(bridge, rtnl)])
+        })?;
+        assert!(was_open && !is_more && !is_given && !is_open);
+        assert_eq!(bridge.table.published(), 0);
+        Ok(())
     }
 }

@@ -171,3 +171,165 @@ pub(crate) fn before_vlan_joined(bridge: &Bridge, _rtnl: &Rtnl) {
         }
     }
 }
+
+#[kernel::macros::kunit_tests(maclearn_quiet)]
+mod tests {
+    use super::*;
+    use crate::{
+        kapi::{
+            bh_lock::BhDisabled,
+            clock,
+            delayed_work::{DelayedWork, Job},
+        },
+        lab::Lab,
+        platform::AtomicU32,
+        table::Ownership,
+    };
+    use kernel::{
+        prelude::*,
+        time::{delay::fsleep, Delta},
+    };
+
+    const KEY: Key = Key::from_parts(0, 2);
+    /// Ticks for which a reader waits for something, far more than it takes.
+    const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
+    /// Most times that something is done until a reader has seen it.
+    const TRIES: usize = 100;
+
+    /// Waits for a key that port 0 owns to go, in a section, and looks then, in the same section, whether
+    /// the port is kept from ruling.
+    struct Reader {
+        port: Arc<Port>,
+        is_kept: fn(&Port) -> bool,
+        is_waiting: AtomicU32,
+        has_seen: AtomicU32,
+        was_wrong: AtomicU32,
+    }
+
+    impl Reader {
+        fn begin(lab: &Lab, is_kept: fn(&Port) -> bool) -> Result<Arc<DelayedWork<Self>>> {
+            let reader = Arc::new(
+                Self {
+                    port: lab.ports[0].clone(),
+                    is_kept,
+                    is_waiting: AtomicU32::new(0),
+                    has_seen: AtomicU32::new(0),
+                    was_wrong: AtomicU32::new(0),
+                },
+                GFP_KERNEL,
+            )?;
+            let work = Arc::pin_init(DelayedWork::new(reader), GFP_KERNEL)?;
+            work.schedule(0);
+            Ok(work)
+        }
+
+        fn look(&self, section: &ReadSection) {
+            let is_owned = || self.port.bridge.table.ownership(section, KEY, 1) == Ownership::Other;
+            let is_early = |since| clock::ticks().wrapping_sub(since) < LONG;
+            if !is_owned() {
+                return;
+            }
+            let begun = clock::ticks();
+            self.is_waiting.store_release(1);
+            while is_owned() && is_early(begun) {}
+            self.is_waiting.store_release(0);
+            if is_owned() {
+                return;
+            }
+            let gone = clock::ticks();
+            while is_early(gone) {
+                if !(self.is_kept)(&self.port) {
+                    self.was_wrong.store_release(1);
+                }
+            }
+            self.has_seen.store_release(1);
+        }
+    }
+
+    impl Job for Reader {
+        fn run(&self) -> Option<usize> {
+            ReadSection::enter(|section| self.look(section));
+            (self.has_seen.load_acquire() == 0).then_some(0)
+        }
+    }
+
+    // The following two take two CPUs.
+
+    #[test]
+    fn who_has_seen_what_is_forgotten_finds_the_port_quiet() -> Result {
+        let lab = Lab::new()?;
+        let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
+        let work = Reader::begin(&lab, |port| port.flags().has(Flag::Forgetting))?;
+        let reader = work.job();
+        for _ in 0..TRIES {
+            lab.learn(0, KEY);
+            port.set(&mut bridge.writer.lock(), Flag::Forgetting, true);
+            let walk = bridge.walk.lock();
+            assert!(forget(bridge));
+            drop(walk);
+            assert!(!port.flags().has(Flag::Forgetting));
+            if reader.has_seen.load_acquire() != 0 {
+                break;
+            }
+        }
+        assert_eq!(reader.has_seen.load_acquire(), 1);
+        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn who_has_seen_what_a_port_left_behind_finds_it_quiet() -> Result {
+        let lab = Lab::new()?;
+        let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
+        let work = Reader::begin(&lab, |port| port.bridge.quiet.has(port.index))?;
+        let reader = work.job();
+        for _ in 0..TRIES {
+            lab.learn(0, KEY);
+            assert!(lab.leave(0));
+            let walk = bridge.walk.lock();
+            let departed = bridge.writer.lock().departed();
+            while reader.is_waiting.load_acquire() == 0 {
+                fsleep(Delta::from_millis(1));
+            }
+            bridge.purge(departed);
+            drop(walk);
+            assert!(!bridge.quiet.has(0));
+            port.set(&mut bridge.writer.lock(), Flag::Gone, false);
+            if reader.has_seen.load_acquire() != 0 {
+                break;
+            }
+        }
+        assert_eq!(reader.has_seen.load_acquire(), 1);
+        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn that_all_owners_are_quiet_is_found_out_once_a_frame() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        for port in [0, 1] {
+            lab.learn(port, KEY);
+            bridge.quiet.set(&mut bridge.writer.lock(), port, true);
+        }
+        let ask =
+            |has_memo| ReadSection::enter(|section| are_owners(bridge, KEY, has_memo, section));
+        let softirqs = BhDisabled::new();
+        bridge.memo.clear();
+        let without = (ask(false), bridge.memo.recall(KEY));
+        let first = ask(true);
+        bridge.quiet.set(&mut bridge.writer.lock(), 0, false);
+        let others = (ask(true), ask(false));
+        bridge.memo.clear();
+        let next = (ask(true), bridge.memo.recall(KEY));
+        drop(softirqs);
+        // A frame whose copies have no memo leaves nothing there.
+        assert_eq!(without, (true, None));
+        // All copies of a frame go by what its first found, but for those that have no memo.
+        assert!(first);
+        assert_eq!(others, (true, false));
+        // The next frame does not.
+        assert_eq!(next, (false, None));
+        Ok(())
+    }
+}

@@ -10,6 +10,7 @@ use crate::{
     fdb,
     kapi::{clock, delayed_work::Job, rtnl::Rtnl},
     offload,
+    platform::AtomicU32,
     port::Counter,
     quiet,
     table::{Action, Array, Claims, Migration, PortMask},
@@ -21,16 +22,45 @@ const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
 /// Ticks between two walks that forget ports which have left.
 const PURGE_INTERVAL: u64 = clock::TICKS_PER_SECOND.div_ceil(5);
 
+/// When to try again what needs RTNL: less and less often while that is busy, from a hundredth of a
+/// second to a second.
+pub(crate) struct Retry {
+    /// How often RTNL was busy since it was last free.
+    busy: AtomicU32,
+}
+
+impl Retry {
+    /// For what was not tried yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            busy: AtomicU32::new(0),
+        }
+    }
+
+    /// RTNL is busy: ticks to wait. Not for two threads at a time.
+    pub(crate) fn wait(&self) -> usize {
+        let busy = self.busy.load_relaxed();
+        self.busy.store_relaxed(busy.saturating_add(1));
+        (SOON << busy.min(10)).min(clock::TICKS_PER_SECOND as usize)
+    }
+
+    /// RTNL was free.
+    pub(crate) fn reset(&self) {
+        self.busy.store_relaxed(0);
+    }
+}
+
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
         let left_vlans = look(self);
         self.follow_ageing();
         let walk = self.walk.lock();
-        let is_purging = purge(self);
+        let until_purge = purge(self);
         resize(self);
-        // Those that have become quiet may be able to receive by now, and RTNL may be free.
-        let is_soon = quiet::forget(self) || (self.left_vlans().is_some() && left_vlans.is_none());
+        // Those that have become quiet may be able to receive by now.
+        let is_soon = quiet::forget(self);
+        let waits_for_rtnl = self.left_vlans().is_some() && left_vlans.is_none();
         if let Some(left) = left_vlans {
             quiet::forget_left_vlans(self, left);
         }
@@ -40,17 +70,20 @@ impl Job for Bridge {
         self.settle();
         offload::tend(self);
         events::send(self);
-        if is_soon || is_purging {
-            return Some(SOON);
-        }
-        self.is_tracked()
-            .then_some(clock::TICKS_PER_SECOND as usize)
+        let next = [
+            is_soon.then_some(SOON),
+            waits_for_rtnl.then(|| self.retry.wait()),
+            until_purge,
+            self.is_tracked()
+                .then_some(clock::TICKS_PER_SECOND as usize),
+        ];
+        next.into_iter().flatten().min()
     }
 }
 
-/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Whether
-/// there is more to do soon.
-fn purge(bridge: &Bridge) -> bool {
+/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Ticks until
+/// there is more to do.
+fn purge(bridge: &Bridge) -> Option<usize> {
     let now = clock::ticks();
     let departed = bridge.writer.lock().departed();
     let is_due = now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL;
@@ -58,12 +91,15 @@ fn purge(bridge: &Bridge) -> bool {
         bridge.purge(departed);
         bridge.purged.store_relaxed(now);
     }
-    bridge.writer.lock().departed() != PortMask::NONE
+    let elapsed = now.wrapping_sub(bridge.purged.load_relaxed());
+    (bridge.writer.lock().departed() != PortMask::NONE)
+        .then(|| PURGE_INTERVAL.saturating_sub(elapsed).max(1) as usize)
 }
 
 /// Does what needs RTNL, if that can be had. What [`Bridge::left_vlans`] said then.
 fn look(bridge: &Bridge) -> Option<u32> {
     let rtnl = Rtnl::try_lock()?;
+    bridge.retry.reset();
     if bridge.are_addresses_due() {
         let _ = bridge.update_addresses();
     }
@@ -145,4 +181,100 @@ fn sweep(bridge: &Bridge) -> Result {
     });
     bridge.set_sweeping(false);
     Ok(())
+}
+
+#[kernel::macros::kunit_tests(maclearn_upkeep)]
+mod tests {
+    use super::*;
+    use crate::{lab::Lab, port::Flag, table::Key};
+
+    /// How often a job runs within ten seconds, by when it says that it is to run again.
+    fn runs(job: &impl Job) -> usize {
+        let (mut at, mut runs) = (0, 0);
+        while at < 10 * clock::TICKS_PER_SECOND as usize {
+            at += job.run().unwrap_or(usize::MAX / 2);
+            runs += 1;
+        }
+        runs
+    }
+
+    #[test]
+    fn waits_for_rtnl_less_and_less_often() {
+        let retry = Retry::new();
+        assert_eq!(retry.wait(), SOON);
+        assert_eq!(retry.wait(), 2 * SOON);
+        for _ in 0..100 {
+            retry.wait();
+        }
+        assert_eq!(retry.wait(), clock::TICKS_PER_SECOND as usize);
+        retry.reset();
+        assert_eq!(retry.wait(), SOON);
+    }
+
+    #[test]
+    fn runs_seldom_while_rtnl_is_busy() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let rtnl = Rtnl::lock();
+        let idle = runs(bridge);
+        // Only RTNL can tell when the port has left it.
+        bridge.note_left_vlan(&lab.ports[0], &rtnl);
+        let waiting = runs(bridge);
+        drop(rtnl);
+        assert_eq!(idle, 10);
+        assert!((11..=18).contains(&waiting));
+        // Others may have it for a moment.
+        while bridge.left_vlans().is_some() {
+            bridge.run();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn publishing_is_seldom_tried_while_rtnl_is_busy() -> Result {
+        let lab = Lab::new()?;
+        let publisher = offload::Publisher::new(lab.bridge.clone());
+        for _ in 0..2 {
+            lab.learn(0, Key::from_parts(0, 2));
+            let rtnl = Rtnl::lock();
+            let tries = runs(&publisher);
+            drop(rtnl);
+            assert!((11..=18).contains(&tries));
+            while publisher.run().is_some() {}
+            assert_eq!(lab.bridge.table.published(), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn publishing_is_not_tried_where_it_is_impossible() -> Result {
+        let lab = Lab::new()?;
+        let publisher = offload::Publisher::new(lab.bridge.clone());
+        lab.learn(0, Key::from_parts(0, 2));
+        lab.ports[1].set(&mut lab.bridge.writer.lock(), Flag::Enabled, false);
+        let rtnl = Rtnl::lock();
+        let next = publisher.run();
+        drop(rtnl);
+        assert_eq!(next, None);
+        Ok(())
+    }
+
+    #[test]
+    fn comes_back_for_ports_that_have_left_when_they_are_due() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        lab.learn(0, Key::from_parts(0, 2));
+        bridge.purged.store_relaxed(clock::ticks());
+        assert!(lab.leave(0));
+        let delay = bridge.run().ok_or(EINVAL)? as u64;
+        let elapsed = clock::ticks().wrapping_sub(bridge.purged.load_relaxed());
+        assert!(elapsed + delay >= PURGE_INTERVAL);
+        // It is due.
+        bridge
+            .purged
+            .store_relaxed(clock::ticks().wrapping_sub(PURGE_INTERVAL));
+        bridge.run();
+        assert!(bridge.writer.lock().departed() == PortMask::NONE);
+        Ok(())
+    }
 }

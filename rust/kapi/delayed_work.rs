@@ -61,6 +61,12 @@ impl<J: Job> DelayedWork<J> {
         })
     }
 
+    /// The job.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn job(&self) -> &J {
+        &self.job
+    }
+
     /// Runs the job `delay` jiffies from now; a run that was already due is moved. Any context.
     pub(crate) fn schedule(&self, delay: usize) {
         // SAFETY: By the type invariants the work is initialised.

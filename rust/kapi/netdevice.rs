@@ -28,6 +28,13 @@ impl Net {
         unsafe { &*net.cast() }
     }
 
+    /// The one that is there from the beginning to the end (`init_net`).
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn initial() -> &'static Self {
+        // SAFETY: It is a static of the kernel's.
+        unsafe { Self::from_raw(&raw mut bindings::init_net) }
+    }
+
     pub(super) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }
