@@ -18,10 +18,12 @@ config := $(made)/config
 configured := $(abspath $(objtree))/include
 
 # The kernel's flags, but that the crates are optimised as one, with the module. One without Rust has not decided on
-# overflows: then they are found, as in those with Rust.
+# overflows: then they are found, as in those with Rust. Nor does it say how functions are made whose types it looks at
+# before it calls them.
+cfi-flags := $(if $(CONFIG_CFI)$(CONFIG_CFI_CLANG),-Zsanitizer=kcfi -Zsanitizer-cfi-normalize-integers -Zmerge-functions=disabled)
 skip-flags := --edition=% --target=% -Clto=% -Cembed-bitcode=% @%
 crate-flags = $(filter-out $(skip-flags),$(rust_flags)) @$(config) --target=$(abspath $(target)) \
-	$(if $(CONFIG_RUST),,-Coverflow-checks=y) -Cembed-bitcode=y -Zunstable-options --sysroot=/dev/null -L$(made) --emit=dep-info=$(depfile)
+	$(if $(CONFIG_RUST),,-Coverflow-checks=y $(cfi-flags)) -Cembed-bitcode=y -Zunstable-options --sysroot=/dev/null -L$(made) --emit=dep-info=$(depfile)
 foreign := --cap-lints=allow
 
 # crate: NAME, FLAGS, EDITION. The source is the first prerequisite.
