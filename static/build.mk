@@ -30,10 +30,17 @@ foreign := --cap-lints=allow
 crate = OBJTREE=$(abspath $(made)) RUST_MODFILE=$(modfile) $(RUSTC) $(crate-flags) --edition=$(or $(3),2021) \
 	$(foreign) $(2) --crate-type rlib --crate-name $(1) --out-dir $(made) --emit=link=$@ $<
 
+# What the crates are made of. Packages bring files that are older than what was made of others.
+origins = $(shell command -v $(RUSTC)) $(sysroot)/lib/rustlib/src/rust/library/core/src/lib.rs \
+	$(or $(wildcard $(addprefix $(RUST_SOURCE)/,$(shell sed 's/.*  //' $(glue)/files))),$(RUST_SOURCE))
+filechk_origin = $(RUSTC) -vV; $(BINDGEN) --version; stat -Lc '%n %s %y' $(origins)
+$(made)/origin: FORCE
+	$(call filechk,origin)
+
 # The kernel's source, of which what is needed is taken. What it is for is said in README.
 quiet_cmd_take = TAKE    $(RUST_SOURCE)
       cmd_take = bash $(glue)/take $(RUST_SOURCE) $(abspath $(made))
-$(made)/taken: $(glue)/take $(glue)/files $(wildcard $(glue)/kernel/*.rs) FORCE
+$(made)/taken: $(glue)/take $(glue)/files $(wildcard $(glue)/kernel/*.rs) $(made)/origin FORCE
 	$(call if_changed,take)
 
 # Written anew only where it changed.
@@ -128,15 +135,15 @@ glue-functions := compat_ptr_ioctl|snprintf|scnprintf|memchr|kstrtobool|lockdep_
 glue-types := kernel_param(_ops)?|module|mutex|spinlock_t|refcount_t|lock_class_key|page|blk_status_t|gfp_t|atomic(64)?_t|bool_|s(8|16|64)
 glue-constants := RUST_CONST_HELPER_.*|KERN_.*|MAX_ERRNO|PAGE_SHIFT|PAGE_MASK|MAX_NUMNODES|NUMA_NO_NODE|KMALLOC_MAX_SIZE|no_hash_pointers|__this_module|E[A-Z0-9_]+
 glue-bindgen = $(BINDGEN) $< $(shell grep -vE '^\#|^$$|custom-enum|newtype-enum' $(linux)/rust/bindgen_parameters) \
-	--rust-target 1.85 --use-core --with-derive-default --ctypes-prefix ffi --no-layout-tests --no-debug '.*' \
-	--enable-function-attribute-detection $(1) -o $@ -- $(bindgen-c-flags) -I$(linux)/rust -I$(glue) \
+	--rust-target 1.85 --formatter prettyplease --use-core --with-derive-default --ctypes-prefix ffi --no-layout-tests \
+	--no-debug '.*' --enable-function-attribute-detection $(1) -o $@ -- $(bindgen-c-flags) -I$(linux)/rust -I$(glue) \
 	-fno-builtin -Wno-missing-prototypes -D__BINDGEN__ -DMODULE ; sed -Ei $(2) $@
 quiet_cmd_glue_bindings = BINDGEN $@
       cmd_glue_bindings = $(call glue-bindgen,--allowlist-function '$(glue-functions)' --allowlist-type '$(glue-types)' \
-	--allowlist-var '$(glue-constants)','s/pub const RUST_CONST_HELPER_/pub const /')
+	--allowlist-var '$(glue-constants)','s/pub const RUST_CONST_HELPER_/pub const /g')
 quiet_cmd_glue_helpers = BINDGEN $@
       cmd_glue_helpers = $(call glue-bindgen,--blocklist-type '.*' --allowlist-var '' \
-	--allowlist-function 'rust_helper_.*','s/pub fn rust_helper_([a-zA-Z0-9_]*)/#[link_name="rust_helper_\1"]\n    pub fn \1/')
+	--allowlist-function 'rust_helper_.*','s/pub fn rust_helper_([a-zA-Z0-9_]*)/#[link_name="rust_helper_\1"]\n    pub fn \1/g')
 $(made)/rust/bindings/bindings_generated.rs: $(glue)/bindings.h $(made)/taken FORCE
 	$(call if_changed_dep,glue_bindings)
 $(made)/rust/bindings/bindings_helpers_generated.rs: $(glue)/helpers.c $(glue)/bindings.h $(made)/taken FORCE
@@ -145,12 +152,14 @@ $(made)/rust/bindings/bindings_helpers_generated.rs: $(glue)/helpers.c $(glue)/b
 CFLAGS_static/helpers.o := -I$(linux)/rust -Wno-missing-prototypes -Wno-missing-declarations
 $(obj)/static/helpers.o: $(made)/taken
 
-# The module with all of them. What build_assert!() rules out calls a function that is not to be there.
+# The module with all of them, which newer compilers make one of only as they link. What build_assert!() rules out calls a
+# function that is not to be there.
 module-features := arbitrary_self_types,asm_goto,generic_arg_infer,used_with_arg
 quiet_cmd_module = RUSTC [M] $@
       cmd_module = OBJTREE=$(abspath $(made)) RUST_MODFILE=$(modfile) $(RUSTC) $(crate-flags) --edition=2021 -Clto=fat \
 	-Zcrate-attr=no_std -Zcrate-attr='feature($(module-features))' --extern pin_init --extern kernel \
-	--crate-type staticlib --crate-name $(basename $(notdir $@)) --out-dir $(made) --emit=obj=$@ $< ; \
+	--crate-type staticlib --crate-name $(basename $(notdir $@)) --out-dir $(made) \
+	--emit=obj=$@,link=$(made)/libmaclearn.a $< ; \
 	relocations=$$($(OBJDUMP) -r $@) ; case "$$relocations" in *rust_build_error*) \
 	echo "$@: a build_assert!() does not hold"; rm $@; exit 1;; esac \
 	$(cmd_objtool)
@@ -159,6 +168,8 @@ $(obj)/rust/maclearn.o: $(src)/rust/maclearn.rs $(bindings) $(made)/libkernel.rl
 
 maclearn-y += static/helpers.o
 $(made)/%.rlib: part-of-module := y
-targets += $(addprefix static/made/,taken config target.json host/libproc_macro2.rlib host/libquote.rlib host/libsyn.rlib \
-	libmacros.so libpin_init_internal.so rust/bindings/bindings_generated.rs rust/bindings/bindings_helpers_generated.rs \
-	$(foreach crate,core compiler_builtins ffi build_error pin_init bindings kernel,lib$(crate).rlib))
+crates := $(addprefix host/lib,proc_macro2.rlib quote.rlib syn.rlib) libmacros.so libpin_init_internal.so \
+	$(foreach crate,core compiler_builtins ffi build_error pin_init bindings kernel,lib$(crate).rlib)
+$(addprefix $(made)/,$(crates)): $(made)/taken
+targets += $(addprefix static/made/,taken config target.json $(crates) \
+	rust/bindings/bindings_generated.rs rust/bindings/bindings_helpers_generated.rs)
