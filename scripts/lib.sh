@@ -4,7 +4,8 @@
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${MACLEARN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maclearn}
-root=$cache/root     # a Debian system, / of in-root
+suites=$cache/suite  # Debian systems with the compilers of other suites, and the kernels of those
+root=$cache/root     # a Debian system, / of in-root; with MACLEARN_SUITE one of the others
 build=$cache/build   # /build there: kernels
 stamps=$cache/stamp
 # What is built from this checkout is its own: others may use the same root and kernels at the same time.
@@ -61,10 +62,15 @@ release_of() {
 	if [[ $1 == stock || $1 == static ]]; then kernel_release; else echo "$1"; fi
 }
 
+# suite_of KIND: the suite of Debian whose compilers a kernel needs, if it is not one of the root's
+suite_of() {
+	cat "$build/$1/suite" 2>/dev/null || true
+}
+
 # make_arguments KIND: what make needs for that kernel and for modules of it.
 make_arguments() {
 	case $1 in
-	stock | static | [0-9].*-amd64) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	stock | static | [0-9].*-amd64) [[ -f $build/$1/suite ]] || echo "CC=gcc-14 HOSTCC=gcc-14" ;;
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
 	*) die "no such kernel: '$1' (stock, uml, debug, static, or another release of Debian's)" ;;
