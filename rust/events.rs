@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a bridge tells those who listen to the family's multicast group: noted under the table's
-//! lock where it happens, sent by the upkeep.
+//! lock where it happens, sent by the upkeep. That a port joins or leaves is sent at once, after what
+//! was noted, by who holds RTNL for that.
 //!
 //! A frame thus never makes a message. Between two runs of the upkeep there is room for
 //! [`MOST_WAITING`] events; of more than these the listeners learn how many there were.
@@ -19,7 +20,8 @@ use crate::{
     kapi::{
         bindings as uapi, clock,
         genetlink::{has_listeners, Full, Message, Notification},
-        netdevice::Net,
+        netdevice::{Name, Net},
+        rtnl::Rtnl,
     },
     pending::Pending,
     port::Port,
@@ -60,6 +62,10 @@ pub(crate) enum Kind {
     PortChanged = uapi::maclearn_event_MACLEARN_EVENT_PORT_CHANGED,
     /// Settings of the bridge were changed.
     BridgeChanged = uapi::maclearn_event_MACLEARN_EVENT_BRIDGE_CHANGED,
+    /// A device has become a port.
+    PortJoined = uapi::maclearn_event_MACLEARN_EVENT_PORT_JOINED,
+    /// It is none any more.
+    PortLeft = uapi::maclearn_event_MACLEARN_EVENT_PORT_LEFT,
 }
 
 /// An event that waits to be sent.
@@ -208,16 +214,39 @@ impl Outgoing {
 
 /// Sends what waits. May sleep.
 pub(crate) fn send(bridge: &Bridge) {
+    send_with(bridge, None);
+}
+
+/// Sends what waits, and that `port` joins or leaves (`kind`). May sleep.
+pub(crate) fn send_port(kind: Kind, port: &Port, rtnl: &Rtnl) {
+    let told = Told {
+        kind,
+        port: Some(port.device.ifindex()),
+        name: Some(port.device.name(rtnl)),
+        key: None,
+    };
+    send_with(&port.bridge, Some(told));
+}
+
+/// An event as it is sent.
+struct Told {
+    kind: Kind,
+    port: Option<u32>,
+    name: Option<Name>,
+    key: Option<Key>,
+}
+
+fn send_with(bridge: &Bridge, last: Option<Told>) {
     let mut outgoing = bridge.outgoing.lock();
     let Outgoing(batch) = &mut *outgoing;
     mem::swap(batch, &mut bridge.writer.lock().waiting);
-    if batch.is_empty() {
+    if batch.is_empty() && last.is_none() {
         return;
     }
     // With the namespace, who listened has gone.
     let unsent = bridge
         .network
-        .with_net(|net| send_batch(bridge, net, batch))
+        .with_net(|net| send_batch(bridge, net, batch, last))
         .unwrap_or(0);
     batch.events.clear();
     batch.lost = 0;
@@ -228,9 +257,9 @@ pub(crate) fn send(bridge: &Bridge) {
     }
 }
 
-/// Sends a batch, several events in a datagram. How many were not sent for lack of memory.
-fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting) -> u32 {
-    let total = batch.events.len() as u32;
+/// Sends a batch and what is `last`, several events in a datagram. How many were not sent for lack of memory.
+fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting, last: Option<Told>) -> u32 {
+    let total = batch.events.len() as u32 + u32::from(last.is_some());
     let index_of = |port: Option<PortIndex>| {
         let index = bridge.ifindices.get(usize::from(port?))?.load_relaxed();
         (index != 0).then_some(index)
@@ -259,12 +288,21 @@ fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting) -> u32 {
         datagram = Some(datagram_now);
         Ok(())
     };
-    for (sent, event) in batch.events.iter().enumerate() {
+    let noted = batch.events.iter().map(|event| Told {
+        kind: event.kind,
+        port: index_of(event.port),
+        name: None,
+        key: event.key,
+    });
+    for (sent, event) in Iterator::chain(noted, last).enumerate() {
         let added = add(&|message| {
             message.put_u32(uapi::MACLEARN_A_EVENT_EVENT, event.kind as u32)?;
             message.put_u32(uapi::MACLEARN_A_EVENT_BRIDGE, bridge_index)?;
-            if let Some(port) = index_of(event.port) {
+            if let Some(port) = event.port {
                 message.put_u32(uapi::MACLEARN_A_EVENT_PORT, port)?;
+            }
+            if let Some(name) = &event.name {
+                message.put_name(uapi::MACLEARN_A_EVENT_IFNAME, name)?;
             }
             if let Some(key) = event.key {
                 message.put_u16(uapi::MACLEARN_A_EVENT_VLAN, key.vlan())?;

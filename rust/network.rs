@@ -10,7 +10,8 @@ use kernel::{
 use crate::{
     attributes,
     bridge::Bridge,
-    events, fdb,
+    events::{self, Kind},
+    fdb,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
         bridge::{self as kernel_bridge, BridgeDevice},
@@ -220,7 +221,7 @@ impl Network {
     }
 
     /// A bridge is there.
-    fn add_bridge(self: &Arc<Self>, device: &BridgeDevice) -> Result<Arc<Bridge>> {
+    fn add_bridge(self: &Arc<Self>, device: &BridgeDevice, rtnl: &Rtnl) -> Result<Arc<Bridge>> {
         let mut members = self.members.lock();
         if let Some(member) = members.find(device) {
             return Ok(member.bridge.clone());
@@ -244,13 +245,13 @@ impl Network {
             Ok(())
         })();
         if added.is_err() {
-            self.remove_bridge(device);
+            self.remove_bridge(device, rtnl);
         }
         added.map(|()| bridge)
     }
 
     /// A bridge goes.
-    fn remove_bridge(&self, device: &NetDevice) {
+    fn remove_bridge(&self, device: &NetDevice, rtnl: &Rtnl) {
         let bridge = {
             let mut members = self.members.lock();
             match members.find(device) {
@@ -263,7 +264,7 @@ impl Network {
         loop {
             let port = bridge.ports.lock().first().cloned();
             match port {
-                Some(port) => self.leave(&port),
+                Some(port) => self.leave(&port, rtnl),
                 None => break,
             }
         }
@@ -285,8 +286,8 @@ impl Network {
         bridge_device: &BridgeDevice,
         rtnl: &Rtnl,
     ) -> Result {
-        let bridge = self.add_bridge(bridge_device)?;
-        let joined = self.add_port(&bridge, device);
+        let bridge = self.add_bridge(bridge_device, rtnl)?;
+        let joined = self.add_port(&bridge, device, rtnl);
         if joined.is_err() {
             // It is a port all the same, and gets every copy.
             offload::close(&bridge);
@@ -295,7 +296,7 @@ impl Network {
         joined
     }
 
-    fn add_port(self: &Arc<Self>, bridge: &Arc<Bridge>, device: &NetDevice) -> Result {
+    fn add_port(self: &Arc<Self>, bridge: &Arc<Bridge>, device: &NetDevice, rtnl: &Rtnl) -> Result {
         let mut members = self.members.lock();
         if bridge.is_closed() {
             return Err(ENODEV);
@@ -309,6 +310,8 @@ impl Network {
         bridge
             .quiet
             .set(&mut bridge.writer.lock(), port.index, true);
+        // Before anything else is told of it. Who asks about it now waits for the lock that is held.
+        events::send_port(Kind::PortJoined, &port, rtnl);
         let joined = (|| {
             bridge.update_addresses()?;
             self.every_port.insert(port.clone())?;
@@ -327,13 +330,13 @@ impl Network {
             Ok(())
         })();
         if joined.is_err() {
-            self.leave(&port);
+            self.leave(&port, rtnl);
         }
         joined
     }
 
     /// A port leaves its bridge.
-    fn leave(&self, port: &Port) {
+    fn leave(&self, port: &Port, rtnl: &Rtnl) {
         let bridge = &port.bridge;
         let members = self.members.lock();
         {
@@ -348,7 +351,7 @@ impl Network {
         let is_closed = bridge.is_closed();
         let has_entries = !is_closed && bridge.depart(port);
         // While the port's number still tells which it was.
-        events::send(bridge);
+        events::send_port(Kind::PortLeft, port, rtnl);
         if !has_entries {
             bridge.release_index(&mut bridge.writer.lock(), port.index);
         }
@@ -518,12 +521,12 @@ impl Listener for Follower {
                 Ok(())
             }
             Event::Registered => match BridgeDevice::of(device) {
-                Some(bridge) => network.add_bridge(bridge).map(|_| ()),
+                Some(bridge) => network.add_bridge(bridge, rtnl).map(|_| ()),
                 None => self.port_registered(&network, device, rtnl),
             },
             Event::UpperChanged { upper, linked } => match BridgeDevice::of(upper) {
                 Some(bridge) if linked => network.join(device, bridge, rtnl),
-                Some(_) => network.forget(device),
+                Some(_) => network.forget(device, rtnl),
                 None => Ok(()),
             },
             Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
@@ -533,10 +536,10 @@ impl Listener for Follower {
             }
             Event::AddressChanged => network.address_changed(device),
             Event::Unregistering if kernel_bridge::is_bridge(device) => {
-                network.remove_bridge(device);
+                network.remove_bridge(device, rtnl);
                 Ok(())
             }
-            Event::Unregistering => network.forget(device),
+            Event::Unregistering => network.forget(device, rtnl),
         };
         if let Err(error) = result {
             pr_warn!(
@@ -604,9 +607,9 @@ impl Network {
         });
     }
 
-    fn forget(&self, device: &NetDevice) -> Result {
+    fn forget(&self, device: &NetDevice, rtnl: &Rtnl) -> Result {
         if let Some(port) = self.port(device) {
-            self.leave(&port);
+            self.leave(&port, rtnl);
         }
         Ok(())
     }

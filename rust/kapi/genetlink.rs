@@ -24,7 +24,7 @@ use kernel::{
 
 use super::{
     bindings,
-    netdevice::{Net, NetDevice},
+    netdevice::{Name, Net, NetDevice},
     rcu::ReadSection,
 };
 use crate::platform::AtomicU32;
@@ -262,6 +262,11 @@ impl Message<'_> {
             Ok(value) => self.put_u32(kind, value),
             Err(_) => self.put(kind, &value.to_ne_bytes()),
         }
+    }
+
+    /// Adds an attribute of type `string`.
+    pub(crate) fn put_name(&mut self, kind: u32, name: &Name) -> Result<(), Full> {
+        self.put(kind, name.with_zero())
     }
 
     /// Adds an attribute of six bytes.

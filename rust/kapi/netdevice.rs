@@ -7,6 +7,7 @@
 use core::ptr::NonNull;
 
 use kernel::{
+    ffi::c_char,
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
 };
@@ -37,6 +38,17 @@ impl Net {
 
     pub(super) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
+    }
+}
+
+/// The name of a device at one time.
+pub(crate) struct Name([c_char; 16]);
+
+impl Name {
+    /// Its bytes up to and with the zero.
+    pub(crate) fn with_zero(&self) -> &[u8] {
+        let length = self.0.iter().position(|byte| *byte == 0);
+        &self.0[..length.map_or(self.0.len(), |length| length + 1)]
     }
 }
 
@@ -100,6 +112,13 @@ impl NetDevice {
         // SAFETY: By the type invariants the device is valid; the index is set before a device is
         // registered and changes only while it is in no namespace.
         unsafe { (*self.as_raw()).ifindex as u32 }
+    }
+
+    /// The name. RTNL keeps it as it is: who renames a device holds it, and so does who moves one to
+    /// another namespace (`netif_change_name()`, `__dev_change_net_namespace()`).
+    pub(crate) fn name(&self, _rtnl: &Rtnl) -> Name {
+        // SAFETY: By the type invariants the device is valid, and nobody writes the name meanwhile.
+        Name(unsafe { (*self.as_raw()).name })
     }
 
     /// The namespace that the device is in. RTNL keeps it there.

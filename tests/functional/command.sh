@@ -230,12 +230,19 @@ monitor "$LAB/timed" -t
 maclearn port set dev host2 learning off
 exchange <<<"hello host1 $G13"
 maclearn entry add $G11 dev trunk vlan 10
-for file in text json timed; do wait_until 20 has_heard "$LAB/$file" 3; done
+wait_until 20 has_heard "$LAB/text" 3
+links - <<EOF
+link add name passing master br type dummy
+link del dev passing
+EOF
+for file in text json timed; do wait_until 20 has_heard "$LAB/$file" 5; done
 heard "$LAB/text" >"$LAB/heard"
 diff -u - "$LAB/heard" <<EOF || fail "other events than expected: see above"
 port-changed dev host2 master br
 learned $G13 dev host1 master br
 added $G11 dev trunk vlan 10 master vlans
+port-joined dev passing master br
+port-left dev passing master br
 EOF
 printed '["added","trunk",10]' jq -c 'select(.ifname == "trunk") | [.event, .ifname, .vlan]' "$LAB/json"
 grep -Eqx "20[0-9-]{8}T[0-9:.]{15}Z learned $G13 dev host1 master br" "$LAB/timed"

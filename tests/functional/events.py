@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes what the family's multicast group says to standard output, a line an event; READY is written to when
-it listens, and it ends with its standard input. Devices are named as they are when it begins."""
+it listens, and it ends with its standard input. Devices are named as they are when it begins, but for ports that
+join or leave, which are named as the event says."""
 
 import os
 import select
@@ -24,7 +25,7 @@ while True:
     ynl.check_ntf()
     while not ynl.async_msg_queue.empty():
         event = ynl.async_msg_queue.get()["msg"]
-        device = names.get(event.get("port", event["bridge"]))
+        device = event.get("ifname") or names.get(event.get("port", event["bridge"]))
         rest = [str(event[name]) for name in ("mac", "vlan", "lost") if name in event]
         print(event["event"], device, *rest, flush=True)
     if sys.stdin in readable and not os.read(sys.stdin.fileno(), 1):

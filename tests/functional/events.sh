@@ -127,6 +127,7 @@ links - <<<"link set dev late master br"
 netlink_client fill late 1 >"$LAB/filled"
 expect_events "$LAB/here" <<EOF
 bridge-changed br
+port-joined late
 enabled late
 added late 02:01:00:00:00:00 0
 EOF
@@ -134,14 +135,54 @@ links - <<<"link set dev late nomaster"
 # Which comes first is up to the machine: that the port can't receive may be noted before it has left.
 has_left() {
     [[ $(tail -n +$((SEEN[$LAB/here] + 1)) "$LAB/here" | sort) == \
-        "deleted late 02:01:00:00:00:00 0"$'\n'"disabled late" ]]
+        "deleted late 02:01:00:00:00:00 0"$'\n'"disabled late"$'\n'"port-left late" ]]
 }
 wait_until 20 has_left
 SEEN[$LAB/here]=$(wc -l <"$LAB/here")
+
+# ---- ports that join and leave are told by the name that they have then, also where the device goes
+set_attribute br auto_enable 0
+links - <<EOF
+link set dev late master br
+link set dev late name later
+link set dev later nomaster
+link set dev later master br
+link del dev later
+EOF
+expect_events "$LAB/here" <<EOF
+bridge-changed br
+port-joined late
+port-left later
+port-joined later
+port-left later
+EOF
+# ... or goes to another namespace, or that of its peer dies
+add_namespaces doomed
+links doomed <<EOF
+link add name far up type bridge
+link add name near up master far type dummy
+EOF
+links - <<EOF
+link add name moved master br type dummy
+link add name peered master br type veth peer name peer netns doomed
+link set dev moved netns doomed
+netns del doomed
+EOF
+expect_events "$LAB/here" <<EOF
+port-joined moved
+port-joined peered
+port-left moved
+port-left peered
+EOF
 
 # ---- elsewhere: only what happens there
 [[ ! -s $LAB/there ]] || fail "told in another namespace: $(<"$LAB/there")"
 ip netns exec elsewhere "$BASH" -c 'mount -t sysfs sysfs /sys && echo 1 >/sys/class/net/near/maclearn/enabled'
 expect_events "$LAB/there" <<<"enabled near"
+links elsewhere <<<"link del dev far"
+expect_events "$LAB/there" <<EOF
+disabled near
+port-left near
+EOF
 disable host1
 expect_events "$LAB/here" <<<"disabled host1"

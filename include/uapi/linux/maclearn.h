@@ -71,6 +71,8 @@ enum maclearn_ageing {
  * @MACLEARN_EVENT_PORT_CHANGED: Other settings of the port were changed.
  * @MACLEARN_EVENT_BRIDGE_CHANGED: Settings of the bridge were changed.
  * @MACLEARN_EVENT_LOST: More happened than could be told one by one.
+ * @MACLEARN_EVENT_PORT_JOINED: A device has become a port.
+ * @MACLEARN_EVENT_PORT_LEFT: It is no port of the bridge any more.
  */
 enum maclearn_event {
 	MACLEARN_EVENT_LEARNED,
@@ -86,6 +88,8 @@ enum maclearn_event {
 	MACLEARN_EVENT_PORT_CHANGED,
 	MACLEARN_EVENT_BRIDGE_CHANGED,
 	MACLEARN_EVENT_LOST,
+	MACLEARN_EVENT_PORT_JOINED,
+	MACLEARN_EVENT_PORT_LEFT,
 };
 
 #define MACLEARN_MAX_PORT_MACS		1048576
@@ -149,6 +153,7 @@ enum {
 	MACLEARN_A_EVENT_VLAN,
 	MACLEARN_A_EVENT_MAC,
 	MACLEARN_A_EVENT_LOST,
+	MACLEARN_A_EVENT_IFNAME,
 
 	__MACLEARN_A_EVENT_MAX,
 	MACLEARN_A_EVENT_MAX = (__MACLEARN_A_EVENT_MAX - 1)

@@ -221,7 +221,7 @@ impl RawAttribute {
             "u16" => Kind::Number { bytes: 2 },
             "u32" => Kind::Number { bytes: 4 },
             "uint" => Kind::Number { bytes: 8 },
-            "binary" => Kind::Bytes,
+            "binary" | "string" => Kind::Bytes,
             other => bail!("attribute {} is of the unknown type {other}", self.name),
         };
         let max = match (&self.checks.max, &self.r#enum) {

@@ -228,6 +228,8 @@ impl<'a> MadeAttribute<'a> {
             ("u16", None) => plain("u16", "U16", u16::MAX.into()),
             ("u32", None) => plain("u32", "U32", u32::MAX.into()),
             ("uint", None) => plain("u64", "Uint", u64::MAX),
+            // The only texts are names of devices.
+            ("string", None) => plain("Name", "Name", u64::MAX),
             ("binary", None) if of.display_hint.as_deref() == Some("mac") => {
                 if of.checks.exact_len != Some(6) {
                     bail!("a MAC that has not 6 bytes");

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::{
     mac::{Mac, NoMac},
     message,
+    name::{Name, NoName},
 };
 
 /// An attribute of a set.
@@ -43,6 +44,8 @@ pub enum Kind {
     Word(&'static Enumeration),
     /// A MAC address.
     Mac,
+    /// The name of a device.
+    Name,
 }
 
 /// The words that an attribute can have, in the order of their numbers.
@@ -103,6 +106,8 @@ pub enum Value {
     Word(&'static Enumeration, u32),
     /// A MAC address.
     Mac(Mac),
+    /// The name of a device.
+    Name(Name),
 }
 
 impl fmt::Display for Value {
@@ -115,6 +120,7 @@ impl fmt::Display for Value {
                 None => number.fmt(formatter),
             },
             Self::Mac(mac) => mac.fmt(formatter),
+            Self::Name(name) => name.fmt(formatter),
         }
     }
 }
@@ -151,6 +157,12 @@ impl From<u64> for Value {
 impl From<Mac> for Value {
     fn from(mac: Mac) -> Self {
         Self::Mac(mac)
+    }
+}
+
+impl From<Name> for Value {
+    fn from(name: Name) -> Self {
+        Self::Name(name)
     }
 }
 
@@ -209,6 +221,17 @@ impl TryFrom<Value> for Mac {
     }
 }
 
+impl TryFrom<Value> for Name {
+    type Error = Unfit;
+
+    fn try_from(value: Value) -> Result<Self, Unfit> {
+        match value {
+            Value::Name(name) => Ok(name),
+            _ => Err(Unfit),
+        }
+    }
+}
+
 /// A text is not what an attribute holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum WrongText {
@@ -221,6 +244,9 @@ pub enum WrongText {
     /// It is not a MAC address.
     #[error(transparent)]
     Mac(#[from] NoMac),
+    /// It is not the name of a device.
+    #[error(transparent)]
+    Name(#[from] NoName),
 }
 
 impl Kind {
@@ -244,6 +270,7 @@ impl Kind {
                 None => Err(WrongText::Word),
             },
             Self::Mac => Ok(Value::Mac(text.parse()?)),
+            Self::Name => Ok(Value::Name(text.parse()?)),
         }
     }
 
@@ -286,6 +313,7 @@ impl Kind {
                 Some(Value::Word(enumeration, number))
             }
             (Self::Mac, 6) => payload.try_into().ok().map(|mac| Value::Mac(Mac(mac))),
+            (Self::Name, _) => Name::read(payload).map(Value::Name),
             _ => None,
         }
     }
@@ -303,6 +331,7 @@ impl Kind {
             },
             (Self::Word(_), Value::Word(_, number)) => put(&number.to_ne_bytes()),
             (Self::Mac, Value::Mac(mac)) => put(&mac.0),
+            (Self::Name, Value::Name(name)) => put(&name.with_zero()),
             _ => return Err(Unfit),
         }
         Ok(())

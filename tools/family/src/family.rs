@@ -7,6 +7,7 @@ use crate::{
         Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
     },
     mac::Mac,
+    name::Name,
 };
 
 include!(concat!(env!("OUT_DIR"), "/family.rs"));

@@ -29,6 +29,7 @@ mod exchange;
 mod family;
 mod mac;
 pub mod message;
+mod name;
 mod refusal;
 
 pub use attribute::{
@@ -40,5 +41,6 @@ pub use connection::{Connection, Dump};
 pub use error::Error;
 pub use family::*;
 pub use mac::{Mac, NoMac};
+pub use name::{Name, NoName};
 pub use netlink_sys::protocols;
 pub use refusal::{Limits, Refusal};

@@ -52,8 +52,11 @@ fn record(event: &EventAttributes, names: &mut Names, with_time: bool) -> Record
     if let Some(mac) = event.mac {
         record.title("mac", Item::mac(mac));
     }
-    if let Some(index) = event.port {
-        record.device(Item::device(names.now(index)));
+    match (event.ifname, event.port) {
+        // What it was called then; it may be gone.
+        (Some(name), _) => record.device(Item::device(name.to_string())),
+        (None, Some(index)) => record.device(Item::device(names.now(index))),
+        (None, None) => (),
     }
     if let Some(vlan) = event.vlan.filter(|vlan| *vlan != 0) {
         record.field("vlan", Item::Number(vlan.into()));
@@ -82,13 +85,29 @@ mod tests {
             port: Some(u32::MAX - 1),
             vlan: Some(10),
             mac: Some(Mac([2, 0, 0, 0, 1, 1])),
-            lost: None,
+            ..Default::default()
         };
+        let wanted = "moved-in 02:00:00:00:01:01 dev if4294967294 vlan 10 master if4294967295\n";
+        assert_eq!(text(&event), wanted);
+    }
+
+    #[test]
+    fn a_port_that_has_left_keeps_its_name() {
+        let event = EventAttributes {
+            event: Some(Event::PortLeft),
+            bridge: Some(u32::MAX),
+            port: Some(u32::MAX - 1),
+            ifname: Some("vnet0".parse().unwrap()),
+            ..Default::default()
+        };
+        assert_eq!(text(&event), "port-left dev vnet0 master if4294967295\n");
+    }
+
+    fn text(event: &EventAttributes) -> String {
         let mut text = Vec::new();
-        record(&event, &mut Names::default(), false)
+        record(event, &mut Names::default(), false)
             .write(&mut text, false)
             .unwrap();
-        let wanted = "moved-in 02:00:00:00:01:01 dev if4294967294 vlan 10 master if4294967295\n";
-        assert_eq!(String::from_utf8(text).unwrap(), wanted);
+        String::from_utf8(text).unwrap()
     }
 }

@@ -64,6 +64,7 @@ impl Item {
                 None => Self::Number(number.into()),
             },
             Value::Mac(mac) => Self::mac(mac),
+            Value::Name(name) => Self::device(name.to_string()),
         }
     }
 
