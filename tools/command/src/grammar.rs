@@ -36,6 +36,7 @@ pub fn grammar() -> Command {
             monitor(),
             why(),
             doctor(),
+            apply(),
             save(),
             restore(),
             metrics(),
@@ -182,6 +183,31 @@ fn why() -> Command {
 
 fn doctor() -> Command {
     Command::new("doctor").about("look for what is known to go wrong, and say what helps")
+}
+
+fn apply() -> Command {
+    let file = Arg::new("file")
+        .value_name("FILE")
+        .required(true)
+        .value_parser(NonEmptyStringValueParser::new())
+        .help("sections of TOML, such as /etc/maclearn.toml");
+    let flag = |name: &'static str, help| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    Command::new("apply")
+        .about("give bridges and ports the settings that a file says")
+        .args([
+            file,
+            flag("check", "only show what would change"),
+            flag(
+                "follow",
+                "go on, and give them to what comes later; the module may come later, too",
+            )
+            .conflicts_with("check"),
+        ])
 }
 
 fn save() -> Command {

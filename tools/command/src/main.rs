@@ -15,6 +15,7 @@ mod manual;
 mod namespace;
 mod output;
 mod route;
+mod rules;
 mod setting;
 mod usage;
 mod words;

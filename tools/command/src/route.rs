@@ -6,17 +6,20 @@
 use std::collections::HashSet;
 
 use maclearn_family::{
-    Connection, Error, Mac,
+    Connection, Error, Listener, Mac,
     message::{self, attribute, number},
     protocols::NETLINK_ROUTE,
 };
 use nix::libc;
 
 // <linux/rtnetlink.h>, <linux/if.h>, <linux/if_link.h>, <linux/if_bridge.h>, <linux/neighbour.h>
+const NEW_LINK: u16 = 16;
+const DEL_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 const GET_NEIGHBOUR: u16 = 30;
 const AF_BRIDGE: u8 = 7;
 const FILTER_VLANS: u32 = 1 << 1;
+const LINK_NAME: u16 = 3;
 const LINK_MASTER: u16 = 10;
 const LINK_PORT: u16 = 12;
 const LINK_INFO: u16 = 18;
@@ -89,6 +92,39 @@ pub enum Destination {
     Host,
     /// One port.
     Port(u32),
+}
+
+/// What rtnetlink tells of a device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// It is there, and has this name.
+    There(u32, String),
+    /// It is gone.
+    Gone(u32),
+}
+
+/// Listens to what rtnetlink tells of devices: they come, change or go.
+pub fn listen() -> Result<Listener, Error> {
+    /// `RTNLGRP_LINK`
+    const LINKS: u32 = 1;
+    Listener::open(NETLINK_ROUTE, LINKS)
+}
+
+/// What a message says, if it is about a device and not about its being a port.
+pub fn told(kind: u16, message: &[u8]) -> Option<Told> {
+    if message.first() == Some(&AF_BRIDGE) {
+        return None;
+    }
+    let index = at(message, 4)?;
+    match kind {
+        NEW_LINK => {
+            let name = attribute(after(message, LINK_HEADER)?, LINK_NAME)?;
+            let name = name.strip_suffix(b"\0").unwrap_or(name);
+            Some(Told::There(index, String::from_utf8_lossy(name).into()))
+        }
+        DEL_LINK => Some(Told::Gone(index)),
+        _ => None,
+    }
 }
 
 /// Asks rtnetlink.
@@ -267,9 +303,22 @@ mod tests {
         assert_eq!(port(&link), Some(wanted));
     }
 
+    #[test]
+    fn hears_of_devices_but_not_of_ports() {
+        let mut link = vec![0; 4];
+        link.extend_from_slice(&7u32.to_ne_bytes());
+        link.resize(LINK_HEADER, 0);
+        message::put(&mut link, LINK_NAME, b"vnet0\0");
+        assert_eq!(told(NEW_LINK, &link), Some(Told::There(7, "vnet0".into())));
+        assert_eq!(told(DEL_LINK, &link), Some(Told::Gone(7)));
+        link[0] = AF_BRIDGE;
+        assert_eq!(told(DEL_LINK, &link), None);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = told(NEW_LINK, &bytes);
             let _ = port(&bytes);
             let _ = destination(&bytes, 1);
             let _ = bridge(&bytes);

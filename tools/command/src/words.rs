@@ -128,6 +128,12 @@ fn read_keywords<'a>(
     let mut positional = command.get_positionals();
     let mut without_keyword = Vec::new();
     while let Some(word) = words.next() {
+        // Who is used to it may write a keyword as a long option.
+        let option = word.strip_prefix("--").filter(|name| {
+            let mut names = command.get_arguments().filter_map(Arg::get_long);
+            names.any(|long| long == *name)
+        });
+        let word = option.unwrap_or(word);
         let keywords = command
             .get_arguments()
             .filter(|argument| !argument.is_global_set());
@@ -360,6 +366,18 @@ mod tests {
         assert_eq!(matches.get_one::<String>("dev").unwrap(), "--help");
         let (_, matches) = leaf("port show dev dev");
         assert_eq!(matches.get_one::<String>("dev").unwrap(), "dev");
+    }
+
+    #[test]
+    fn a_keyword_may_be_written_as_a_long_option() {
+        let (_, matches) = leaf("apply --follow /etc/maclearn.toml");
+        assert!(matches.get_flag("follow"));
+        assert_eq!(
+            matches.get_one::<String>("file").unwrap(),
+            "/etc/maclearn.toml"
+        );
+        let (_, matches) = leaf("apply --fol check");
+        assert_eq!(matches.get_one::<String>("file").unwrap(), "--fol");
     }
 
     #[test]

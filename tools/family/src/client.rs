@@ -8,18 +8,15 @@ use std::{
 };
 
 use netlink_packet_core::NLM_F_DUMP;
-use netlink_sys::{Socket, protocols::NETLINK_GENERIC};
+use netlink_sys::protocols::NETLINK_GENERIC;
 use nix::{
     libc,
-    sys::{
-        socket::{setsockopt, sockopt},
-        time::TimeVal,
-    },
+    sys::socket::{setsockopt, sockopt},
 };
 
 use crate::{
     attribute::{Attributes, Operation, decode, encode},
-    connection::{self, Connection, DATAGRAM, Dump},
+    connection::{Connection, Dump, Listener},
     error::Error,
     family::{EventAttributes, NAME, group},
     message::{self, attribute, generic, number},
@@ -123,17 +120,13 @@ impl Client {
     ///
     /// [`Error::Socket`] if that is not possible.
     pub fn listen(&self) -> Result<Events, Error> {
-        let socket = connection::connect(NETLINK_GENERIC)?;
-        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 0))
-            .map_err(io::Error::from)?;
+        let listener = Listener::open(NETLINK_GENERIC, self.family.events)?;
         // More than the usual limit takes a capability.
-        if setsockopt(&socket, sockopt::RcvBufForce, &EVENTS).is_err() {
-            setsockopt(&socket, sockopt::RcvBuf, &EVENTS).map_err(io::Error::from)?;
+        if setsockopt(&listener, sockopt::RcvBufForce, &EVENTS).is_err() {
+            setsockopt(&listener, sockopt::RcvBuf, &EVENTS).map_err(io::Error::from)?;
         }
-        socket.add_membership(self.family.events)?;
         Ok(Events {
-            socket,
-            buffer: Vec::with_capacity(DATAGRAM),
+            listener,
             family: self.family,
         })
     }
@@ -155,13 +148,59 @@ impl Client {
     }
 }
 
+// <linux/genetlink.h>
+const CONTROLLER: u16 = 16;
+const NEW_FAMILY: u8 = 1;
+const DEL_FAMILY: u8 = 2;
+const FAMILY_NAME: u16 = 2;
+
+/// Listens to whether the module comes and goes.
+#[derive(Debug)]
+pub struct Arrivals(Listener);
+
+impl Arrivals {
+    /// Begins to listen, in the network namespace that the thread is in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Socket`] if that is not possible.
+    pub fn listen() -> Result<Self, Error> {
+        // The group `notify` of the controller has the controller's number.
+        Listener::open(NETLINK_GENERIC, CONTROLLER.into()).map(Self)
+    }
+
+    /// Waits for a family to come or go, and shows whether it is there if it is this one. It
+    /// returns false if more has happened than there was room for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Socket`] or [`Error::Malformed`].
+    pub fn next(&mut self, mut is_there: impl FnMut(bool)) -> Result<bool, Error> {
+        self.0.next(|kind, payload| {
+            let told = message::after_generic(payload)?;
+            let name = attribute(told, FAMILY_NAME).unwrap_or_default();
+            let name = name.strip_suffix(b"\0").unwrap_or(name);
+            match payload.first() {
+                _ if kind != CONTROLLER || name != NAME.as_bytes() => (),
+                Some(&NEW_FAMILY) => is_there(true),
+                Some(&DEL_FAMILY) => is_there(false),
+                _ => (),
+            }
+            Ok(())
+        })
+    }
+}
+
+impl AsFd for Arrivals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Looks the family up.
 fn resolve(connection: &mut Connection) -> Result<Family, Error> {
-    // <linux/genetlink.h>
-    const CONTROLLER: u16 = 16;
     const GET_FAMILY: u8 = 3;
     const FAMILY_ID: u16 = 1;
-    const FAMILY_NAME: u16 = 2;
     const GROUPS: u16 = 7;
     const GROUP_NAME: u16 = 1;
     const GROUP_ID: u16 = 2;
@@ -197,8 +236,7 @@ fn resolve(connection: &mut Connection) -> Result<Family, Error> {
 /// Listens to what happens.
 #[derive(Debug)]
 pub struct Events {
-    socket: Socket,
-    buffer: Vec<u8>,
+    listener: Listener,
     family: Family,
 }
 
@@ -213,24 +251,17 @@ impl Events {
         &mut self,
         mut event: impl FnMut(EventAttributes) -> Result<(), E>,
     ) -> Result<bool, E> {
-        match connection::receive(&self.socket, &mut self.buffer) {
-            Err(Error::Socket(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                return Ok(false);
+        self.listener.next(|kind, payload| {
+            if kind == self.family.id {
+                event(decode(message::after_generic(payload)?))?;
             }
-            other => other?,
-        }
-        for message in message::messages(&self.buffer) {
-            let message = message?;
-            if message.header.message_type == self.family.id {
-                event(decode(message::after_generic(message.payload)?))?;
-            }
-        }
-        Ok(true)
+            Ok(())
+        })
     }
 }
 
 impl AsFd for Events {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.listener.as_fd()
     }
 }

@@ -2,7 +2,10 @@
 
 //! A socket that asks the kernel.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use netlink_sys::{Socket, SocketAddr};
@@ -129,6 +132,61 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// Listens to a multicast group.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Listener {
+    /// Joins a group of one of [`netlink_sys::protocols`], in the network namespace that the thread
+    /// is in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Socket`] if that is not possible.
+    pub fn open(protocol: isize, group: u32) -> Result<Self, Error> {
+        let socket = connect(protocol)?;
+        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 0))
+            .map_err(io::Error::from)?;
+        socket.add_membership(group)?;
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(DATAGRAM),
+        })
+    }
+
+    /// Waits for a datagram, and shows the type and the payload of each message. It returns false
+    /// if more has come than there was room for.
+    ///
+    /// # Errors
+    ///
+    /// The first that `each` returns, [`Error::Socket`] or [`Error::Malformed`].
+    pub fn next<E: From<Error>>(
+        &mut self,
+        mut each: impl FnMut(u16, &[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        match receive(&self.socket, &mut self.buffer) {
+            Err(Error::Socket(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                return Ok(false);
+            }
+            other => other?,
+        }
+        for message in message::messages(&self.buffer) {
+            let message = message?;
+            each(message.header.message_type, message.payload)?;
+        }
+        Ok(true)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -36,8 +36,8 @@ pub use attribute::{
     Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
     WrongText, decode, encode,
 };
-pub use client::{Client, Events};
-pub use connection::{Connection, Dump};
+pub use client::{Arrivals, Client, Events};
+pub use connection::{Connection, Dump, Listener};
 pub use error::Error;
 pub use family::*;
 pub use mac::{Mac, NoMac};

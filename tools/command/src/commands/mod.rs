@@ -2,6 +2,7 @@
 
 //! What the commands do.
 
+mod apply;
 mod bridge;
 mod doctor;
 mod entry;
@@ -42,6 +43,9 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         namespace::enter(name)?;
     }
     let mut output = Output::new(matches);
+    if let Some(("apply", matches)) = matches.subcommand() {
+        return apply::apply(&mut output, matches);
+    }
     let client = match Client::open() {
         Ok(client) => client,
         Err(error) if matches.subcommand_name() == Some("metrics") => {

@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# maclearn apply: what a file says of bridges and ports is so, once; or from now on, for ports and bridges that come
+# later, that come back or get another name, also where the module comes back or something was not heard.
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+readonly FILE=$LAB/maclearn.toml
+
+# settings DEVICE NAME...: their values
+settings() {
+    local name values=()
+    for name in "${@:2}"; do
+        get_attribute "$1" "$name"
+        values+=("$REPLY")
+    done
+    echo "${values[*]}"
+}
+
+# has DEVICE NAME VALUE
+has() {
+    [[ -e /sys/class/net/$1/maclearn/$2 ]] && attribute_is "$@"
+}
+
+# refused LINE TEXT: a file with this text is, in this line
+refused() {
+    local said status=0
+    echo "$2" >"$LAB/wrong"
+    said=$(maclearn apply "$LAB/wrong" 2>&1) || status=$?
+    [[ $status == 255 && $said == "$1" ]] || fail "'$2': status $status, said '$said', not '$1'"
+}
+
+links - <<EOF
+link add name br0 up type bridge
+link add name br1 up type bridge
+link add name vnet0 master br0 type dummy
+link add name eth9 master br0 type dummy
+link add name vnet1 master br1 type dummy
+EOF
+cat >"$FILE" <<EOF
+[[bridge]]
+name = "br*"
+exclusive = true
+ageing_time = 77
+
+[[port]]
+name = ["vnet*", "tap?"]
+enabled = true
+max_macs = 9
+
+[[port]]
+name = "vnet*"
+bridge = "br1"
+unknown_unicast = "suppress"
+EOF
+
+# ---- without the module: the file is looked at first
+refused "Error: $LAB/wrong line 2: vnet is unknown." $'# mine\n[[vnet]]'
+status=0
+said=$(maclearn apply "$FILE" 2>&1) || status=$?
+[[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
+    fail "without the module: status $status, $said"
+
+load_module
+
+# ---- what would change, and nothing changes
+maclearn apply "$FILE" check >"$LAB/found"
+diff -u - "$LAB/found" <<EOF || fail "other changes than expected: see above"
+bridge dev br0 ageing_time 77 exclusive on ageing own
+bridge dev br1 ageing_time 77 exclusive on ageing own
+port dev vnet0 enabled on max_macs 9
+port dev vnet1 enabled on unknown_unicast suppress max_macs 9
+EOF
+[[ $(maclearn -j apply "$FILE" check | jq -c '.[2]') == '{"kind":"port","ifname":"vnet0","enabled":true,"max_macs":9}' ]]
+[[ $(settings br0 exclusive ageing_time) == "0 300" && $(settings vnet0 enabled max_macs) == "0 4096" ]]
+
+# ---- what is wrong: said with its line, and nothing changes
+readonly GOOD=$'[[port]]\nname = "vnet*"\nenabled = true'
+refused "Error: $LAB/wrong line 4: colour is no setting." "$GOOD"$'\ncolour = "blue"'
+refused "Error: $LAB/wrong line 5: max_macs: has to be from 0 to 1048576." "$GOOD"$'\n\nmax_macs = 1048577'
+refused "Error: $LAB/wrong line 4: learning: has to be true or false." "$GOOD"$'\nlearning = "on"'
+refused "Error: $LAB/wrong line 4: on_failure: has to be one of \"open\", \"closed\"." "$GOOD"$'\non_failure = "no"'
+refused "Error: $LAB/wrong line 6: name: \"[a\" is no pattern: invalid range pattern." \
+    "$GOOD"$'\n\n[[bridge]]\nname = ["br0", "[a"]'
+refused "Error: $LAB/wrong line 4: name is missing." "$GOOD"$'\n[[bridge]]\nexclusive = true'
+status=0
+said=$(maclearn apply /none 2>&1) || status=$?
+[[ $status == 255 && $said == 'Cannot read "/none": No such file or directory' ]]
+[[ $(settings vnet0 enabled max_macs) == "0 4096" ]]
+
+# ---- once
+[[ ! $(maclearn apply "$FILE") ]]
+[[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
+[[ $(settings vnet1 enabled unknown_unicast) == "1 suppress" && $(settings eth9 enabled) == 0 ]]
+[[ ! $(maclearn apply "$FILE" check) ]]
+unload_module
+
+# ---- from now on: it may begin before the module is there, and says when it is ready as systemd wants it
+python3 - "$LAB/notify" "$LAB/said" <<'PYTHON' &
+import socket
+import sys
+
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(sys.argv[1])
+said = listener.recv(100)
+with open(sys.argv[2], "wb") as file:
+    file.write(said)
+PYTHON
+wait_until 20 test -S "$LAB/notify"
+NOTIFY_SOCKET=$LAB/notify maclearn apply --follow "$FILE" >"$LAB/done" &
+readonly FOLLOWER=$!
+wait_until 20 test -s "$LAB/said"
+[[ $(<"$LAB/said") == READY=1 ]]
+load_module
+wait_until 20 has vnet1 unknown_unicast suppress
+[[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
+
+# ---- ports that come later, leave and come back; what is set by hand meanwhile stays
+links - <<EOF
+link add name tap1 master br1 type dummy
+link add name other master br1 type dummy
+EOF
+wait_until 20 has tap1 max_macs 9
+set_attribute vnet0 max_macs 5
+links - <<EOF
+link set dev vnet1 nomaster
+link set dev vnet1 master br1
+EOF
+wait_until 20 has vnet1 unknown_unicast suppress
+[[ $(settings vnet0 max_macs) == 5 && $(settings other enabled) == 0 ]]
+
+# ---- a bridge that comes later, without a port and with one
+links - <<EOF
+link add name br2 type bridge
+link add name br3 type bridge
+link set dev vnet1 master br3
+EOF
+for bridge in br2 br3; do wait_until 20 has "$bridge" exclusive 1; done
+wait_until 20 has vnet1 enabled 1
+expect_attribute vnet1 unknown_unicast flood
+
+# ---- other names: of a port, and of a bridge
+ip link set dev other name vnet2
+wait_until 20 has vnet2 unknown_unicast suppress
+links - <<EOF
+link add name plain type bridge
+link set dev vnet1 master plain
+EOF
+wait_until 20 has vnet1 max_macs 9
+ip link set dev br1 name elsewhere
+ip link set dev plain name br1
+wait_until 20 has vnet1 unknown_unicast suppress
+
+# ---- more than there is room for, and among it what was not heard
+kill -STOP "$FOLLOWER"
+for ((i = 0; i < 1000; i++)); do echo "link set dev eth9 mtu $((1000 + i))"; done | links -
+ip link add name br4 type bridge
+kill -CONT "$FOLLOWER"
+wait_until 20 has br4 exclusive 1
+
+# ---- the module comes back
+unload_module
+load_module
+wait_until 20 has vnet2 enabled 1
+wait_until 20 has br4 exclusive 1
+links - <<<"link add name tap2 master br4 type dummy"
+wait_until 20 has tap2 enabled 1
+grep -qx "port dev tap2 enabled on max_macs 9" "$LAB/done"
+
+# ---- it goes on until it is ended
+kill "$FOLLOWER"
+status=0
+wait "$FOLLOWER" || status=$?
+((status == 128 + 15)) || fail "the follower ended by itself, with status $status"

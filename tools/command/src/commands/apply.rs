@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `maclearn apply`: what a file says of bridges and ports is so, once or from now on.
+
+use std::{
+    collections::HashMap,
+    env,
+    io::{self, Write},
+    os::{
+        fd::AsFd,
+        linux::net::SocketAddrExt,
+        unix::{
+            ffi::OsStrExt,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
+};
+
+use clap::ArgMatches;
+use maclearn_family::{
+    Arrivals, Attributes, BridgeAttributes, Client, Error, Event, EventAttributes, Events,
+    Listener, PortAttributes, operation,
+};
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use crate::{
+    devices::Names,
+    failure::Failure,
+    output::{Item, Output, Record},
+    route::{self, Told},
+    rules::{Rules, difference},
+    setting,
+};
+
+/// Does what the file says.
+pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
+    let file = matches.get_one::<String>("file");
+    let rules = Rules::read(file.map(String::as_str).unwrap_or_default())?;
+    if matches.get_flag("follow") {
+        return Follower::new(rules, output)?.run();
+    }
+    let mut client = Client::open()?;
+    let changes = Seen::all(&mut client)?.changes(&rules);
+    if matches.get_flag("check") {
+        return output.list(|emit| changes.iter().try_for_each(|change| emit(&change.record())));
+    }
+    let mut refusals = Vec::new();
+    for change in &changes {
+        refusals.extend(change.carry_out(&mut client)?.map(|why| (change, why)));
+    }
+    match refusals.first() {
+        None => Ok(()),
+        Some((change, why)) => Err(Failure::usage(format!(
+            "Error: {}: {why}; {} of {} changes were refused.",
+            change.device,
+            refusals.len(),
+            changes.len()
+        ))),
+    }
+}
+
+/// A device whose settings are other ones.
+struct Change {
+    device: String,
+    settings: Settings,
+}
+
+/// The settings to be changed.
+enum Settings {
+    Bridge(BridgeAttributes),
+    Port(PortAttributes),
+}
+
+impl Change {
+    fn of_bridge(rules: &Rules, name: &str, now: &BridgeAttributes) -> Option<Self> {
+        let settings = difference(now.ifindex?, now, &rules.of_bridge(name))?;
+        Some(Self {
+            device: name.to_string(),
+            settings: Settings::Bridge(settings),
+        })
+    }
+
+    fn of_port(rules: &Rules, name: &str, bridge: &str, now: &PortAttributes) -> Option<Self> {
+        let settings = difference(now.ifindex?, now, &rules.of_port(name, bridge))?;
+        Some(Self {
+            device: name.to_string(),
+            settings: Settings::Port(settings),
+        })
+    }
+
+    fn record(&self) -> Record {
+        fn add<A: Attributes>(record: &mut Record, settings: &A) {
+            let all = settings.present();
+            for (attribute, value) in all.filter(|(setting, _)| setting.number != setting::DEVICE) {
+                record.field(attribute.name, Item::attribute(value));
+            }
+        }
+        let mut record = Record::new();
+        let kind = match &self.settings {
+            Settings::Bridge(_) => "bridge",
+            Settings::Port(_) => "port",
+        };
+        record.title("kind", Item::word(kind));
+        record.device(Item::device(&self.device));
+        match &self.settings {
+            Settings::Bridge(settings) => add(&mut record, settings),
+            Settings::Port(settings) => add(&mut record, settings),
+        }
+        record
+    }
+
+    /// Makes the change, unless the device is gone or is no port any more. Why the kernel does not
+    /// want to.
+    fn carry_out(&self, client: &mut Client) -> Result<Option<String>, Error> {
+        let done = match &self.settings {
+            Settings::Bridge(settings) => client.set(&operation::BRIDGE_SET, settings),
+            Settings::Port(settings) => client.set(&operation::PORT_SET, settings),
+        };
+        match unless_gone(done) {
+            Err(Error::Refused(refusal)) if refusal.error != libc::EPERM => {
+                Ok(Some(refusal.to_string()))
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
+    }
+}
+
+/// What was done, or nothing if the kernel says that the device is gone, or the module is.
+fn unless_gone<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::Refused(refusal)) if [libc::ENODEV, libc::ENOENT].contains(&refusal.error) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Bridges and ports as they are.
+#[derive(Default)]
+struct Seen {
+    bridges: Vec<BridgeAttributes>,
+    ports: Vec<PortAttributes>,
+    names: Names,
+}
+
+impl Seen {
+    /// All of them.
+    fn all(client: &mut Client) -> Result<Self, Failure> {
+        Ok(Self {
+            bridges: client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?,
+            ports: client.list(&operation::PORT_GET, &PortAttributes::default())?,
+            names: Names::all()?,
+        })
+    }
+
+    /// A port, or a bridge with its ports: what a port is to have may depend on that one's name.
+    fn one(client: &mut Client, index: u32) -> Result<Self, Failure> {
+        let mut seen = Self::default();
+        let port = PortAttributes {
+            ifindex: Some(index),
+            ..Default::default()
+        };
+        let bridge = BridgeAttributes {
+            ifindex: Some(index),
+            ..Default::default()
+        };
+        let of_bridge = PortAttributes {
+            bridge: Some(index),
+            ..Default::default()
+        };
+        if let Some(port) = unless_gone(client.get(&operation::PORT_GET, &port))? {
+            seen.ports.push(port);
+        } else if let Some(bridge) = unless_gone(client.get(&operation::BRIDGE_GET, &bridge))? {
+            seen.bridges.push(bridge);
+            let ports = unless_gone(client.list(&operation::PORT_GET, &of_bridge))?;
+            seen.ports.extend(ports.into_iter().flatten());
+        }
+        seen.names = Names::all()?;
+        Ok(seen)
+    }
+
+    /// What is not as the file says.
+    fn changes(&self, rules: &Rules) -> Vec<Change> {
+        let name = |index: Option<u32>| self.names.get(index.unwrap_or_default());
+        let bridges = self
+            .bridges
+            .iter()
+            .filter_map(|now| Change::of_bridge(rules, &name(now.ifindex), now));
+        let ports = self
+            .ports
+            .iter()
+            .filter_map(|now| Change::of_port(rules, &name(now.ifindex), &name(now.bridge), now));
+        bridges.chain(ports).collect()
+    }
+
+    /// The devices, with the names that they had.
+    fn devices(&self) -> impl Iterator<Item = (u32, String)> {
+        let bridges = self.bridges.iter().filter_map(|bridge| bridge.ifindex);
+        let ports = self.ports.iter().filter_map(|port| port.ifindex);
+        bridges
+            .chain(ports)
+            .map(|index| (index, self.names.get(index).into_owned()))
+    }
+}
+
+/// What there is to do after something was heard.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct Work {
+    /// The module was loaded.
+    is_new: bool,
+    /// Look at all devices: something may have been missed.
+    is_whole: bool,
+    /// Look at these, in this order.
+    devices: Vec<u32>,
+}
+
+/// The devices that were looked at, by the names that they had then.
+#[derive(Default)]
+struct Known(HashMap<u32, String>);
+
+impl Known {
+    /// Takes what the module says.
+    fn heard(&mut self, event: &EventAttributes, work: &mut Work) {
+        match event.event {
+            Some(Event::PortJoined) => {
+                let bridge = event.bridge.filter(|bridge| !self.0.contains_key(bridge));
+                work.devices.extend(bridge.into_iter().chain(event.port));
+            }
+            Some(Event::Lost) => work.is_whole = true,
+            _ => (),
+        }
+    }
+
+    /// Takes what rtnetlink says: of bridges that come, and of devices that have another name.
+    fn told(&mut self, told: Told, work: &mut Work) {
+        match told {
+            Told::There(index, name) if self.0.get(&index) != Some(&name) => {
+                work.devices.push(index);
+            }
+            Told::There(..) => (),
+            Told::Gone(index) => {
+                self.0.remove(&index);
+            }
+        }
+    }
+}
+
+/// Does what the file says from now on.
+struct Follower<'a> {
+    rules: Rules,
+    output: &'a mut Output,
+    arrivals: Arrivals,
+    links: Listener,
+    /// The module, while it is loaded.
+    module: Option<(Client, Events)>,
+    known: Known,
+}
+
+impl<'a> Follower<'a> {
+    fn new(rules: Rules, output: &'a mut Output) -> Result<Self, Failure> {
+        Ok(Self {
+            rules,
+            output,
+            arrivals: Arrivals::listen()?,
+            links: route::listen()?,
+            module: None,
+            known: Known::default(),
+        })
+    }
+
+    fn run(mut self) -> Result<(), Failure> {
+        self.work(Work {
+            is_new: true,
+            ..Work::default()
+        })?;
+        tell_service_manager()?;
+        loop {
+            let work = self.hear()?;
+            self.work(work)?;
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn hear(&mut self) -> Result<Work, Failure> {
+        let mut files = vec![self.arrivals.as_fd(), self.links.as_fd()];
+        files.extend(self.module.iter().map(|(_, events)| events.as_fd()));
+        let mut files: Vec<_> = files
+            .into_iter()
+            .map(|file| PollFd::new(file, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut files, PollTimeout::NONE) {
+            Err(Errno::EINTR) => return Ok(Work::default()),
+            other => other.map_err(io::Error::from)?,
+        };
+        let is_ready: Vec<_> = files.iter().map(|file| file.any() == Some(true)).collect();
+        let is_ready = |file: usize| is_ready.get(file) == Some(&true);
+        let (can_arrive, can_link, can_event) = (is_ready(0), is_ready(1), is_ready(2));
+        let mut work = Work::default();
+        let known = &mut self.known;
+        if can_link {
+            let heard = self.links.next(|kind, message| {
+                if let Some(told) = route::told(kind, message) {
+                    known.told(told, &mut work);
+                }
+                Ok::<_, Error>(())
+            })?;
+            work.is_whole |= !heard;
+        }
+        if let Some((_, events)) = self.module.as_mut().filter(|_| can_event) {
+            let heard = events.next(|event| {
+                known.heard(&event, &mut work);
+                Ok::<_, Error>(())
+            })?;
+            work.is_whole |= !heard;
+        }
+        if can_arrive {
+            // What the module was, and what was known of it, is no more.
+            let module = &mut self.module;
+            let heard = self.arrivals.next(|is_there| {
+                *module = None;
+                work.is_new = is_there;
+            })?;
+            work.is_new |= !heard;
+        }
+        Ok(work)
+    }
+
+    fn work(&mut self, work: Work) -> Result<(), Failure> {
+        if work.is_new {
+            self.module = match Client::open() {
+                Ok(client) => {
+                    // From here on nothing is missed.
+                    let events = client.listen()?;
+                    Some((client, events))
+                }
+                Err(Error::NoFamily) => None,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        if work.is_new || work.is_whole {
+            return self.look_at_all();
+        }
+        work.devices
+            .into_iter()
+            .try_for_each(|index| self.look_at(index))
+    }
+
+    fn look_at_all(&mut self) -> Result<(), Failure> {
+        let Some((client, _)) = &mut self.module else {
+            return Ok(());
+        };
+        let seen = Seen::all(client)?;
+        self.known.0.clear();
+        self.see_to(&seen)
+    }
+
+    /// Looks at a device, which may be a port, a bridge, or neither.
+    fn look_at(&mut self, index: u32) -> Result<(), Failure> {
+        let Some((client, _)) = &mut self.module else {
+            return Ok(());
+        };
+        let seen = Seen::one(client, index)?;
+        self.see_to(&seen)
+    }
+
+    fn see_to(&mut self, seen: &Seen) -> Result<(), Failure> {
+        if let Some((client, _)) = &mut self.module {
+            for change in seen.changes(&self.rules) {
+                carry_out(client, self.output, &change)?;
+            }
+        }
+        // Whatever rtnetlink has still to say of them, they need no second look.
+        self.known.0.extend(seen.devices());
+        Ok(())
+    }
+}
+
+/// Makes a change and prints it, or says what the kernel has against it.
+fn carry_out(client: &mut Client, output: &mut Output, change: &Change) -> Result<(), Failure> {
+    match change.carry_out(client)? {
+        None => output.line(&change.record()),
+        Some(why) => {
+            let line = format!("Error: {}: {why}.", change.device);
+            Ok(writeln!(io::stderr(), "{line}")?)
+        }
+    }
+}
+
+/// Tells systemd, if that has started it, that what is there has its settings (`sd_notify(3)`).
+fn tell_service_manager() -> Result<(), Failure> {
+    let Some(name) = env::var_os("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&name)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(b"READY=1", &address)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(bridge: u32, port: u32) -> EventAttributes {
+        EventAttributes {
+            event: Some(Event::PortJoined),
+            bridge: Some(bridge),
+            port: Some(port),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_port_that_joins_is_looked_at_and_its_bridge_the_first_time() {
+        let (mut known, mut work) = (Known::default(), Work::default());
+        known.heard(&joined(1, 2), &mut work);
+        known.0.insert(1, "br0".to_string());
+        known.heard(&joined(1, 2), &mut work);
+        assert_eq!(work.devices, [1, 2, 2]);
+        assert!(!work.is_whole);
+    }
+
+    #[test]
+    fn what_was_missed_may_be_anything() {
+        let (mut known, mut work) = (Known::default(), Work::default());
+        let lost = EventAttributes {
+            event: Some(Event::Lost),
+            ..Default::default()
+        };
+        known.heard(&lost, &mut work);
+        assert!(work.is_whole);
+    }
+
+    #[test]
+    fn a_device_is_looked_at_once_and_again_with_another_name() {
+        let (mut known, mut work) = (Known::default(), Work::default());
+        let there = |name: &str| Told::There(7, name.to_string());
+        known.told(there("br0"), &mut work);
+        known.0.insert(7, "br0".to_string());
+        known.told(there("br0"), &mut work);
+        assert_eq!(work.devices, [7]);
+        known.told(there("br1"), &mut work);
+        assert_eq!(work.devices, [7, 7]);
+        known.told(Told::Gone(7), &mut work);
+        known.told(there("br0"), &mut work);
+        assert_eq!(work.devices, [7, 7, 7]);
+    }
+
+    #[test]
+    fn a_change_is_a_line() {
+        let rules = "[[port]]\nname = 'a'\nenabled = true\nunknown_unicast = 'suppress'\n";
+        let rules = Rules::understand(rules).unwrap_or_default();
+        let now = PortAttributes {
+            ifindex: Some(7),
+            enabled: Some(false),
+            ..Default::default()
+        };
+        let change = Change::of_port(&rules, "a", "br", &now).unwrap();
+        let mut text = Vec::new();
+        change.record().write(&mut text, false).unwrap();
+        let wanted = "port dev a enabled on unknown_unicast suppress\n";
+        assert_eq!(String::from_utf8(text).unwrap(), wanted);
+        assert!(Change::of_port(&rules, "b", "br", &now).is_none());
+    }
+}
