@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Kbuild says how the module is made; this says what to make. `make help` lists the targets.
 
+# That of module, command and packages.
+MACLEARN_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+
 KDIR ?= /lib/modules/$(shell uname -r)/build
 OUTPUT := $(CURDIR)/build
 
@@ -15,7 +18,7 @@ RUST_SOURCE := $(firstword $(wildcard /usr/src/linux-source-7.3 /usr/src/linux-s
 RUSTC ?= rustc
 rustc-version = $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print n[1] * 100000 + n[2] * 100 + n[3] }')
 static-arguments = M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)) CONFIG_RUSTC_VERSION=$(rustc-version)
-where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT))
+where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT)) MACLEARN_VERSION=$(MACLEARN_VERSION)
 
 ifneq ($(words $(CURDIR) $(OUTPUT)),2)
 $(error nothing can be built in a folder whose name has blanks)

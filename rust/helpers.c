@@ -30,6 +30,8 @@
 static_assert(offsetof(struct pcpu_hot, preempt_count) == 8);
 #endif
 
+MODULE_VERSION(__stringify(MACLEARN_VERSION));
+
 bool maclearn_is_bridge(const struct net_device *dev)
 {
 	return netif_is_bridge_master(dev);

@@ -86,7 +86,7 @@ need_kernel() {
 
 # module_key KIND: what the module for that kernel is made of.
 module_key() {
-	(cd "$repository" && { cat "$stamps/$1" && find Kbuild Makefile include rust static -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
+	(cd "$repository" && { cat "$stamps/$1" && find Kbuild Makefile debian/changelog include rust static -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
 }
 
 # crates: the folders of crates and of workspaces, such as tests/frames

@@ -121,9 +121,9 @@ send sniffer $SNIFFER $G11 count 3
 expect host1 $SNIFFER $G11 count 3
 PLAN
 maclearn >"$LAB/summary.text"
-# Not every kernel gives modules a version of their source.
-version=$(cat /sys/module/maclearn/srcversion 2>/dev/null) || version=
-grep -q "^maclearn${version:+ srcversion $version}$" "$LAB/summary.text"
+version=$(</sys/module/maclearn/version) source=$(</sys/module/maclearn/srcversion)
+grep -q "^maclearn version $version srcversion $source$" "$LAB/summary.text"
+printed "maclearn utility, $version" maclearn -V
 grep -q "^br ports 3 enabled 2 macs 3 offloaded 0 spared 75.0% copies made and suppressed, fdb_offload is off$" \
     "$LAB/summary.text"
 grep -q "^    host2 enabled macs 1 spared 75.0% passing 1 so far that nobody owned$" "$LAB/summary.text"

@@ -22,7 +22,7 @@ pub const NAME: &str = "maclearn";
 pub fn grammar() -> Command {
     Command::new(NAME)
         .about("show and change what the kernel module maclearn does at bridges")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(env!("MACLEARN_VERSION"))
         .disable_help_flag(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
@@ -39,6 +39,7 @@ pub fn grammar() -> Command {
             apply(),
             save(),
             restore(),
+            reload(),
             metrics(),
         ])
 }
@@ -223,6 +224,11 @@ fn restore() -> Command {
     Command::new("restore")
         .about("do what was saved")
         .args([file, port])
+}
+
+fn reload() -> Command {
+    Command::new("reload")
+        .about("load the module anew, as it is installed now, with all that it knew")
 }
 
 fn metrics() -> Command {

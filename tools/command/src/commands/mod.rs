@@ -9,6 +9,7 @@ mod entry;
 mod metrics;
 mod monitor;
 mod port;
+mod reload;
 mod saved;
 mod statistics;
 mod summary;
@@ -36,7 +37,7 @@ struct Context {
 /// Carries out what was said.
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     if matches.get_flag("Version") {
-        let version = env!("CARGO_PKG_VERSION");
+        let version = env!("MACLEARN_VERSION");
         return Output::new(matches).raw(&format!("{NAME} utility, {version}\n"));
     }
     if let Some(name) = matches.get_one::<String>("netns") {
@@ -72,6 +73,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         ("doctor", _) => doctor::show(context),
         ("metrics", _) => metrics::show(context),
         ("save", _) => saved::save(context, matches),
+        ("reload", _) => reload::run(),
         ("restore", _) => saved::restore(context, matches),
         ("port", Some(("show", matches))) => port::show(context, matches),
         ("port", Some(("set", matches))) => port::set(context, matches),

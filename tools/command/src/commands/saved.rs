@@ -3,6 +3,7 @@
 //! `maclearn save` and `maclearn restore`: settings and the table as lines of JSON.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader},
 };
@@ -161,22 +162,44 @@ pub fn restore(context: &mut Context, matches: &ArgMatches) -> Result<(), Failur
         }
         None => read(io::stdin().lock(), instead)?,
     };
-    let mut refused = Vec::new();
-    for (number, request) in &requests {
-        match carry_out(&mut context.client, request) {
+    let count = requests.len();
+    let mut refused = BTreeMap::new();
+    for (number, request) in in_order(requests) {
+        match carry_out(&mut context.client, &request) {
             Ok(()) => (),
-            Err(Error::Refused(refusal)) => refused.push((number, refusal)),
+            Err(Error::Refused(refusal)) => {
+                refused.entry(number).or_insert(refusal);
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    match refused.first() {
+    match refused.first_key_value() {
         None => Ok(()),
         Some((number, refusal)) => Err(Failure::usage(format!(
-            "Error: line {number}: {refusal}; {} of {} lines were refused.",
+            "Error: line {number}: {refusal}; {} of {count} lines were refused.",
             refused.len(),
-            requests.len()
         ))),
     }
+}
+
+/// The requests as they are carried out: ports suppress copies for MACs that nobody owns at the end.
+fn in_order(mut requests: Vec<(usize, Request)>) -> Vec<(usize, Request)> {
+    let mut last = Vec::new();
+    for (number, request) in &mut requests {
+        let Request::Port(settings) = request else {
+            continue;
+        };
+        if let Some(unknown_unicast) = settings.unknown_unicast.take() {
+            let setting = PortAttributes {
+                ifindex: settings.ifindex,
+                unknown_unicast: Some(unknown_unicast),
+                ..Default::default()
+            };
+            last.push((*number, Request::Port(setting)));
+        }
+    }
+    requests.append(&mut last);
+    requests
 }
 
 fn read(lines: impl BufRead, instead: Option<u32>) -> Result<Vec<(usize, Request)>, Failure> {
@@ -324,6 +347,36 @@ mod tests {
             ..port
         };
         assert_eq!((first, second), (&wanted, &found));
+    }
+
+    #[test]
+    fn unknown_macs_are_suppressed_when_those_that_were_known_are_there() {
+        let settings = PortAttributes {
+            ifindex: Some(7),
+            enabled: Some(true),
+            unknown_unicast: Some(maclearn_family::UnknownUnicast::Suppress),
+            ..Default::default()
+        };
+        let lines = in_order(vec![
+            (1, Request::Port(settings.clone())),
+            (2, Request::Entry(EntryAttributes::default())),
+        ]);
+        let [
+            (1, Request::Port(first)),
+            (2, Request::Entry(_)),
+            (1, Request::Port(last)),
+        ] = &lines[..]
+        else {
+            panic!("{} requests in another order", lines.len());
+        };
+        assert_eq!((first.enabled, first.unknown_unicast), (Some(true), None));
+        assert_eq!(
+            last,
+            &PortAttributes {
+                enabled: None,
+                ..settings
+            }
+        );
     }
 
     #[test]
