@@ -98,6 +98,20 @@ crates() {
 	done
 }
 
+# more_tools NAME PACKAGE...: these come into the root by a step of their own, so that a change to them makes nothing
+# else anew.
+more_tools() {
+	(
+		lock root
+		step "$1" "$({ cat "$stamps/base" && echo "${*:2}"; } | hash)" "Installing more tools ($1)" install_tools "${@:2}"
+	) >&2
+}
+
+install_tools() {
+	"$repository/scripts/in-root" apt-get update
+	"$repository/scripts/in-root" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
 # build_tool TOOL: it is /out/cargo-target/release/TOOL then
 build_tool() {
 	local folder=tests/$1

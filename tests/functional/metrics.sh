@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What `maclearn metrics` prints is as Prometheus wants it, and it is what the alerts and the dashboard ask for.
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+[[ $(type -t promtool) ]] || skip "there is no promtool"
+
+make_hub host1 host2 host3
+load_module
+for port in host1 host2 host3; do set_attribute "$port" enabled 1; done
+
+exchange <<PLAN
+hello host1 $G11
+PLAN
+
+maclearn metrics >"$LAB/metrics"
+grep -qxF 'maclearn_port_learned_total{bridge="br",port="host1"} 1' "$LAB/metrics" || fail "host1 learned one MAC"
+../../monitoring/check "$LAB/metrics"
