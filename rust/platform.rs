@@ -103,35 +103,32 @@ impl<T> AtomicPtr<T> {
     }
 }
 
+macro_rules! barrier {
+    ($($architecture:literal: $instruction:literal),+) => {
+        $(
+            #[cfg(target_arch = $architecture)]
+            // SAFETY: It orders accesses, and counts as touching all memory.
+            unsafe {
+                core::arch::asm!($instruction, options(nostack, preserves_flags))
+            };
+        )+
+        #[cfg(not(any($(target_arch = $architecture),+)))]
+        compile_error!("the barriers of this architecture are not known");
+    };
+}
+
 /// Orders earlier loads before later loads and stores.
 #[inline(always)]
 pub(crate) fn read_barrier() {
-    if cfg!(target_arch = "x86_64") {
-        // x86 does not reorder loads, so only the compiler has to be kept from it.
-        // SAFETY: An empty block; it counts as touching all memory.
-        unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
-    } else {
-        full_barrier();
-    }
+    // x86 does not reorder loads, so only the compiler has to be kept from it.
+    barrier!("x86_64": "", "aarch64": "dmb ishld");
 }
 
 /// Orders earlier loads and stores before later stores.
 #[inline(always)]
 pub(crate) fn write_barrier() {
-    if cfg!(target_arch = "x86_64") {
-        // x86 makes stores visible in order.
-        // SAFETY: As above.
-        unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
-    } else {
-        full_barrier();
-    }
-}
-
-/// Orders all earlier accesses before all later ones. Wraps `smp_mb()`; the crate's own function has
-/// other arguments from one kernel to the next.
-fn full_barrier() {
-    // SAFETY: It may be called anywhere.
-    unsafe { bindings::maclearn_smp_mb() };
+    // x86 makes stores visible in order.
+    barrier!("x86_64": "", "aarch64": "dmb ish");
 }
 
 /// Runs `change`, a few stores, without being preempted.

@@ -71,6 +71,7 @@ suite_of() {
 make_arguments() {
 	case $1 in
 	stock | static | [0-9].*-amd64) [[ -f $build/$1/suite ]] || echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	[0-9].*-arm64) echo "HOSTCC=gcc-14" ;; # its headers name the compiler
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
 	*) die "no such kernel: '$1' (stock, uml, debug, static, or another release of Debian's)" ;;
@@ -112,11 +113,14 @@ install_tools() {
 	"$repository/scripts/in-root" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
-# build_tool TOOL: it is /out/cargo-target/release/TOOL then
+# build_tool TOOL [KIND]: for that kernel it is /out/cargo-target/release/TOOL then, for arm64 in another folder in
+# cargo-target
 build_tool() {
-	local folder=tests/$1
+	local folder=tests/$1 cargo=(cargo)
 	[[ -d $repository/$folder ]] || folder=tools
-	"$repository/scripts/in-root" cargo build --quiet --release --locked \
+	[[ ${2:-} != *-arm64 ]] || cargo=(env CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc-14 cargo)
+	"$repository/scripts/in-root" "${cargo[@]}" build --quiet --release --locked \
 		--manifest-path "/src/maclearn/$folder/Cargo.toml"
 }
 

@@ -12,7 +12,7 @@ sysroot := $(shell $(RUSTC) --print sysroot)
 since = $(if $(filter 1,$(shell expr $(CONFIG_RUSTC_VERSION) '>=' $(1))),$(2))
 
 # The built-in target where the kernel takes that, else one made as the kernel makes its own.
-target := $(if $(CONFIG_ARM64),aarch64-unknown-none,$(made)/target.json)
+target := $(if $(CONFIG_ARM64),aarch64-unknown-none-softfloat,$(abspath $(made)/target.json))
 config := $(made)/config
 # By its full name, which changes with the kernel.
 configured := $(abspath $(objtree))/include
@@ -22,7 +22,7 @@ configured := $(abspath $(objtree))/include
 # before it calls them.
 cfi-flags := $(if $(CONFIG_CFI)$(CONFIG_CFI_CLANG),-Zsanitizer=kcfi -Zsanitizer-cfi-normalize-integers -Zmerge-functions=disabled)
 skip-flags := --edition=% --target=% -Clto=% -Cembed-bitcode=% @%
-crate-flags = $(filter-out $(skip-flags),$(rust_flags)) @$(config) --target=$(abspath $(target)) \
+crate-flags = $(filter-out $(skip-flags),$(rust_flags)) @$(config) --target=$(target) \
 	$(if $(CONFIG_RUST),,-Coverflow-checks=y $(cfi-flags)) -Cembed-bitcode=y -Zunstable-options --sysroot=/dev/null -L$(made) --emit=dep-info=$(depfile)
 foreign := --cap-lints=allow
 
@@ -132,7 +132,7 @@ $(made)/libkernel.rlib: $(linux)/rust/kernel/lib.rs $(made)/libbindings.rlib $(m
 
 # What of C the files that are taken use. bindgen: FLAGS, SCRIPT of sed.
 glue-functions := compat_ptr_ioctl|snprintf|scnprintf|memchr|kstrtobool|lockdep_(un)?register_key|vmalloc_to_page|__free_pages|rcu_barrier|synchronize_rcu|mutex_unlock|errno_to_blk_status|rust_fmt_argument
-glue-types := kernel_param(_ops)?|module|mutex|spinlock_t|refcount_t|lock_class_key|page|blk_status_t|gfp_t|atomic(64)?_t|bool_|s(8|16|64)
+glue-types := kernel_param(_ops)?|module|mutex|spinlock_t|refcount_t|lock_class_key|page|blk_status_t|gfp_t|atomic(64)?_t|bool_|s(8|16|32|64)
 glue-constants := RUST_CONST_HELPER_.*|KERN_.*|MAX_ERRNO|PAGE_SHIFT|PAGE_MASK|MAX_NUMNODES|NUMA_NO_NODE|KMALLOC_MAX_SIZE|no_hash_pointers|__this_module|E[A-Z0-9_]+
 glue-bindgen = $(BINDGEN) $< $(shell grep -vE '^\#|^$$|custom-enum|newtype-enum' $(linux)/rust/bindgen_parameters) \
 	--rust-target 1.85 --formatter prettyplease --use-core --with-derive-default --ctypes-prefix ffi --no-layout-tests \
