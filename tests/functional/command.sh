@@ -247,6 +247,46 @@ EOF
 printed '["added","trunk",10]' jq -c 'select(.ifname == "trunk") | [.event, .ifname, .vlan]' "$LAB/json"
 grep -Eqx "20[0-9-]{8}T[0-9:.]{15}Z learned $G13 dev host1 master br" "$LAB/timed"
 
+# ---- on a terminal: what ports do, until somebody has seen enough
+python3 - <<'PYTHON' || fail "see above"
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.execvpe("maclearn", ["maclearn", "top", "sort", "port"], {**os.environ, "TERM": "xterm"})
+said = b""
+
+
+def expect(text):
+    """Reads until this was drawn since the last time."""
+    global said
+    while text not in said:
+        assert select.select([terminal], [], [], 20)[0], (text, said)
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:  # It has ended.
+            sys.exit(f"{text} was not drawn: {said}")
+    said = said[said.index(text) + len(text) :]
+
+
+expect(b"SUPPR/s")
+expect(b"host1")
+expect(b"q quit")
+os.write(terminal, b" ")
+expect(b"paused")
+os.write(terminal, b"q")
+# The screen is as it was.
+expect(b"\x1b[?1049l")
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+PYTHON
+
 # ---- another namespace
 add_namespaces elsewhere
 links elsewhere <<EOF
@@ -293,6 +333,10 @@ refused 'Error: mac: the port does not own that MAC.' entry del $NOBODY dev host
 refused 'Error: required, and missing: br or dev, try "maclearn entry flush help".' entry flush mac $G11
 refused 'Error: ifindex: no such bridge or port of a bridge.' statistics reset dev lo
 refused '"none" is unknown, try "maclearn monitor help".' monitor none
+refused 'Error: top is for a terminal, try "maclearn statistics".' top
+refused 'Error: argument "x" of "delay" is wrong: not a number of seconds.' top delay x
+refused 'Error: required, and missing: FILE, try "maclearn apply help".' apply check
+refused 'Error: "check" and "follow" don'"'"'t go together.' apply check follow "$LAB/none"
 refused 'Error: required, and missing: MAC, try "maclearn why help".' why
 refused 'Error: argument "02" of "MAC" is wrong: not a MAC address.' why 02
 refused 'Device "lo" is no port of a bridge' why $G21 from lo

@@ -13,7 +13,7 @@ use clap::{
 };
 use maclearn_family::{Attribute, Attributes, Kind, Mac, Operation, operation};
 
-use crate::setting;
+use crate::{commands::sort_words, setting};
 
 /// The command.
 pub const NAME: &str = "maclearn";
@@ -34,6 +34,7 @@ pub fn grammar() -> Command {
             entry(),
             statistics(),
             monitor(),
+            top(),
             why(),
             doctor(),
             apply(),
@@ -172,6 +173,21 @@ fn statistics() -> Command {
 
 fn monitor() -> Command {
     Command::new("monitor").about("show what happens, until interrupted")
+}
+
+fn top() -> Command {
+    Command::new("top")
+        .about("show on a terminal what each port does in a second, until q is pressed")
+        .args([
+            keyword("sort", "WORD", "the order at first; keys change it")
+                .value_parser(PossibleValuesParser::new(sort_words())),
+            keyword(
+                "delay",
+                "SECONDS",
+                "from one look to the next, 1 if nothing is said and 0.1 at least",
+            )
+            .value_parser(setting::milliseconds),
+        ])
 }
 
 fn why() -> Command {

@@ -13,7 +13,10 @@ mod reload;
 mod saved;
 mod statistics;
 mod summary;
+mod top;
 mod why;
+
+pub use top::sort_words;
 
 use clap::ArgMatches;
 use maclearn_family::{Attribute, Client, Dump, Error, Value};
@@ -86,6 +89,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         ("statistics", Some(("show", matches))) => statistics::show(context, matches),
         ("statistics", Some(("reset", matches))) => statistics::reset(context, matches),
         ("monitor", _) => monitor::show(context),
+        ("top", _) => top::show(context, matches),
         _ => summary::show(context),
     }
 }
