@@ -139,7 +139,7 @@ grep -qx "problem no port of vlans is enabled: every port gets every copy" "$LAB
 eval "$(json '.[] | select(.what | startswith("host1 gets")).helps' doctor)"
 wait_until 20 attribute_is host1 failing_open 0
 maclearn port set dev host1 max_macs 4096
-ip link set dev br type bridge ageing_time 3000
+ip link set dev br type bridge ageing_time 30000
 maclearn | grep -q "^br .* copies made and suppressed, fdb_offload is off$"
 maclearn bridge set dev br fdb_offload auto
 maclearn | grep -q "^br .* copies made of what the bridge has not learned by itself$"
