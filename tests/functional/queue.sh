@@ -179,8 +179,44 @@ set_attribute host1 flush 1
 queue input $LOWEST iifname host1
 send_from host1 $G12 $BRIDGE
 wait_until 20 attribute_is host1 n_macs 1
+
+# ... and goes up all the same, and is learned nowhere, if the port has ceased to be one that the module knows, or that
+# bridge's, since the frame was marked
+nft -f - <<RULES
+table netdev seen {
+    chain seen { type filter hook ingress device br priority 0; ether saddr $G12 counter; }
+}
+RULES
+# has_seen NUMBER: so many frames from there have come to the host
+has_seen() {
+    [[ $(nft list table netdev seen) == *"counter packets $1 "* ]]
+}
+has_seen 0
+# goes_up_after COMMAND...
+goes_up_after() {
+    set_attribute host1 flush 1
+    kill -STOP "$ACCEPT_PID"
+    send_from host1 $G12 $BRIDGE
+    wait_until 20 waits 1
+    "$@"
+    kill -CONT "$ACCEPT_PID"
+    wait_until 20 has_seen $((++seen))
+}
+seen=0
+goes_up_after disable host1 host2 host3
+expect_attribute host1 n_macs 0
+enable host1 host2 host3
+ip link add name br2 up type bridge ageing_time 0
+set_attribute br2 auto_enable 1
+goes_up_after ip link set dev host1 master br2
+expect_attribute host1 enabled 1
+expect_attribute host1 n_macs 0
 stop_queueing
-bridge link set dev host1 locked off
+nft delete table netdev seen
+ip link set dev host1 master br
+ip link del dev br2
+wait_for_ports host1
+enable host1
 ip link set dev br type bridge ageing_time 0
 
 # ---- A hook before the module's own in the forward chain: copies come to the module's one by one, in a process
