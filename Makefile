@@ -18,7 +18,10 @@ RUST_SOURCE := $(firstword $(wildcard /usr/src/linux-source-7.3 /usr/src/linux-s
 RUSTC ?= rustc
 rustc-version = $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print n[1] * 100000 + n[2] * 100 + n[3] }')
 static-arguments = M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)) CONFIG_RUSTC_VERSION=$(rustc-version)
-where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT)) MACLEARN_VERSION=$(MACLEARN_VERSION)
+# What clang made takes modules that clang makes.
+is-clang = $(shell grep -s '^CONFIG_CC_IS_CLANG=y' $(KDIR)/include/config/auto.conf)
+clang = $(if $(LLVM)$(filter-out default,$(origin CC)),,$(if $(is-clang),LLVM=1))
+where = $(if $(filter static,$(MACLEARN_RUST)),$(static-arguments),M=$(CURDIR) MO=$(OUTPUT)) MACLEARN_VERSION=$(MACLEARN_VERSION) $(clang)
 
 ifneq ($(words $(CURDIR) $(OUTPUT)),2)
 $(error nothing can be built in a folder whose name has blanks)
@@ -27,7 +30,7 @@ endif
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install command clean root kernels vm-module uml-module debug-module \
-	demo check check-quick check-debug check-kernels check-oracle bench bench-quick help
+	demo check check-quick check-debug check-kernels check-variants check-oracle bench bench-quick help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
@@ -93,6 +96,9 @@ check-debug: ## KUnit and functional scripts in the UML debug kernel
 
 check-kernels: ## the functional scripts on other stock kernels, or on KERNELS, such as 7.3-rt-amd64
 	@scripts/check kernels $(KERNELS)
+
+check-variants: ## build the module for kernels that are configured as others than Debian do
+	@scripts/check variants
 
 check-oracle: ## random sequences beside the model of what is promised, on a stock kernel
 	@scripts/check oracle

@@ -16,6 +16,9 @@ logs=$out/log
 # What the functional scripts run: the command, and of the crates in tests/
 tools=(frames netlink maclearn)
 
+# Kernels that scripts/variant prepares
+variants=(like-proxmox like-rhel clang-lto-cfi gendwarfksyms)
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
@@ -57,6 +60,10 @@ kernel_source() {
 	echo "/usr/src/linux-source-$(cut -d. -f1,2 <<<"$release")"
 }
 
+is_variant() {
+	[[ " ${variants[*]} " == *" $1 "* ]]
+}
+
 # release_of KIND: of a stock kernel; that of any but the newest is its KIND as well.
 release_of() {
 	if [[ $1 == stock || $1 == static ]]; then kernel_release; else echo "$1"; fi
@@ -72,6 +79,8 @@ make_arguments() {
 	case $1 in
 	stock | static | [0-9].*-amd64) [[ -f $build/$1/suite ]] || echo "CC=gcc-14 HOSTCC=gcc-14" ;;
 	[0-9].*-arm64) echo "HOSTCC=gcc-14" ;; # its headers name the compiler
+	like-proxmox | like-rhel | gendwarfksyms) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
+	clang-lto-cfi) echo "LLVM=1" ;;
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
 	*) die "no such kernel: '$1' (stock, uml, debug, static, or another release of Debian's)" ;;
