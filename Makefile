@@ -29,17 +29,50 @@ endif
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: module install command clean root kernels vm-module uml-module debug-module \
-	demo check check-quick check-debug check-kernels check-variants check-oracle bench bench-quick help
+.PHONY: module install install-module install-command uninstall command clean root kernels vm-module uml-module debug-module \
+	deb demo check check-quick check-debug check-kernels check-variants check-packages check-oracle bench bench-quick help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
 # A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh would want.
 signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
 
-install: module ## install it for that kernel, so that modprobe finds it
-	$(MAKE) -C $(KDIR) $(where) modules_install cmd_depmod=: $(signing)
-	PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$($(MAKE) -s -C $(KDIR) kernelrelease)"
+# Where what belongs to a package would go, below DESTDIR. The module goes where modprobe of its kernel looks.
+PREFIX ?= /usr/local
+release = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+module-root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
+depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(module-root),-b $(module-root)) "$(release)"
+
+install: install-module install-command ## install module, command, manual and completion, below DESTDIR
+
+install-module: module ## install it for that kernel, so that modprobe finds it
+	$(MAKE) -C $(KDIR) $(where) modules_install cmd_depmod=: $(signing) $(if $(module-root),INSTALL_MOD_PATH=$(module-root))
+	$(depmod)
+
+tool := $(OUTPUT)/cargo/release/maclearn
+.PHONY: tool
+tool:
+	cargo build --release --locked --manifest-path tools/Cargo.toml --target-dir $(OUTPUT)/cargo
+
+units := tools/systemd/maclearn.service monitoring/maclearn-metrics.service monitoring/maclearn-metrics.timer
+command-files = $(addprefix $(DESTDIR)$(PREFIX)/,sbin/maclearn share/man/man8/maclearn.8 \
+	share/bash-completion/completions/maclearn $(addprefix lib/systemd/system/,$(notdir $(units))))
+
+install-command: tool ## build the command with cargo, and install it with its manual, completion and services
+	install -D $(tool) $(DESTDIR)$(PREFIX)/sbin/maclearn
+	$(tool) manual >$(OUTPUT)/maclearn.8
+	install -D -m 644 $(OUTPUT)/maclearn.8 $(DESTDIR)$(PREFIX)/share/man/man8/maclearn.8
+	$(tool) completion >$(OUTPUT)/maclearn.bash
+	install -D -m 644 $(OUTPUT)/maclearn.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/maclearn
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(units)
+	sed -i 's,/usr/sbin/maclearn,$(PREFIX)/sbin/maclearn,' $(DESTDIR)$(PREFIX)/lib/systemd/system/maclearn.service
+	[ -e $(DESTDIR)/etc/maclearn.toml ] || install -D -m 644 -t $(DESTDIR)/etc tools/systemd/maclearn.toml
+
+uninstall: ## remove what install has put there, but for /etc/maclearn.toml if something was written there
+	rm -f $(module-root)/lib/modules/$(release)/updates/maclearn.ko*
+	[ ! -e $(module-root)/lib/modules/$(release)/modules.order ] || $(depmod)
+	rm -f $(command-files)
+	! cmp -s tools/systemd/maclearn.toml $(DESTDIR)/etc/maclearn.toml || rm $(DESTDIR)/etc/maclearn.toml
 
 command: root ## build the command maclearn in the root, and print where it is
 	@scripts/command
@@ -100,6 +133,12 @@ check-kernels: ## the functional scripts on other stock kernels, or on KERNELS, 
 check-variants: ## build the module for kernels that are configured as others than Debian do
 	@scripts/check variants
 
+deb: root ## build the Debian packages, for KERNELS or Debian's own and the stock kernel, and print the folder
+	@scripts/deb $(KERNELS)
+
+check-packages: root ## the packages in clean systems: without a compiler, DKMS, make install
+	@scripts/packages
+
 check-oracle: ## random sequences beside the model of what is promised, on a stock kernel
 	@scripts/check oracle
 
@@ -110,4 +149,4 @@ bench-quick: ## the same with few ports and MACs
 	@scripts/bench quick
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
