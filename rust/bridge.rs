@@ -871,14 +871,22 @@ impl Bridge {
         let _walk = self.walk.lock();
         fdb::place(self);
         pending::place(self);
-        let ports = self.ports.lock();
-        for port in &*ports {
+        for port in &*self.ports.lock() {
             if port.flags().has(Flag::FailClosed) && self.is_full(port) {
                 // What can't be learned is kept out.
                 pending::forget_port(self, port, |_| ());
                 port.set(&mut self.writer.lock(), Flag::LostSource, false);
             }
-            if self.settle_port(port) && log::may_write() {
+        }
+        let closes = |port: &Arc<Port>| self.closes(port, &self.writer.lock());
+        let may_close = self.ports.lock().iter().any(closes);
+        if may_close {
+            // For who has looked into the table before, the port still gets every copy.
+            rcu::wait_for_readers();
+        }
+        let ports = self.ports.lock();
+        for port in &*ports {
+            if self.settle_port(port, may_close) && log::may_write() {
                 pr_info!(
                     "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
                     port.device.ifindex()
@@ -894,21 +902,43 @@ impl Bridge {
         }
     }
 
-    /// Settles the state of `port`. Whether that it is at a limit is to be told.
-    fn settle_port(&self, port: &Port) -> bool {
+    /// Whether `port` has to get every copy for a failure, and whether until the table has grown.
+    fn is_open(&self, port: &Port, locked: &Locked) -> (bool, bool) {
+        let (is_full, waits) = (self.is_full(port), locked.pending.has_port(port.index));
+        let fails = port.flags().has(Flag::LostTrack) || self.has_lost_source(port);
+        let lacks = locked.unplaced.has(port.index);
+        (fails || (is_full && waits), lacks || (!is_full && waits))
+    }
+
+    /// Whether `port` gets every copy and need not any more.
+    fn closes(&self, port: &Port, locked: &Locked) -> bool {
+        port.flags().policy().failing_open && self.is_open(port, locked) == (false, false)
+    }
+
+    /// Whether it still matters that a source of `port` was lost.
+    fn has_lost_source(&self, port: &Port) -> bool {
+        port.flags().has(Flag::LostSource) && !self.ageing().is_past(port.lost(), self.now())
+    }
+
+    /// Settles the state of `port`, but that it gets every copy does not end unless it may
+    /// (`may_close`). Whether that it is at a limit is to be told.
+    fn settle_port(&self, port: &Port, may_close: bool) -> bool {
         let mut locked = self.writer.lock();
+        if !may_close && self.closes(port, &locked) {
+            return false;
+        }
         let flags = port.flags();
         let is_full = self.is_full(port);
         let waits = locked.pending.has_port(port.index);
-        let lost = flags.has(Flag::LostSource) && !self.ageing().is_past(port.lost(), self.now());
+        let lost = self.has_lost_source(port);
+        let (fails_open, is_unsettled) = self.is_open(port, &locked);
         port.set(&mut locked, Flag::LostSource, lost);
-        port.set(
-            &mut locked,
-            Flag::FailingOpen,
-            flags.has(Flag::LostTrack) || lost || (is_full && waits),
-        );
-        let lacks = locked.unplaced.has(port.index);
-        port.set(&mut locked, Flag::Unsettled, lacks || (!is_full && waits));
+        // While one of them takes the other's place the port is not without both.
+        if is_unsettled {
+            port.set(&mut locked, Flag::Unsettled, true);
+        }
+        port.set(&mut locked, Flag::FailingOpen, fails_open);
+        port.set(&mut locked, Flag::Unsettled, is_unsettled);
         let at_limit =
             flags.has(Flag::AtLimit) && is_full && (lost || waits || flags.has(Flag::FailClosed));
         port.set(&mut locked, Flag::AtLimit, at_limit);
@@ -981,7 +1011,40 @@ pub(crate) fn address_of(key: Key) -> u64 {
 #[kernel::macros::kunit_tests(maclearn_bridge)]
 mod tests {
     use super::*;
-    use crate::lab::Lab;
+    use crate::lab::{Lab, Reader, KEY, TRIES};
+    use kernel::time::{delay::fsleep, Delta};
+
+    // It takes two CPUs.
+    #[test]
+    fn who_has_not_seen_what_was_placed_finds_the_port_open() -> Result {
+        let lab = Lab::new()?;
+        let (bridge, port) = (&*lab.bridge, &*lab.ports[1]);
+        lab.learn(2, KEY);
+        let is_open = |port: &Port| port.flags().policy().failing_open;
+        let work = Reader::begin(&lab, 1, is_open)?;
+        let reader = work.job();
+        for _ in 0..TRIES {
+            {
+                let mut locked = bridge.writer.lock();
+                locked.withdraw(KEY, 1, Claims::LEARNED);
+                assert!(locked.pending.keep(KEY, 1, bridge.now() as Stamp));
+                port.set(&mut locked, Flag::Unsettled, true);
+            }
+            while reader.is_waiting.load_acquire() == 0 {
+                fsleep(Delta::from_millis(1));
+            }
+            bridge.settle();
+            assert!(!is_open(port));
+            // It looks until its section ends.
+            rcu::wait_for_readers();
+            if reader.has_seen.load_acquire() != 0 {
+                break;
+            }
+        }
+        assert_eq!(reader.has_seen.load_acquire(), 1);
+        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        Ok(())
+    }
 
     #[test]
     fn what_a_leaving_port_could_not_learn_is_lost_like_its_entries() -> Result {

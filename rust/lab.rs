@@ -7,12 +7,26 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     bridge::Bridge,
-    kapi::{netdevice::Net, pernet},
+    kapi::{
+        clock,
+        delayed_work::{DelayedWork, Job},
+        netdevice::Net,
+        pernet,
+        rcu::ReadSection,
+    },
     network::Network,
     offload,
+    platform::AtomicU32,
     port::{Flag, Port},
-    table::{Key, Learned, Limits, PortIndex, Stamp},
+    table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
 };
+
+/// The key that readers ask for.
+pub(crate) const KEY: Key = Key::from_parts(0, 2);
+/// Ticks for which a reader waits for something, far more than it takes.
+const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
+/// Most times that something is done until a reader has seen it.
+pub(crate) const TRIES: usize = 100;
 
 /// The bridge and its ports, all of them enabled. Its upkeep runs only where a test calls it.
 pub(crate) struct Lab {
@@ -82,5 +96,71 @@ impl Drop for Lab {
         // Ports refer to their bridge.
         let ports = core::mem::take(&mut *self.bridge.ports.lock());
         drop(ports);
+    }
+}
+
+/// Waits, in a section, while others than port 1 own [`KEY`] and that port does not. Looks then, in the same section,
+/// whether something still holds of a port.
+pub(crate) struct Reader {
+    port: Arc<Port>,
+    is_kept: fn(&Port) -> bool,
+    /// Whether it waits.
+    pub(crate) is_waiting: AtomicU32,
+    /// Whether it has looked.
+    pub(crate) has_seen: AtomicU32,
+    /// Whether what was to hold did not.
+    pub(crate) was_wrong: AtomicU32,
+}
+
+impl Reader {
+    /// Begins, until something was seen. `is_kept` says whether what is to hold does, of the port with
+    /// number `port`.
+    pub(crate) fn begin(
+        lab: &Lab,
+        port: usize,
+        is_kept: fn(&Port) -> bool,
+    ) -> Result<Arc<DelayedWork<Self>>> {
+        let reader = Arc::new(
+            Self {
+                port: lab.ports[port].clone(),
+                is_kept,
+                is_waiting: AtomicU32::new(0),
+                has_seen: AtomicU32::new(0),
+                was_wrong: AtomicU32::new(0),
+            },
+            GFP_KERNEL,
+        )?;
+        let work = Arc::pin_init(DelayedWork::new(reader), GFP_KERNEL)?;
+        work.schedule(0);
+        Ok(work)
+    }
+
+    fn look(&self, section: &ReadSection) {
+        let is_owned = || self.port.bridge.table.ownership(section, KEY, 1) == Ownership::Other;
+        let is_early = |since| clock::ticks().wrapping_sub(since) < LONG;
+        if !is_owned() {
+            return;
+        }
+        let begun = clock::ticks();
+        self.is_waiting.store_release(1);
+        while is_owned() && is_early(begun) {}
+        self.is_waiting.store_release(0);
+        if is_owned() {
+            return;
+        }
+        let gone = clock::ticks();
+        while is_early(gone) {
+            if !(self.is_kept)(&self.port) {
+                self.was_wrong.store_release(1);
+            }
+        }
+        self.has_seen.store_release(1);
+    }
+}
+
+impl Job for Reader {
+    fn run(&self) -> Option<usize> {
+        ReadSection::enter(|section| self.look(section));
+        (self.has_seen.load_acquire() == 0).then_some(0)
     }
 }

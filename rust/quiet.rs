@@ -176,82 +176,13 @@ pub(crate) fn before_vlan_joined(bridge: &Bridge, _rtnl: &Rtnl) {
 mod tests {
     use super::*;
     use crate::{
-        kapi::{
-            bh_lock::BhDisabled,
-            clock,
-            delayed_work::{DelayedWork, Job},
-        },
-        lab::Lab,
-        platform::AtomicU32,
-        table::Ownership,
+        kapi::bh_lock::BhDisabled,
+        lab::{Lab, Reader, KEY, TRIES},
     };
     use kernel::{
         prelude::*,
         time::{delay::fsleep, Delta},
     };
-
-    const KEY: Key = Key::from_parts(0, 2);
-    /// Ticks for which a reader waits for something, far more than it takes.
-    const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
-    /// Most times that something is done until a reader has seen it.
-    const TRIES: usize = 100;
-
-    /// Waits for a key that port 0 owns to go, in a section, and looks then, in the same section, whether
-    /// the port is kept from ruling.
-    struct Reader {
-        port: Arc<Port>,
-        is_kept: fn(&Port) -> bool,
-        is_waiting: AtomicU32,
-        has_seen: AtomicU32,
-        was_wrong: AtomicU32,
-    }
-
-    impl Reader {
-        fn begin(lab: &Lab, is_kept: fn(&Port) -> bool) -> Result<Arc<DelayedWork<Self>>> {
-            let reader = Arc::new(
-                Self {
-                    port: lab.ports[0].clone(),
-                    is_kept,
-                    is_waiting: AtomicU32::new(0),
-                    has_seen: AtomicU32::new(0),
-                    was_wrong: AtomicU32::new(0),
-                },
-                GFP_KERNEL,
-            )?;
-            let work = Arc::pin_init(DelayedWork::new(reader), GFP_KERNEL)?;
-            work.schedule(0);
-            Ok(work)
-        }
-
-        fn look(&self, section: &ReadSection) {
-            let is_owned = || self.port.bridge.table.ownership(section, KEY, 1) == Ownership::Other;
-            let is_early = |since| clock::ticks().wrapping_sub(since) < LONG;
-            if !is_owned() {
-                return;
-            }
-            let begun = clock::ticks();
-            self.is_waiting.store_release(1);
-            while is_owned() && is_early(begun) {}
-            self.is_waiting.store_release(0);
-            if is_owned() {
-                return;
-            }
-            let gone = clock::ticks();
-            while is_early(gone) {
-                if !(self.is_kept)(&self.port) {
-                    self.was_wrong.store_release(1);
-                }
-            }
-            self.has_seen.store_release(1);
-        }
-    }
-
-    impl Job for Reader {
-        fn run(&self) -> Option<usize> {
-            ReadSection::enter(|section| self.look(section));
-            (self.has_seen.load_acquire() == 0).then_some(0)
-        }
-    }
 
     // The following two take two CPUs.
 
@@ -259,7 +190,7 @@ mod tests {
     fn who_has_seen_what_is_forgotten_finds_the_port_quiet() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
-        let work = Reader::begin(&lab, |port| port.flags().has(Flag::Forgetting))?;
+        let work = Reader::begin(&lab, 0, |port| port.flags().has(Flag::Forgetting))?;
         let reader = work.job();
         for _ in 0..TRIES {
             lab.learn(0, KEY);
@@ -281,7 +212,7 @@ mod tests {
     fn who_has_seen_what_a_port_left_behind_finds_it_quiet() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
-        let work = Reader::begin(&lab, |port| port.bridge.quiet.has(port.index))?;
+        let work = Reader::begin(&lab, 0, |port| port.bridge.quiet.has(port.index))?;
         let reader = work.job();
         for _ in 0..TRIES {
             lab.learn(0, KEY);
