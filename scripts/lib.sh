@@ -138,7 +138,8 @@ is_done() {
 }
 
 # step NAME KEY TEXT COMMAND...: run COMMAND unless it was done with the same KEY before. Its output
-# goes to a log file, the end of which is shown upon failure.
+# goes to a log file, the end of which is shown upon failure unless is_forgiving is set.
+is_forgiving=
 step() {
 	local name=$1 key=$2 text=$3 log=$cache/log/$1.log start=$SECONDS pid
 	shift 3
@@ -157,8 +158,8 @@ step() {
 		echo "$text …"
 	fi
 	if ! wait "$pid"; then
-		printf '%s: failed after %d s; the end of %s:\n' "$text" $((SECONDS - start)) "$log"
-		tail -n 40 "$log"
+		printf '%s: failed after %d s, see %s\n' "$text" $((SECONDS - start)) "$log"
+		[[ $is_forgiving ]] || tail -n 40 "$log"
 		exit 1
 	fi
 	printf '%s: done in %d s\n' "$text" $((SECONDS - start))
