@@ -878,15 +878,17 @@ impl Bridge {
                 port.set(&mut self.writer.lock(), Flag::LostSource, false);
             }
         }
-        let closes = |port: &Arc<Port>| self.closes(port, &self.writer.lock());
-        let may_close = self.ports.lock().iter().any(closes);
-        if may_close {
-            // For who has looked into the table before, the port still gets every copy.
+        let mut closing = PortMask::NONE;
+        for port in &*self.ports.lock() {
+            closing.set(port.index, self.closes(port, &self.writer.lock()));
+        }
+        if closing != PortMask::NONE {
+            // For who has looked into the table before, these ports still get every copy.
             rcu::wait_for_readers();
         }
         let ports = self.ports.lock();
         for port in &*ports {
-            if self.settle_port(port, may_close) && log::may_write() {
+            if self.settle_port(port, closing.has(port.index)) && log::may_write() {
                 pr_info!(
                     "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
                     port.device.ifindex()

@@ -13,6 +13,7 @@ use crate::{
         netdevice::Net,
         pernet,
         rcu::ReadSection,
+        rtnl::Rtnl,
     },
     network::Network,
     offload,
@@ -21,6 +22,8 @@ use crate::{
     table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
 };
 
+/// Ports that the bridge has.
+const PORTS: usize = 3;
 /// The key that readers ask for.
 pub(crate) const KEY: Key = Key::from_parts(0, 2);
 /// Ticks for which a reader waits for something, far more than it takes.
@@ -36,15 +39,28 @@ pub(crate) struct Lab {
     pub(crate) ports: KVec<Arc<Port>>,
 }
 
+/// The bridge that is there for the suites: never one that somebody uses.
+fn find_bridge(network: &Network) -> Option<Arc<Bridge>> {
+    let rtnl = Rtnl::lock();
+    let mut last = 0;
+    loop {
+        let bridge = network.next_bridge(last)?;
+        if bridge.device.name(&rtnl).with_zero() == b"kunit\0" {
+            return Some(bridge);
+        }
+        last = bridge.device.ifindex();
+    }
+}
+
 impl Lab {
-    /// Makes it on the first bridge of the initial namespace. May sleep.
+    /// Makes it on the suites' bridge in the initial namespace. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if there is none; `ENOMEM`.
+    /// `ENODEV` if that is not there, with its ports; `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
         let network = pernet::get::<Network>(Net::initial()).ok_or(ENODEV)?;
-        let model = network.next_bridge(0).ok_or(ENODEV)?;
+        let model = find_bridge(&network).ok_or(ENODEV)?;
         let bridge = Bridge::new(network.clone(), &model.device)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         bridge.retire();
@@ -68,6 +84,9 @@ impl Lab {
             lab.ports.push(port, GFP_KERNEL)?;
         }
         bridge.set_tracked(true);
+        if lab.ports.len() != PORTS {
+            return Err(ENODEV);
+        }
         Ok(lab)
     }
 

@@ -304,6 +304,12 @@ impl Network {
         let index = bridge.find_index().ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
+        // What the same device still has to lose from before is no longer told as that of a port.
+        for ifindex in &*bridge.ifindices {
+            if ifindex.load_relaxed() == device.ifindex() {
+                ifindex.store_relaxed(0);
+            }
+        }
         bridge.ifindices[usize::from(index)].store_relaxed(device.ifindex());
         bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
         // It has not been seen to forward yet, and what it learns from now on is to stay.

@@ -184,7 +184,7 @@ impl Job for Publisher {
         }
         // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
         let Some(rtnl) = Rtnl::try_lock() else {
-            return Some(self.retry.wait());
+            return Some(self.retry.wait(0));
         };
         self.retry.reset();
         if !open(bridge, &rtnl) {

@@ -25,8 +25,10 @@ const PURGE_INTERVAL: u64 = clock::TICKS_PER_SECOND.div_ceil(5);
 /// When to try again what needs RTNL: less and less often while that is busy, from a hundredth of a
 /// second to a second.
 pub(crate) struct Retry {
-    /// How often RTNL was busy since it was last free.
+    /// How often RTNL was busy since it was last free, or since there was another reason to want it.
     busy: AtomicU32,
+    /// The reason.
+    reason: AtomicU32,
 }
 
 impl Retry {
@@ -34,11 +36,16 @@ impl Retry {
     pub(crate) fn new() -> Self {
         Self {
             busy: AtomicU32::new(0),
+            reason: AtomicU32::new(0),
         }
     }
 
-    /// RTNL is busy: ticks to wait. Not for two threads at a time.
-    pub(crate) fn wait(&self) -> usize {
+    /// RTNL is busy: ticks to wait. A new `reason` is tried soon. Not for two threads at a time.
+    pub(crate) fn wait(&self, reason: u32) -> usize {
+        if reason != self.reason.load_relaxed() {
+            self.reason.store_relaxed(reason);
+            self.reset();
+        }
         let busy = self.busy.load_relaxed();
         self.busy.store_relaxed(busy.saturating_add(1));
         (SOON << busy.min(10)).min(clock::TICKS_PER_SECOND as usize)
@@ -53,15 +60,17 @@ impl Retry {
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
-        let left_vlans = look(self);
+        let looked = look(self);
         self.follow_ageing();
         let walk = self.walk.lock();
         let until_purge = purge(self);
         resize(self);
         // Those that have become quiet may be able to receive by now.
         let is_soon = quiet::forget(self);
-        let waits_for_rtnl = self.left_vlans().is_some() && left_vlans.is_none();
-        if let Some(left) = left_vlans {
+        let left_vlans = self.left_vlans();
+        let waits_for_rtnl = looked.is_none()
+            && (left_vlans.is_some() || !self.quiet.is_empty() || self.are_addresses_due());
+        if let Some(Some(left)) = looked {
             quiet::forget_left_vlans(self, left);
         }
         // Without memory for it, the sweep is tried again in a second.
@@ -72,7 +81,7 @@ impl Job for Bridge {
         events::send(self);
         let next = [
             is_soon.then_some(SOON),
-            waits_for_rtnl.then(|| self.retry.wait()),
+            waits_for_rtnl.then(|| self.retry.wait(left_vlans.unwrap_or(0))),
             until_purge,
             self.is_tracked()
                 .then_some(clock::TICKS_PER_SECOND as usize),
@@ -97,7 +106,7 @@ fn purge(bridge: &Bridge) -> Option<usize> {
 }
 
 /// Does what needs RTNL, if that can be had. What [`Bridge::left_vlans`] said then.
-fn look(bridge: &Bridge) -> Option<u32> {
+fn look(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();
     if bridge.are_addresses_due() {
@@ -107,7 +116,7 @@ fn look(bridge: &Bridge) -> Option<u32> {
     fdb::tend(bridge, &rtnl);
     bridge.follow_vlan_filtering();
     // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
-    bridge.left_vlans()
+    Some(bridge.left_vlans())
 }
 
 /// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for
@@ -201,14 +210,14 @@ mod tests {
     #[test]
     fn waits_for_rtnl_less_and_less_often() {
         let retry = Retry::new();
-        assert_eq!(retry.wait(), SOON);
-        assert_eq!(retry.wait(), 2 * SOON);
+        assert_eq!(retry.wait(1), SOON);
+        assert_eq!(retry.wait(1), 2 * SOON);
         for _ in 0..100 {
-            retry.wait();
+            retry.wait(1);
         }
-        assert_eq!(retry.wait(), clock::TICKS_PER_SECOND as usize);
+        assert_eq!(retry.wait(1), clock::TICKS_PER_SECOND as usize);
         retry.reset();
-        assert_eq!(retry.wait(), SOON);
+        assert_eq!(retry.wait(1), SOON);
     }
 
     #[test]
@@ -227,6 +236,37 @@ mod tests {
         while bridge.left_vlans().is_some() {
             bridge.run();
         }
+        Ok(())
+    }
+
+    #[test]
+    fn another_vlan_that_was_left_is_not_kept_waiting() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let rtnl = Rtnl::lock();
+        let mut next = None;
+        // As where a range of VLANs is left under one hold of RTNL.
+        for _ in 0..10 {
+            bridge.note_left_vlan(&lab.ports[0], &rtnl);
+            next = bridge.run();
+        }
+        drop(rtnl);
+        assert_eq!(next, Some(SOON));
+        while bridge.left_vlans().is_some() {
+            bridge.run();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_quiet_port_is_looked_at_soon() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        bridge.quiet.set(&mut bridge.writer.lock(), 0, true);
+        let rtnl = Rtnl::lock();
+        let next = bridge.run();
+        drop(rtnl);
+        assert_eq!(next, Some(SOON));
         Ok(())
     }
 

@@ -46,9 +46,10 @@ $(made)/taken: $(glue)/take $(glue)/files $(wildcard $(glue)/kernel/*.rs) $(made
 # Written anew only where it changed.
 written = >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# Options of the kernel are those of its configuration; those about rustc are those of the rustc that is used.
+# Options of the kernel are those of its configuration; those about rustc are those of the rustc that is used. The
+# suites need what is not taken.
 quiet_cmd_config = GEN     $@
-      cmd_config = { grep -v RUSTC $(configured)/generated/rustc_cfg; \
+      cmd_config = { grep -vE 'RUSTC|CONFIG_KUNIT(=|$$)' $(configured)/generated/rustc_cfg; \
 	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"' --cfg=maclearn_static; \
 	awk -v version=$(CONFIG_RUSTC_VERSION) '$$1 == "config" { name = $$2 } \
 		$$1 == "def_bool" && $$2 == "RUSTC_VERSION" && $$3 == ">=" && version >= $$4 \

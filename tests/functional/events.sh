@@ -175,6 +175,41 @@ port-left moved
 port-left peered
 EOF
 
+# ---- what a port owned before is not told as forgotten at the port that the device is by now: the second to leave
+# waits for its turn
+links - <<EOF
+link add name first master br type dummy
+link add name again master br type dummy
+EOF
+enable first again
+maclearn entry add $G11 dev first dynamic
+maclearn entry add $G21 dev again dynamic
+links - <<EOF
+link set dev first nomaster
+link set dev again nomaster
+link set dev again master br
+EOF
+heard() {
+    tail -n +$((SEEN[$LAB/here] + 1)) "$LAB/here"
+}
+has_forgotten_both() {
+    (($(heard | grep -c "^deleted ") == 2))
+}
+wait_until 20 has_forgotten_both
+all=$(heard)
+[[ $all == *"port-left again"*"port-joined again"* ]]
+# The listener has no names for these two.
+[[ ${all##*port-joined again} != *"deleted None"* ]] || fail "told as forgotten where it is a port anew: $all"
+links - <<EOF
+link del dev first
+link del dev again
+EOF
+has_left_again() {
+    [[ $(heard) == *"port-joined again"*"port-left again" ]]
+}
+wait_until 20 has_left_again
+SEEN[$LAB/here]=$(wc -l <"$LAB/here")
+
 # ---- elsewhere: only what happens there
 [[ ! -s $LAB/there ]] || fail "told in another namespace: $(<"$LAB/there")"
 ip netns exec elsewhere "$BASH" -c 'mount -t sysfs sysfs /sys && echo 1 >/sys/class/net/near/maclearn/enabled'
