@@ -197,6 +197,13 @@ maclearn restore dev host2 <"$LAB/saved"
 printed host2 json '.[].ifname' entry show mac $G11
 maclearn entry del $G22 dev host2
 maclearn entry flush dev host2
+# A device that is gone: what the others had is restored.
+refused 'Error: line 1: Cannot find device "none"; 1 of 2 lines were refused.' restore file <(
+    echo '{"kind":"port","ifname":"none","settings":{"max_macs":9}}'
+    echo '{"kind":"port","ifname":"sniffer","settings":{"max_macs":9}}'
+)
+expect_attribute sniffer max_macs 9
+set_attribute sniffer max_macs 4096
 
 # ---- for Prometheus: as many series as ports, whatever they own
 maclearn metrics >"$LAB/metrics"
@@ -354,7 +361,8 @@ refused_lines() {
 }
 refused_lines "Error: line 2: max_macs can't be \"many\"." \
     "$GOOD"$'\n''{"kind":"port","ifname":"host1","settings":{"max_macs":"many"}}'
-refused_lines 'Error: line 2: Cannot find device "none".' "$GOOD"$'\n'"${GOOD/host1/none}"
+refused_lines "Error: line 2: max_macs can't be -1." \
+    "$GOOD"$'\n''{"kind":"port","ifname":"none","settings":{"max_macs":-1}}'
 refused_lines "Error: line 1: ifindex: no such port of a bridge; 1 of 1 lines were refused." "${GOOD/host1/lo}"
 refused 'Cannot open "/none": No such file or directory' restore file /none
 refused 'Cannot find device "none"' save dev none

@@ -3,7 +3,7 @@
 //! `maclearn save` and `maclearn restore`: settings and the table as lines of JSON.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs::File,
     io::{self, BufRead, BufReader},
 };
@@ -150,10 +150,21 @@ fn entry(found: &EntryAttributes, names: &Names) -> Record {
     record
 }
 
+/// Lines that were understood, by their numbers.
+#[derive(Default)]
+struct Saved {
+    requests: Vec<(usize, Request)>,
+    /// Those of devices that are not here, and why.
+    refused: BTreeMap<usize, String>,
+}
+
 /// Reads what `save` has printed. All of it has to be understood before anything is done.
 pub fn restore(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> {
     let instead = devices::said(matches, "dev")?;
-    let requests = match matches.get_one::<String>("file") {
+    let Saved {
+        requests,
+        mut refused,
+    } = match matches.get_one::<String>("file") {
         Some(name) => {
             let file = File::open(name).map_err(|error| {
                 Failure::usage(format!("Cannot open \"{name}\": {}", plain(&error)))
@@ -162,48 +173,107 @@ pub fn restore(context: &mut Context, matches: &ArgMatches) -> Result<(), Failur
         }
         None => read(io::stdin().lock(), instead)?,
     };
-    let count = requests.len();
-    let mut refused = BTreeMap::new();
-    for (number, request) in in_order(requests) {
-        match carry_out(&mut context.client, &request) {
+    let count = requests.len() + refused.len();
+    let client = &mut context.client;
+    let ports = client.list(&operation::PORT_GET, &PortAttributes::default())?;
+    for (number, request) in in_order(requests, &ports) {
+        match carry_out(client, &request) {
             Ok(()) => (),
             Err(Error::Refused(refusal)) => {
-                refused.entry(number).or_insert(refusal);
+                refused.entry(number).or_insert(refusal.to_string());
             }
             Err(error) => return Err(error.into()),
         }
     }
     match refused.first_key_value() {
         None => Ok(()),
-        Some((number, refusal)) => Err(Failure::usage(format!(
-            "Error: line {number}: {refusal}; {} of {count} lines were refused.",
+        Some((number, why)) => Err(Failure::usage(format!(
+            "Error: line {number}: {why}; {} of {count} lines were refused.",
             refused.len(),
         ))),
     }
 }
 
-/// The requests as they are carried out: ports suppress copies for MACs that nobody owns at the end.
-fn in_order(mut requests: Vec<(usize, Request)>) -> Vec<(usize, Request)> {
-    let mut last = Vec::new();
-    for (number, request) in &mut requests {
-        let Request::Port(settings) = request else {
-            continue;
-        };
-        if let Some(unknown_unicast) = settings.unknown_unicast.take() {
-            let setting = PortAttributes {
-                ifindex: settings.ifindex,
-                unknown_unicast: Some(unknown_unicast),
-                ..Default::default()
-            };
-            last.push((*number, Request::Port(setting)));
-        }
-    }
-    requests.append(&mut last);
-    requests
+/// When a request is carried out: a port filters when what it owns is there, and suppresses copies
+/// for MACs that nobody owns at the end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Step {
+    Settings,
+    Static,
+    /// MACs that were learned take a port of the bridge that filters: one does while its own, and
+    /// then those of the others, come.
+    EnableOne,
+    LearnedByThatOne,
+    Learned,
+    Enable,
+    /// With the last port that filters a bridge forgets what it has learned.
+    Disable,
+    UnknownUnicast,
 }
 
-fn read(lines: impl BufRead, instead: Option<u32>) -> Result<Vec<(usize, Request)>, Failure> {
-    let mut requests = Vec::new();
+/// The requests in the order of their steps; `ports` are those that are here.
+fn in_order(requests: Vec<(usize, Request)>, ports: &[PortAttributes]) -> Vec<(usize, Request)> {
+    let bridge_of = |index| ports.iter().find(|port| port.ifindex == index)?.bridge;
+    let is_enabled = |port: &&PortAttributes| port.enabled == Some(true);
+    let filter = ports.iter().filter(is_enabled);
+    let mut with_one: HashSet<_> = filter.filter_map(|port| port.bridge).collect();
+    let mut ones = HashSet::new();
+    let mut steps = Vec::new();
+    for (number, request) in requests {
+        let Request::Port(mut settings) = request else {
+            steps.push((Step::Settings, number, request));
+            continue;
+        };
+        let ifindex = settings.ifindex;
+        let mut later = |step, setting: PortAttributes| {
+            let setting = PortAttributes { ifindex, ..setting };
+            steps.push((step, number, Request::Port(setting)));
+        };
+        if let enabled @ Some(on) = settings.enabled.take() {
+            let is_one = on && bridge_of(ifindex).is_some_and(|bridge| with_one.insert(bridge));
+            let step = match on {
+                true if is_one => Step::EnableOne,
+                true => Step::Enable,
+                false => Step::Disable,
+            };
+            ones.extend(ifindex.filter(|_| is_one));
+            later(
+                step,
+                PortAttributes {
+                    enabled,
+                    ..Default::default()
+                },
+            );
+        }
+        if let unknown_unicast @ Some(_) = settings.unknown_unicast.take() {
+            later(
+                Step::UnknownUnicast,
+                PortAttributes {
+                    unknown_unicast,
+                    ..Default::default()
+                },
+            );
+        }
+        later(Step::Settings, settings);
+    }
+    for (step, _, request) in &mut steps {
+        if let Request::Entry(entry) = request {
+            *step = match entry.port {
+                _ if entry.r#static == Some(true) => Step::Static,
+                Some(port) if ones.contains(&port) => Step::LearnedByThatOne,
+                _ => Step::Learned,
+            };
+        }
+    }
+    steps.sort_by_key(|(step, ..)| *step);
+    let requests = steps.into_iter();
+    requests
+        .map(|(_, number, request)| (number, request))
+        .collect()
+}
+
+fn read(lines: impl BufRead, instead: Option<u32>) -> Result<Saved, Failure> {
+    let mut saved = Saved::default();
     for (number, line) in (1..).zip(lines.lines()) {
         let wrong = |why: String| Failure::usage(format!("Error: line {number}: {why}."));
         let line = line.map_err(|error| wrong(error.to_string()))?;
@@ -211,9 +281,14 @@ fn read(lines: impl BufRead, instead: Option<u32>) -> Result<Vec<(usize, Request
             continue;
         }
         let line: Line = serde_json::from_str(&line).map_err(|error| wrong(one_line(&error)))?;
-        requests.push((number, understand(line, instead).map_err(wrong)?));
+        match understand(line, instead).map_err(wrong)? {
+            Ok(request) => saved.requests.push((number, request)),
+            Err(failure) => {
+                saved.refused.insert(number, failure.to_string());
+            }
+        }
     }
-    Ok(requests)
+    Ok(saved)
 }
 
 /// What JSON has to say, without the line, which is always the first.
@@ -223,15 +298,27 @@ fn one_line(error: &serde_json::Error) -> String {
     text.get(..end).unwrap_or_default().replace('\n', " ")
 }
 
-fn understand(line: Line, instead: Option<u32>) -> Result<Request, String> {
-    let index = |name: &str| devices::index(name).map_err(|failure| failure.to_string());
-    let port = |name: &str| instead.map_or_else(|| index(name), Ok);
+/// What a line asks for, unless its device is not here; or else what is wrong in it.
+fn understand(line: Line, instead: Option<u32>) -> Result<Result<Request, Failure>, String> {
+    let port = |name: &str| instead.map_or_else(|| devices::index(name), Ok);
     Ok(match line {
         Line::Bridge { ifname, settings } => {
-            Request::Bridge(parse(&operation::BRIDGE_SET, index(&ifname)?, &settings)?)
+            let settings = parse(&operation::BRIDGE_SET, &settings)?;
+            devices::index(&ifname).map(|index| {
+                Request::Bridge(BridgeAttributes {
+                    ifindex: Some(index),
+                    ..settings
+                })
+            })
         }
         Line::Port { ifname, settings } => {
-            Request::Port(parse(&operation::PORT_SET, port(&ifname)?, &settings)?)
+            let settings = parse(&operation::PORT_SET, &settings)?;
+            port(&ifname).map(|index| {
+                Request::Port(PortAttributes {
+                    ifindex: Some(index),
+                    ..settings
+                })
+            })
         }
         Line::Entry {
             ifname,
@@ -239,34 +326,39 @@ fn understand(line: Line, instead: Option<u32>) -> Result<Request, String> {
             vlan,
             is_static,
             age,
-        } => Request::Entry(EntryAttributes {
-            port: Some(port(&ifname)?),
-            mac: Some(
-                mac.parse::<Mac>()
-                    .map_err(|error| format!("mac: {error}"))?,
-            ),
-            vlan: (vlan != 0).then_some(vlan),
-            r#static: Some(is_static),
-            age: match is_static {
-                true => None,
-                false => Some(
-                    setting::milliseconds(&format!("{age:.3}"))
-                        .map_err(|error| format!("age: {error}"))?,
+        } => {
+            let entry = EntryAttributes {
+                mac: Some(
+                    mac.parse::<Mac>()
+                        .map_err(|error| format!("mac: {error}"))?,
                 ),
-            },
-            ..Default::default()
-        }),
+                vlan: (vlan != 0).then_some(vlan),
+                r#static: Some(is_static),
+                age: match is_static {
+                    true => None,
+                    false => Some(
+                        setting::milliseconds(&format!("{age:.3}"))
+                            .map_err(|error| format!("age: {error}"))?,
+                    ),
+                },
+                ..Default::default()
+            };
+            port(&ifname).map(|index| {
+                Request::Entry(EntryAttributes {
+                    port: Some(index),
+                    ..entry
+                })
+            })
+        }
     })
 }
 
-/// A request to set what was saved.
+/// Settings that were saved.
 fn parse<A: Attributes>(
     operation: &Operation<A>,
-    index: u32,
     settings: &Map<String, Json>,
 ) -> Result<A, String> {
     let mut request = A::default();
-    request.set(setting::DEVICE, index.into());
     for (name, json) in settings {
         let found = setting::of(operation).find(|setting| setting.name == name);
         let setting = found.ok_or_else(|| format!("{name} is no setting"))?;
@@ -338,7 +430,7 @@ mod tests {
             .unwrap(),
             serde_json::to_string(&entry(&found, &names)).unwrap(),
         ];
-        let requests = read(lines.join("\n").as_bytes(), Some(7)).unwrap();
+        let Saved { requests, .. } = read(lines.join("\n").as_bytes(), Some(7)).unwrap();
         let [(1, Request::Port(first)), (2, Request::Entry(second))] = &requests[..] else {
             panic!("other lines: {lines:?}");
         };
@@ -350,33 +442,91 @@ mod tests {
     }
 
     #[test]
-    fn unknown_macs_are_suppressed_when_those_that_were_known_are_there() {
-        let settings = PortAttributes {
-            ifindex: Some(7),
-            enabled: Some(true),
-            unknown_unicast: Some(maclearn_family::UnknownUnicast::Suppress),
+    fn a_port_filters_when_what_it_owns_is_there() {
+        use maclearn_family::UnknownUnicast::Suppress;
+
+        let port = |index| {
+            Request::Port(PortAttributes {
+                ifindex: Some(index),
+                enabled: Some(index != 9),
+                unknown_unicast: (index == 8).then_some(Suppress),
+                max_macs: Some(5),
+                ..Default::default()
+            })
+        };
+        let entry = |port, is_static| {
+            Request::Entry(EntryAttributes {
+                port: Some(port),
+                r#static: Some(is_static),
+                ..Default::default()
+            })
+        };
+        let lines = vec![
+            (1, port(9)),
+            (2, port(7)),
+            (3, port(8)),
+            (4, entry(8, false)),
+            (5, entry(7, false)),
+            (6, entry(8, true)),
+            (7, entry(9, false)),
+        ];
+        let here = |index, enabled| PortAttributes {
+            ifindex: Some(index),
+            bridge: Some(1),
+            enabled: Some(enabled),
             ..Default::default()
         };
-        let lines = in_order(vec![
-            (1, Request::Port(settings.clone())),
-            (2, Request::Entry(EntryAttributes::default())),
-        ]);
-        let [
-            (1, Request::Port(first)),
-            (2, Request::Entry(_)),
-            (1, Request::Port(last)),
-        ] = &lines[..]
-        else {
-            panic!("{} requests in another order", lines.len());
-        };
-        assert_eq!((first.enabled, first.unknown_unicast), (Some(true), None));
+        let ports = [7, 8, 9].map(|index| here(index, false));
+        let order: Vec<_> = in_order(lines, &ports)
+            .into_iter()
+            .map(|(number, request)| match request {
+                Request::Port(settings) => (
+                    number,
+                    settings.ifindex,
+                    settings.max_macs.map(|_| "max_macs"),
+                    settings.enabled.map(|_| "enabled"),
+                    settings.unknown_unicast.map(|_| "unknown_unicast"),
+                ),
+                Request::Entry(entry) => (number, entry.port, None, None, None),
+                Request::Bridge(_) => panic!("no line is about a bridge"),
+            })
+            .collect();
+        let (max_macs, enabled) = (Some("max_macs"), Some("enabled"));
         assert_eq!(
-            last,
-            &PortAttributes {
-                enabled: None,
-                ..settings
-            }
+            order,
+            [
+                (1, Some(9), max_macs, None, None),
+                (2, Some(7), max_macs, None, None),
+                (3, Some(8), max_macs, None, None),
+                (6, Some(8), None, None, None),
+                (2, Some(7), None, enabled, None),
+                (5, Some(7), None, None, None),
+                (4, Some(8), None, None, None),
+                (7, Some(9), None, None, None),
+                (3, Some(8), None, enabled, None),
+                (1, Some(9), None, enabled, None),
+                (3, Some(8), None, None, Some("unknown_unicast")),
+            ]
         );
+        // Where one filters already none has to begin before it has its MACs.
+        let order = in_order(
+            vec![(1, port(7)), (2, entry(7, false))],
+            &[here(7, false), here(6, true)],
+        );
+        let numbers: Vec<_> = order.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [1, 2, 1]);
+    }
+
+    #[test]
+    fn a_device_that_is_gone_keeps_nothing_else_from_being_restored() {
+        let line = r#"{"kind":"port","ifname":"a device","settings":{"enabled":true}}"#;
+        let entry = r#"{"kind":"entry","ifname":"lo","mac":"02:00:00:00:00:01","static":true}"#;
+        let saved = read(format!("{line}\n{entry}").as_bytes(), None).unwrap();
+        let why = "Cannot find device \"a device\"".to_string();
+        assert_eq!(saved.refused, BTreeMap::from([(1, why)]));
+        assert!(matches!(saved.requests[..], [(2, Request::Entry(_))]));
+        // What is wrong in its line does.
+        assert!(read(line.replace("true", "5").as_bytes(), None).is_err());
     }
 
     #[test]
