@@ -96,23 +96,29 @@ said=$(maclearn apply /none 2>&1) || status=$?
 [[ ! $(maclearn apply "$FILE" check) ]]
 unload_module
 
-# ---- from now on: it may begin before the module is there, and says when it is ready as systemd wants it
+# ---- from now on: it may begin before the module is there, and says as systemd wants it when it is ready and how it is
 python3 - "$LAB/notify" "$LAB/said" <<'PYTHON' &
 import socket
 import sys
 
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 listener.bind(sys.argv[1])
-said = listener.recv(100)
-with open(sys.argv[2], "wb") as file:
-    file.write(said)
+with open(sys.argv[2], "wb", buffering=0) as file:
+    while True:
+        file.write(listener.recv(100) + b"\n")
 PYTHON
 wait_until 20 test -S "$LAB/notify"
-NOTIFY_SOCKET=$LAB/notify maclearn apply --follow "$FILE" >"$LAB/done" &
+readonly WAITING="STATUS=the module is not loaded, waiting" FOLLOWING=STATUS=following
+# says STATE...: all that systemd has been told
+says() {
+    [[ $(<"$LAB/said") == "$(printf '%s\n' "$@")" ]]
+}
+NOTIFY_SOCKET=$LAB/notify maclearn apply --follow "$FILE" >"$LAB/done" 2>"$LAB/problems" &
 readonly FOLLOWER=$!
-wait_until 20 test -s "$LAB/said"
-[[ $(<"$LAB/said") == READY=1 ]]
+wait_until 20 says READY=1 "$WAITING"
+[[ $(<"$LAB/problems") == "The module is not loaded: waiting for it." ]]
 load_module
+wait_until 20 says READY=1 "$WAITING" "$FOLLOWING"
 wait_until 20 has vnet1 unknown_unicast suppress
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
 
@@ -161,7 +167,9 @@ wait_until 20 has br4 exclusive 1
 
 # ---- the module comes back
 unload_module
+wait_until 20 says READY=1 "$WAITING" "$FOLLOWING" "$WAITING"
 load_module
+wait_until 20 says READY=1 "$WAITING" "$FOLLOWING" "$WAITING" "$FOLLOWING"
 wait_until 20 has vnet2 enabled 1
 wait_until 20 has br4 exclusive 1
 links - <<<"link add name tap2 master br4 type dummy"

@@ -198,10 +198,11 @@ printed host2 json '.[].ifname' entry show mac $G11
 maclearn entry del $G22 dev host2
 maclearn entry flush dev host2
 # A device that is gone: what the others had is restored.
-refused 'Error: line 1: Cannot find device "none"; 1 of 2 lines were refused.' restore file <(
-    echo '{"kind":"port","ifname":"none","settings":{"max_macs":9}}'
-    echo '{"kind":"port","ifname":"sniffer","settings":{"max_macs":9}}'
-)
+cat >"$LAB/saved" <<EOF
+{"kind":"port","ifname":"none","settings":{"max_macs":9}}
+{"kind":"port","ifname":"sniffer","settings":{"max_macs":9}}
+EOF
+refused 'Error: line 1: Cannot find device "none"; 1 of 2 lines were refused.' restore file "$LAB/saved"
 expect_attribute sniffer max_macs 9
 set_attribute sniffer max_macs 4096
 

@@ -28,6 +28,9 @@ pub enum Failure {
     /// The kernel has refused it, or can't be asked.
     #[error("Error: {0}.")]
     Kernel(#[from] Error),
+    /// The kernel can't be asked any more, after that went well.
+    #[error("Error: {0}.")]
+    Ended(Error),
     /// A part of what was asked for is missing.
     #[error("{0}")]
     Incomplete(&'static str),
@@ -45,13 +48,21 @@ impl Failure {
         Self::Usage(text.into())
     }
 
+    /// It was carried out until now.
+    pub fn ended(self) -> Self {
+        match self {
+            Self::Kernel(error) => Self::Ended(error),
+            other => other,
+        }
+    }
+
     /// Tells the user.
     pub fn report(self) -> ExitCode {
         let status = match &self {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return BROKEN_PIPE.into();
             }
-            Self::Output(_) | Self::Incomplete(_) => NO_DUMP,
+            Self::Output(_) | Self::Incomplete(_) | Self::Ended(_) => NO_DUMP,
             Self::Usage(_) | Self::Kernel(_) | Self::Help(_) => REFUSED,
         };
         // If that can't be written either, the status has to do.

@@ -245,6 +245,12 @@ fn restore() -> Command {
 fn reload() -> Command {
     Command::new("reload")
         .about("load the module anew, as it is installed now, with all that it knew")
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .help("also if ports of other network namespaces lose what it knew there"),
+        )
 }
 
 fn metrics() -> Command {

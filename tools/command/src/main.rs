@@ -11,6 +11,8 @@ mod completion;
 mod devices;
 mod failure;
 mod grammar;
+mod kernel;
+mod lock;
 mod manual;
 mod namespace;
 mod output;

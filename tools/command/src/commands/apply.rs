@@ -3,9 +3,10 @@
 //! `maclearn apply`: what a file says of bridges and ports is so, once or from now on.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env,
     io::{self, Write},
+    mem,
     os::{
         fd::AsFd,
         linux::net::SocketAddrExt,
@@ -30,21 +31,27 @@ use nix::{
 use crate::{
     devices::Names,
     failure::Failure,
+    lock::Lock,
     output::{Item, Output, Record},
     route::{self, Told},
     rules::{Rules, difference},
     setting,
 };
 
+/// Milliseconds after which what the kernel has refused is tried again, if nothing happens before.
+const PATIENCE: u16 = 5000;
+
 /// Does what the file says.
 pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
     let file = matches.get_one::<String>("file");
     let rules = Rules::read(file.map(String::as_str).unwrap_or_default())?;
     if matches.get_flag("follow") {
-        return Follower::new(rules, output)?.run();
+        let follower = Follower::new(rules, output)?;
+        return follower.run().map_err(Failure::ended);
     }
+    let _lock = Lock::shared()?;
     let mut client = Client::open()?;
-    let changes = Seen::all(&mut client)?.changes(&rules);
+    let changes = Seen::all(&mut client, Names::all()?)?.changes(&rules);
     if matches.get_flag("check") {
         return output.list(|emit| changes.iter().try_for_each(|change| emit(&change.record())));
     }
@@ -65,6 +72,7 @@ pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
 
 /// A device whose settings are other ones.
 struct Change {
+    index: u32,
     device: String,
     settings: Settings,
 }
@@ -77,16 +85,20 @@ enum Settings {
 
 impl Change {
     fn of_bridge(rules: &Rules, name: &str, now: &BridgeAttributes) -> Option<Self> {
-        let settings = difference(now.ifindex?, now, &rules.of_bridge(name))?;
+        let index = now.ifindex?;
+        let settings = difference(index, now, &rules.of_bridge(name))?;
         Some(Self {
+            index,
             device: name.to_string(),
             settings: Settings::Bridge(settings),
         })
     }
 
     fn of_port(rules: &Rules, name: &str, bridge: &str, now: &PortAttributes) -> Option<Self> {
-        let settings = difference(now.ifindex?, now, &rules.of_port(name, bridge))?;
+        let index = now.ifindex?;
+        let settings = difference(index, now, &rules.of_port(name, bridge))?;
         Some(Self {
+            index,
             device: name.to_string(),
             settings: Settings::Port(settings),
         })
@@ -146,16 +158,19 @@ fn unless_gone<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
 struct Seen {
     bridges: Vec<BridgeAttributes>,
     ports: Vec<PortAttributes>,
+    /// The device that was looked at, if it is neither.
+    neither: Option<u32>,
     names: Names,
 }
 
 impl Seen {
-    /// All of them.
-    fn all(client: &mut Client) -> Result<Self, Failure> {
+    /// All of them. Who comes after the names were asked for is told of, and looked at then.
+    fn all(client: &mut Client, names: Names) -> Result<Self, Error> {
         Ok(Self {
             bridges: client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?,
             ports: client.list(&operation::PORT_GET, &PortAttributes::default())?,
-            names: Names::all()?,
+            neither: None,
+            names,
         })
     }
 
@@ -180,8 +195,15 @@ impl Seen {
             seen.bridges.push(bridge);
             let ports = unless_gone(client.list(&operation::PORT_GET, &of_bridge))?;
             seen.ports.extend(ports.into_iter().flatten());
+        } else {
+            seen.neither = Some(index);
         }
-        seen.names = Names::all()?;
+        seen.names.now(index);
+        for port in &seen.ports {
+            for index in [port.ifindex, port.bridge].into_iter().flatten() {
+                seen.names.now(index);
+            }
+        }
         Ok(seen)
     }
 
@@ -199,13 +221,11 @@ impl Seen {
         bridges.chain(ports).collect()
     }
 
-    /// The devices, with the names that they had.
-    fn devices(&self) -> impl Iterator<Item = (u32, String)> {
+    /// The bridges and ports.
+    fn devices(&self) -> impl Iterator<Item = u32> {
         let bridges = self.bridges.iter().filter_map(|bridge| bridge.ifindex);
         let ports = self.ports.iter().filter_map(|port| port.ifindex);
-        bridges
-            .chain(ports)
-            .map(|index| (index, self.names.get(index).into_owned()))
+        bridges.chain(ports)
     }
 }
 
@@ -220,16 +240,21 @@ struct Work {
     devices: Vec<u32>,
 }
 
-/// The devices that were looked at, by the names that they had then.
+/// The devices that were looked at.
 #[derive(Default)]
-struct Known(HashMap<u32, String>);
+struct Known {
+    /// The names that they had then.
+    names: HashMap<u32, String>,
+    /// Those that were bridges or ports.
+    ours: HashSet<u32>,
+}
 
 impl Known {
     /// Takes what the module says.
     fn heard(&mut self, event: &EventAttributes, work: &mut Work) {
         match event.event {
             Some(Event::PortJoined) => {
-                let bridge = event.bridge.filter(|bridge| !self.0.contains_key(bridge));
+                let bridge = event.bridge.filter(|bridge| !self.ours.contains(bridge));
                 work.devices.extend(bridge.into_iter().chain(event.port));
             }
             Some(Event::Lost) => work.is_whole = true,
@@ -237,17 +262,26 @@ impl Known {
         }
     }
 
-    /// Takes what rtnetlink says: of bridges that come, and of devices that have another name.
+    /// Takes what rtnetlink says: of devices that come, and of those that have another name.
     fn told(&mut self, told: Told, work: &mut Work) {
         match told {
-            Told::There(index, name) if self.0.get(&index) != Some(&name) => {
+            Told::There(index, name) if self.names.get(&index) != Some(&name) => {
                 work.devices.push(index);
             }
             Told::There(..) => (),
             Told::Gone(index) => {
-                self.0.remove(&index);
+                self.names.remove(&index);
+                self.ours.remove(&index);
             }
         }
+    }
+
+    /// Has looked at devices.
+    fn add(&mut self, seen: &Seen) {
+        self.ours.extend(seen.devices());
+        let devices = seen.devices().chain(seen.neither);
+        self.names
+            .extend(devices.map(|index| (index, seen.names.get(index).into_owned())));
     }
 }
 
@@ -260,6 +294,10 @@ struct Follower<'a> {
     /// The module, while it is loaded.
     module: Option<(Client, Events)>,
     known: Known,
+    /// Devices whose settings the kernel has refused, which are looked at again, and its words.
+    refused: HashMap<u32, String>,
+    /// Whether the module is there, as it was said last.
+    said: Option<bool>,
 }
 
 impl<'a> Follower<'a> {
@@ -271,19 +309,40 @@ impl<'a> Follower<'a> {
             links: route::listen()?,
             module: None,
             known: Known::default(),
+            refused: HashMap::new(),
+            said: None,
         })
     }
 
     fn run(mut self) -> Result<(), Failure> {
-        self.work(Work {
+        let mut work = Work {
             is_new: true,
             ..Work::default()
-        })?;
-        tell_service_manager()?;
+        };
         loop {
-            let work = self.hear()?;
             self.work(work)?;
+            self.say()?;
+            work = self.hear()?;
         }
+    }
+
+    /// Says whether it waits for the module, to systemd too, if that is news.
+    fn say(&mut self) -> Result<(), Failure> {
+        let is_there = self.module.is_some();
+        let said = self.said.replace(is_there);
+        if said == Some(is_there) {
+            return Ok(());
+        }
+        let status = match is_there {
+            true => "following",
+            false => {
+                writeln!(io::stderr(), "The module is not loaded: waiting for it.")?;
+                "the module is not loaded, waiting"
+            }
+        };
+        // What is there has its settings.
+        let ready = if said.is_none() { "READY=1\n" } else { "" };
+        tell_service_manager(&format!("{ready}STATUS={status}"))
     }
 
     /// Waits until there is something to do.
@@ -294,7 +353,11 @@ impl<'a> Follower<'a> {
             .into_iter()
             .map(|file| PollFd::new(file, PollFlags::POLLIN))
             .collect();
-        match poll(&mut files, PollTimeout::NONE) {
+        let timeout = match self.refused.is_empty() {
+            true => PollTimeout::NONE,
+            false => PATIENCE.into(),
+        };
+        match poll(&mut files, timeout) {
             Err(Errno::EINTR) => return Ok(Work::default()),
             other => other.map_err(io::Error::from)?,
         };
@@ -331,69 +394,73 @@ impl<'a> Follower<'a> {
         Ok(work)
     }
 
-    fn work(&mut self, work: Work) -> Result<(), Failure> {
-        if work.is_new {
-            self.module = match Client::open() {
-                Ok(client) => {
-                    // From here on nothing is missed.
-                    let events = client.listen()?;
-                    Some((client, events))
-                }
-                Err(Error::NoFamily) => None,
-                Err(error) => return Err(error.into()),
-            };
-        }
+    fn work(&mut self, mut work: Work) -> Result<(), Failure> {
+        let refused = mem::take(&mut self.refused);
         if work.is_new || work.is_whole {
-            return self.look_at_all();
+            // A module that was reloaded gets its MACs back first.
+            let _lock = Lock::shared()?;
+            if work.is_new {
+                self.module = match Client::open() {
+                    Ok(client) => {
+                        // From here on nothing is missed.
+                        let events = client.listen()?;
+                        Some((client, events))
+                    }
+                    Err(Error::NoFamily) => None,
+                    Err(error) => return Err(error.into()),
+                };
+            }
+            return self.look_at_all(&refused);
         }
+        work.devices.extend(refused.keys());
         work.devices
             .into_iter()
-            .try_for_each(|index| self.look_at(index))
+            .try_for_each(|index| self.look_at(index, &refused))
     }
 
-    fn look_at_all(&mut self) -> Result<(), Failure> {
+    fn look_at_all(&mut self, refused: &HashMap<u32, String>) -> Result<(), Failure> {
         let Some((client, _)) = &mut self.module else {
             return Ok(());
         };
-        let seen = Seen::all(client)?;
-        self.known.0.clear();
-        self.see_to(&seen)
+        let Some(seen) = unless_gone(Seen::all(client, Names::all()?))? else {
+            return Ok(());
+        };
+        self.known = Known::default();
+        self.see_to(&seen, refused)
     }
 
     /// Looks at a device, which may be a port, a bridge, or neither.
-    fn look_at(&mut self, index: u32) -> Result<(), Failure> {
+    fn look_at(&mut self, index: u32, refused: &HashMap<u32, String>) -> Result<(), Failure> {
         let Some((client, _)) = &mut self.module else {
             return Ok(());
         };
         let seen = Seen::one(client, index)?;
-        self.see_to(&seen)
+        self.see_to(&seen, refused)
     }
 
-    fn see_to(&mut self, seen: &Seen) -> Result<(), Failure> {
+    /// Makes the changes and prints them, or says what the kernel has against them, unless it has
+    /// said that before.
+    fn see_to(&mut self, seen: &Seen, refused: &HashMap<u32, String>) -> Result<(), Failure> {
         if let Some((client, _)) = &mut self.module {
             for change in seen.changes(&self.rules) {
-                carry_out(client, self.output, &change)?;
+                let Some(why) = change.carry_out(client)? else {
+                    self.output.line(&change.record())?;
+                    continue;
+                };
+                let before = self.refused.insert(change.index, why.clone());
+                if before.as_ref().or(refused.get(&change.index)) != Some(&why) {
+                    writeln!(io::stderr(), "Error: {}: {why}.", change.device)?;
+                }
             }
         }
         // Whatever rtnetlink has still to say of them, they need no second look.
-        self.known.0.extend(seen.devices());
+        self.known.add(seen);
         Ok(())
     }
 }
 
-/// Makes a change and prints it, or says what the kernel has against it.
-fn carry_out(client: &mut Client, output: &mut Output, change: &Change) -> Result<(), Failure> {
-    match change.carry_out(client)? {
-        None => output.line(&change.record()),
-        Some(why) => {
-            let line = format!("Error: {}: {why}.", change.device);
-            Ok(writeln!(io::stderr(), "{line}")?)
-        }
-    }
-}
-
-/// Tells systemd, if that has started it, that what is there has its settings (`sd_notify(3)`).
-fn tell_service_manager() -> Result<(), Failure> {
+/// Tells systemd, if that has started it, how it is (`sd_notify(3)`).
+fn tell_service_manager(state: &str) -> Result<(), Failure> {
     let Some(name) = env::var_os("NOTIFY_SOCKET") else {
         return Ok(());
     };
@@ -401,7 +468,7 @@ fn tell_service_manager() -> Result<(), Failure> {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(&name)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(b"READY=1", &address)?;
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
     Ok(())
 }
 
@@ -418,11 +485,23 @@ mod tests {
         }
     }
 
+    /// A bridge, whose name is as that of a device that has none.
+    fn bridge(index: u32) -> Seen {
+        let bridge = BridgeAttributes {
+            ifindex: Some(index),
+            ..Default::default()
+        };
+        Seen {
+            bridges: vec![bridge],
+            ..Default::default()
+        }
+    }
+
     #[test]
     fn a_port_that_joins_is_looked_at_and_its_bridge_the_first_time() {
         let (mut known, mut work) = (Known::default(), Work::default());
         known.heard(&joined(1, 2), &mut work);
-        known.0.insert(1, "br0".to_string());
+        known.add(&bridge(1));
         known.heard(&joined(1, 2), &mut work);
         assert_eq!(work.devices, [1, 2, 2]);
         assert!(!work.is_whole);
@@ -443,15 +522,29 @@ mod tests {
     fn a_device_is_looked_at_once_and_again_with_another_name() {
         let (mut known, mut work) = (Known::default(), Work::default());
         let there = |name: &str| Told::There(7, name.to_string());
-        known.told(there("br0"), &mut work);
-        known.0.insert(7, "br0".to_string());
-        known.told(there("br0"), &mut work);
+        known.told(there("if7"), &mut work);
+        known.add(&bridge(7));
+        known.told(there("if7"), &mut work);
         assert_eq!(work.devices, [7]);
-        known.told(there("br1"), &mut work);
+        known.told(there("br7"), &mut work);
         assert_eq!(work.devices, [7, 7]);
         known.told(Told::Gone(7), &mut work);
-        known.told(there("br0"), &mut work);
+        known.told(there("if7"), &mut work);
         assert_eq!(work.devices, [7, 7, 7]);
+    }
+
+    #[test]
+    fn what_is_neither_bridge_nor_port_is_looked_at_once_until_it_is() {
+        let (mut known, mut work) = (Known::default(), Work::default());
+        let seen = Seen {
+            neither: Some(7),
+            ..Default::default()
+        };
+        known.add(&seen);
+        known.told(Told::There(7, "if7".to_string()), &mut work);
+        assert_eq!(work.devices, [0; 0]);
+        known.heard(&joined(7, 7), &mut work);
+        assert_eq!(work.devices, [7, 7]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{Context, complete};
 use crate::{
     devices::Names,
     failure::Failure,
+    kernel,
     output::{Item, Output, Paint, Record},
     route::{self, Route},
 };
@@ -133,7 +134,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         },
     )?;
     findings.extend(owners.finding(&names));
-    findings.extend(bridge_netfilter(switch(
+    findings.extend(bridge_netfilter(kernel::switch(
         "/proc/sys/net/bridge/bridge-nf-call-iptables",
     )));
     print(&mut context.output, &findings)?;
@@ -142,8 +143,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
 
 /// What may be the reason that the module is not there.
 pub fn without(output: &mut Output) -> Result<(), Failure> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let release = release.trim();
+    let release = kernel::release()?;
     let list =
         fs::read_to_string(format!("/lib/modules/{release}/modules.dep")).unwrap_or_default();
     let is_installed = list.lines().any(|line| {
@@ -152,8 +152,8 @@ pub fn without(output: &mut Output) -> Result<(), Failure> {
             .next()
             .is_some_and(|name| name.starts_with("maclearn.ko"))
     });
-    let only_signed = switch("/sys/module/module/parameters/sig_enforce") || is_locked_down();
-    print(output, &not_loaded(release, is_installed, only_signed))
+    let only_signed = kernel::takes_only_signed();
+    print(output, &not_loaded(&release, is_installed, only_signed))
 }
 
 fn not_loaded(release: &str, is_installed: bool, only_signed: bool) -> Vec<Finding> {
@@ -173,17 +173,6 @@ fn not_loaded(release: &str, is_installed: bool, only_signed: bool) -> Vec<Findi
         ));
     }
     findings
-}
-
-fn is_locked_down() -> bool {
-    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    !text.is_empty() && !text.contains("[none]")
-}
-
-/// Whether a file says yes.
-fn switch(file: &str) -> bool {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    matches!(text.trim(), "1" | "Y")
 }
 
 fn bridge_netfilter(is_on: bool) -> Option<Finding> {

@@ -76,7 +76,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         ("doctor", _) => doctor::show(context),
         ("metrics", _) => metrics::show(context),
         ("save", _) => saved::save(context, matches),
-        ("reload", _) => reload::run(),
+        ("reload", _) => reload::run(matches),
         ("restore", _) => saved::restore(context, matches),
         ("port", Some(("show", matches))) => port::show(context, matches),
         ("port", Some(("set", matches))) => port::set(context, matches),

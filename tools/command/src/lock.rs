@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who gives settings to all devices waits for who reloads the module, and the other way round: a
+//! port that filters before it has its MACs back would lose frames.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+
+/// It stays: who locks a file that was removed excludes nobody.
+const FILE: &str = "/run/maclearn.lock";
+
+/// Held as long as it lives.
+pub struct Lock {
+    _file: Flock<File>,
+}
+
+impl Lock {
+    /// For who reloads the module.
+    pub fn exclusive() -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).mode(0o600);
+        Self::take(file.open(FILE)?, FlockArg::LockExclusive)
+    }
+
+    /// For who gives settings, who may be unable to write there. None if nobody has ever reloaded
+    /// it, or if that is nothing for this user.
+    pub fn shared() -> io::Result<Option<Self>> {
+        match File::open(FILE) {
+            Ok(file) => Self::take(file, FlockArg::LockShared).map(Some),
+            Err(error)
+                if [ErrorKind::NotFound, ErrorKind::PermissionDenied].contains(&error.kind()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take(file: File, kind: FlockArg) -> io::Result<Self> {
+        let file = Flock::lock(file, kind).map_err(|(_, error)| error)?;
+        Ok(Self { _file: file })
+    }
+}
