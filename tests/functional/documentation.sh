@@ -285,29 +285,63 @@ example "Step by step"
 maclearn bridge set dev br0 ageing_time 300
 
 # ---- Documentation/separate-guests.md
-open_document "$SOURCE/Documentation/separate-guests.md"
-rejoin host1
-rejoin host2
+readonly SEPARATE=$SOURCE/Documentation/separate-guests.md
 ip link set dev host3 nomaster
 ip link set dev sniffer nomaster
 ip link set dev uplink master br0
 wait_for_ports uplink
 disable uplink
-maclearn entry flush br br0
 HUB_PORTS=(host1 host2 uplink)
-example "Guests that must not see each other's frames"
-example "Guests that must not see each other's frames"
-example "Guests that must not see each other's frames"
-exchange <<PLAN
+for ageing_time in 0 300; do
+    # On a hub and on a bridge that learns, where maclearn, and that bridge, have learned what is not so.
+    ip link set dev br0 type bridge ageing_time "$ageing_time"
+    rejoin host1
+    rejoin host2
+    enable host1 host2
+    maclearn entry flush br br0
+    uncounted_exchange <<<"hello host1 $G21"
+    expect_attribute host1 n_macs 1
+    open_document "$SEPARATE"
+    example "Guests that must not see each other's frames"
+    example "Guests that must not see each other's frames"
+    example "Guests that must not see each other's frames"
+    # What host1 sends with the address of g21 draws nothing there.
+    uncounted_exchange <<PLAN
 send uplink $ROUTER $G21 count 5
 expect host2 $ROUTER $G21 count 5
 send uplink $ROUTER $NOBODY count 5
 send host1 $G21 $ROUTER count 5
 expect uplink $G21 $ROUTER count 5
+send host1 $G21 $BROADCAST
+expect host2 $G21 $BROADCAST
+expect uplink $G21 $BROADCAST
 send uplink $ROUTER $G21 count 5
 expect host2 $ROUTER $G21 count 5
 PLAN
-no_more_examples
+    no_more_examples
+done
+
+# A port that comes back has what the file says, and nothing until it has its entry.
+sed -n '/^\[\[port\]\]$/,/^unknown_unicast/p' "$SEPARATE" >"$LAB/separate.toml"
+rejoin host2
+maclearn apply "$LAB/separate.toml"
+expect_attribute host2 enabled 1
+expect_attribute host2 learning 0
+uncounted_exchange <<<"send uplink $ROUTER $G21 count 5"
+maclearn entry add $G21 dev host2 static
+uncounted_exchange <<PLAN
+send uplink $ROUTER $G21 count 5
+expect host2 $ROUTER $G21 count 5
+PLAN
+
+# The bridge's own static entry stays where it is only if it is sticky.
+bridge link set dev host1 learning on
+for entry in "static host1" "static sticky host2"; do
+    # shellcheck disable=SC2086 # words
+    bridge fdb replace $G31 dev host2 master ${entry% *}
+    uncounted_exchange <<<"hello host1 $G31"
+    [[ $(bridge fdb get $G31 br br0) == *" dev ${entry##* } "* ]] || fail "$(bridge fdb get $G31 br br0): $entry"
+done
 
 # ---- names
 
