@@ -43,7 +43,7 @@ release = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
 module-root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
 depmod = PATH="$$PATH:/usr/sbin:/sbin" depmod $(if $(module-root),-b $(module-root)) "$(release)"
 
-install: install-module install-command ## install module, command, manual and completion, below DESTDIR
+install: install-module install-command ## install module, command, manual, completion, services, /etc/maclearn.toml, below DESTDIR
 
 install-module: module ## install it for that kernel, so that modprobe finds it
 	$(MAKE) -C $(KDIR) $(where) modules_install cmd_depmod=: $(signing) $(if $(module-root),INSTALL_MOD_PATH=$(module-root))
@@ -58,7 +58,7 @@ units := tools/systemd/maclearn.service monitoring/maclearn-metrics.service moni
 command-files = $(addprefix $(DESTDIR)$(PREFIX)/,sbin/maclearn share/man/man8/maclearn.8 \
 	share/bash-completion/completions/maclearn $(addprefix lib/systemd/system/,$(notdir $(units))))
 
-install-command: tool ## build the command with cargo, and install it with its manual, completion and services
+install-command: tool ## the same without the module; cargo gets the crates of the command from crates.io
 	install -D $(tool) $(DESTDIR)$(PREFIX)/sbin/maclearn
 	$(tool) manual >$(OUTPUT)/maclearn.8
 	install -D -m 644 $(OUTPUT)/maclearn.8 $(DESTDIR)$(PREFIX)/share/man/man8/maclearn.8
@@ -68,10 +68,16 @@ install-command: tool ## build the command with cargo, and install it with its m
 	sed -i 's,/usr/sbin/maclearn,$(PREFIX)/sbin/maclearn,' $(DESTDIR)$(PREFIX)/lib/systemd/system/maclearn.service
 	[ -e $(DESTDIR)/etc/maclearn.toml ] || install -D -m 644 -t $(DESTDIR)/etc tools/systemd/maclearn.toml
 
+# Where nothing runs of what is below DESTDIR, or no systemd runs, there is nothing to stop.
+own-units = $(if $(DESTDIR),,$(wildcard /run/systemd/system/. $(PREFIX)/lib/systemd/system/maclearn.service))
+
 uninstall: ## remove what install has put there, but for /etc/maclearn.toml if something was written there
+	@[ "$(release)" ] || { echo "uninstall: $(KDIR) names no kernel: say KDIR=HEADERS or release=RELEASE" >&2; exit 1; }
+	-$(if $(filter 2,$(words $(own-units))),systemctl disable --now maclearn.service maclearn-metrics.timer)
 	rm -f $(module-root)/lib/modules/$(release)/updates/maclearn.ko*
 	[ ! -e $(module-root)/lib/modules/$(release)/modules.order ] || $(depmod)
 	rm -f $(command-files)
+	-$(if $(filter 2,$(words $(own-units))),systemctl daemon-reload)
 	! cmp -s tools/systemd/maclearn.toml $(DESTDIR)/etc/maclearn.toml || rm $(DESTDIR)/etc/maclearn.toml
 
 command: root ## build the command maclearn in the root, and print where it is
