@@ -114,7 +114,7 @@ quiet_cmd_kernel = RUSTC   $@
       cmd_kernel = $(call crate,kernel,--extern ffi --extern pin_init --extern build_error --extern macros --extern bindings)
 
 $(made)/libcore.rlib: $(sysroot)/lib/rustlib/src/rust/library/core/src/lib.rs $(config) \
-		$(if $(CONFIG_ARM64),,$(target)) FORCE
+		$(if $(CONFIG_ARM64),,$(made)/target.json) FORCE
 	+$(call if_changed_dep,core)
 $(made)/libcompiler_builtins.rlib: $(linux)/rust/compiler_builtins.rs $(made)/libcore.rlib FORCE
 	+$(call if_changed_dep,compiler_builtins)
