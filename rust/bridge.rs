@@ -1013,38 +1013,28 @@ pub(crate) fn address_of(key: Key) -> u64 {
 #[kernel::macros::kunit_tests(maclearn_bridge)]
 mod tests {
     use super::*;
-    use crate::lab::{Lab, Reader, KEY, TRIES};
-    use kernel::time::{delay::fsleep, Delta};
+    use crate::lab::{Lab, Reader, KEY};
 
-    // It takes two CPUs.
     #[test]
     fn who_has_not_seen_what_was_placed_finds_the_port_open() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[1]);
         lab.learn(2, KEY);
         let is_open = |port: &Port| port.flags().policy().failing_open;
-        let work = Reader::begin(&lab, 1, is_open)?;
-        let reader = work.job();
-        for _ in 0..TRIES {
+        let was_kept = Reader::watch(&lab, 1, is_open, |reader| {
             {
                 let mut locked = bridge.writer.lock();
                 locked.withdraw(KEY, 1, Claims::LEARNED);
                 assert!(locked.pending.keep(KEY, 1, bridge.now() as Stamp));
                 port.set(&mut locked, Flag::Unsettled, true);
             }
-            while reader.is_waiting.load_acquire() == 0 {
-                fsleep(Delta::from_millis(1));
-            }
+            reader.wait_for_it();
             bridge.settle();
             assert!(!is_open(port));
             // It looks until its section ends.
             rcu::wait_for_readers();
-            if reader.has_seen.load_acquire() != 0 {
-                break;
-            }
-        }
-        assert_eq!(reader.has_seen.load_acquire(), 1);
-        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        })?;
+        assert_eq!(was_kept, Some(true));
         Ok(())
     }
 

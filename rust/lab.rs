@@ -3,7 +3,11 @@
 //! A bridge with three ports for the KUnit suites. The devices are there already, see `scripts/vm-init`;
 //! all that is the module's is a suite's own.
 
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{delay::fsleep, Delta},
+};
 
 use crate::{
     bridge::Bridge,
@@ -29,7 +33,7 @@ pub(crate) const KEY: Key = Key::from_parts(0, 2);
 /// Ticks for which a reader waits for something, far more than it takes.
 const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
 /// Most times that something is done until a reader has seen it.
-pub(crate) const TRIES: usize = 100;
+const TRIES: usize = 100;
 
 /// The bridge and its ports, all of them enabled. Its upkeep runs only where a test calls it.
 pub(crate) struct Lab {
@@ -124,21 +128,22 @@ pub(crate) struct Reader {
     port: Arc<Port>,
     is_kept: fn(&Port) -> bool,
     /// Whether it waits.
-    pub(crate) is_waiting: AtomicU32,
+    is_waiting: AtomicU32,
     /// Whether it has looked.
-    pub(crate) has_seen: AtomicU32,
+    has_seen: AtomicU32,
     /// Whether what was to hold did not.
-    pub(crate) was_wrong: AtomicU32,
+    was_wrong: AtomicU32,
 }
 
 impl Reader {
-    /// Begins, until something was seen. `is_kept` says whether what is to hold does, of the port with
-    /// number `port`.
-    pub(crate) fn begin(
+    /// Makes attempts until a reader has seen one. Whether what is to hold of the port with number `port`
+    /// did then (`is_kept`); `None` if none was seen. It takes two CPUs.
+    pub(crate) fn watch(
         lab: &Lab,
         port: usize,
         is_kept: fn(&Port) -> bool,
-    ) -> Result<Arc<DelayedWork<Self>>> {
+        mut attempt: impl FnMut(&Self),
+    ) -> Result<Option<bool>> {
         let reader = Arc::new(
             Self {
                 port: lab.ports[port].clone(),
@@ -151,7 +156,21 @@ impl Reader {
         )?;
         let work = Arc::pin_init(DelayedWork::new(reader), GFP_KERNEL)?;
         work.schedule(0);
-        Ok(work)
+        let reader = work.job();
+        for _ in 0..TRIES {
+            attempt(reader);
+            if reader.has_seen.load_acquire() != 0 {
+                return Ok(Some(reader.was_wrong.load_acquire() == 0));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until a reader does. May sleep.
+    pub(crate) fn wait_for_it(&self) {
+        while self.is_waiting.load_acquire() == 0 {
+            fsleep(Delta::from_millis(1));
+        }
     }
 
     fn look(&self, section: &ReadSection) {

@@ -177,34 +177,24 @@ mod tests {
     use super::*;
     use crate::{
         kapi::bh_lock::BhDisabled,
-        lab::{Lab, Reader, KEY, TRIES},
+        lab::{Lab, Reader, KEY},
     };
-    use kernel::{
-        prelude::*,
-        time::{delay::fsleep, Delta},
-    };
-
-    // The following two take two CPUs.
+    use kernel::prelude::*;
 
     #[test]
     fn who_has_seen_what_is_forgotten_finds_the_port_quiet() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
-        let work = Reader::begin(&lab, 0, |port| port.flags().has(Flag::Forgetting))?;
-        let reader = work.job();
-        for _ in 0..TRIES {
+        let is_kept = |port: &Port| port.flags().has(Flag::Forgetting);
+        let was_kept = Reader::watch(&lab, 0, is_kept, |_| {
             lab.learn(0, KEY);
             port.set(&mut bridge.writer.lock(), Flag::Forgetting, true);
             let walk = bridge.walk.lock();
             assert!(forget(bridge));
             drop(walk);
             assert!(!port.flags().has(Flag::Forgetting));
-            if reader.has_seen.load_acquire() != 0 {
-                break;
-            }
-        }
-        assert_eq!(reader.has_seen.load_acquire(), 1);
-        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        })?;
+        assert_eq!(was_kept, Some(true));
         Ok(())
     }
 
@@ -212,26 +202,19 @@ mod tests {
     fn who_has_seen_what_a_port_left_behind_finds_it_quiet() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
-        let work = Reader::begin(&lab, 0, |port| port.bridge.quiet.has(port.index))?;
-        let reader = work.job();
-        for _ in 0..TRIES {
+        let is_kept = |port: &Port| port.bridge.quiet.has(port.index);
+        let was_kept = Reader::watch(&lab, 0, is_kept, |reader| {
             lab.learn(0, KEY);
             assert!(lab.leave(0));
             let walk = bridge.walk.lock();
             let departed = bridge.writer.lock().departed();
-            while reader.is_waiting.load_acquire() == 0 {
-                fsleep(Delta::from_millis(1));
-            }
+            reader.wait_for_it();
             bridge.purge(departed);
             drop(walk);
             assert!(!bridge.quiet.has(0));
             port.set(&mut bridge.writer.lock(), Flag::Gone, false);
-            if reader.has_seen.load_acquire() != 0 {
-                break;
-            }
-        }
-        assert_eq!(reader.has_seen.load_acquire(), 1);
-        assert_eq!(reader.was_wrong.load_acquire(), 0);
+        })?;
+        assert_eq!(was_kept, Some(true));
         Ok(())
     }
 
