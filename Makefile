@@ -30,7 +30,7 @@ endif
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install install-module install-command uninstall command clean root kernels vm-module uml-module debug-module \
-	deb demo check check-quick check-debug check-kernels check-variants check-packages check-oracle bench bench-quick help
+	deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
@@ -144,6 +144,9 @@ deb: root ## build the Debian packages, for KERNELS or Debian's own and the stoc
 
 check-packages: root ## the packages in clean systems: without a compiler, DKMS, make install
 	@scripts/packages
+
+check-system: root ## the packages and the drop-ins in Debian systems that have booted, in QEMU
+	@scripts/system
 
 check-oracle: ## random sequences beside the model of what is promised, on a stock kernel
 	@scripts/check oracle
