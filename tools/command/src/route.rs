@@ -29,6 +29,7 @@ const INFO_DATA: u16 = 2;
 const BRIDGE_AGEING_TIME: u16 = 4;
 const BRIDGE_FILTERS_VLANS: u16 = 7;
 const PORT_STATE: u16 = 1;
+const PORT_HAIRPIN: u16 = 4;
 const PORT_FLOOD: u16 = 9;
 const PORT_PROXY_ARP: u16 = 10;
 const PORT_PROXY_ARP_WIFI: u16 = 12;
@@ -66,6 +67,8 @@ pub struct Port {
     pub floods: bool,
     /// Whether the bridge answers ARP for it, and floods nothing there.
     pub is_proxy_arp: bool,
+    /// Whether it may get back what it sends.
+    pub is_hairpin: bool,
     /// Whether it gets nothing from other such ports.
     pub is_isolated: bool,
     /// Other settings for which the bridge is not given the MACs behind it, by their names.
@@ -251,6 +254,7 @@ fn port(link: &[u8]) -> Option<Port> {
         forwards: attribute(about, PORT_STATE)?.first() == Some(&FORWARDING) && is_up,
         floods,
         is_proxy_arp: switch(about, PORT_PROXY_ARP).unwrap_or(false),
+        is_hairpin: switch(about, PORT_HAIRPIN).unwrap_or(false),
         is_isolated: switch(about, PORT_ISOLATED).unwrap_or(false),
         keeps_back: reasons
             .into_iter()

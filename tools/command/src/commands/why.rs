@@ -230,7 +230,7 @@ impl Facts<'_> {
     }
 
     fn verdict(&self, port: &Port) -> Verdict {
-        if self.from == Some(port) {
+        if self.from == Some(port) && !port.is_hairpin {
             return Verdict::no("the frame comes from there");
         }
         match self.destination {
