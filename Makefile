@@ -30,7 +30,7 @@ endif
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install install-module install-command uninstall command clean root kernels vm-module uml-module debug-module \
-	deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick help
+	version deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
@@ -53,6 +53,9 @@ tool := $(OUTPUT)/cargo/release/maclearn
 .PHONY: tool
 tool:
 	cargo build --release --locked --manifest-path tools/Cargo.toml --target-dir $(OUTPUT)/cargo
+
+version: ## print the version of all that is built
+	@echo $(MACLEARN_VERSION)
 
 units := tools/systemd/maclearn.service monitoring/maclearn-metrics.service monitoring/maclearn-metrics.timer
 command-files = $(addprefix $(DESTDIR)$(PREFIX)/,sbin/maclearn share/man/man8/maclearn.8 \
