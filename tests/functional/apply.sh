@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# maclearn apply: what a file says of bridges and ports is so, once; or from now on, for ports and bridges that come
-# later, that come back or get another name, also where the module comes back or something was not heard.
+# maclearn apply: what a file says of bridges, ports and static entries is so, once; or from now on, for ports and
+# bridges that come later, that come back or get another name, also where the module comes back or something was not
+# heard.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -21,6 +22,11 @@ settings() {
 # has DEVICE NAME VALUE
 has() {
     [[ -e /sys/class/net/$1/maclearn/$2 ]] && attribute_is "$@"
+}
+
+# owns DEVICE MAC...: for good
+owns() {
+    [[ $(maclearn entry show dev "$1" static | cut -d" " -f1 | sort | xargs) == "${*:2}" ]]
 }
 
 # refused LINE TEXT: a file with this text is, in this line
@@ -53,6 +59,15 @@ max_macs = 9
 name = "vnet*"
 bridge = "br1"
 unknown_unicast = "suppress"
+
+[[entry]]
+name = "vnet*"
+bridge = "br1"
+mac = ["$G11", "$G12"]
+
+[[entry]]
+name = "vnet0"
+mac = "$G11"
 EOF
 
 # ---- without the module: the file is looked at first
@@ -69,11 +84,15 @@ maclearn apply "$FILE" check >"$LAB/found"
 diff -u - "$LAB/found" <<EOF || fail "other changes than expected: see above"
 bridge dev br0 ageing_time 77 exclusive on ageing own
 bridge dev br1 ageing_time 77 exclusive on ageing own
+entry $G11 dev vnet0 static
+entry $G11 dev vnet1 static
+entry $G12 dev vnet1 static
 port dev vnet0 enabled on max_macs 9
 port dev vnet1 enabled on unknown_unicast suppress max_macs 9
 EOF
-[[ $(maclearn -j apply "$FILE" check | jq -c '.[2]') == '{"kind":"port","ifname":"vnet0","enabled":true,"max_macs":9}' ]]
+[[ $(maclearn -j apply "$FILE" check | jq -c '.[5]') == '{"kind":"port","ifname":"vnet0","enabled":true,"max_macs":9}' ]]
 [[ $(settings br0 exclusive ageing_time) == "0 300" && $(settings vnet0 enabled max_macs) == "0 4096" ]]
+owns vnet1
 
 # ---- what is wrong: said with its line, and nothing changes
 readonly GOOD=$'[[port]]\nname = "vnet*"\nenabled = true'
@@ -84,16 +103,24 @@ refused "Error: $LAB/wrong line 4: on_failure: has to be one of \"open\", \"clos
 refused "Error: $LAB/wrong line 6: name: \"[a\" is no pattern: invalid range pattern." \
     "$GOOD"$'\n\n[[bridge]]\nname = ["br0", "[a"]'
 refused "Error: $LAB/wrong line 4: name is missing." "$GOOD"$'\n[[bridge]]\nexclusive = true'
+refused "Error: $LAB/wrong line 6: mac: \"02\": not a MAC address." "$GOOD"$'\n[[entry]]\nname = "vnet0"\nmac = "02"'
 status=0
 said=$(maclearn apply /none 2>&1) || status=$?
 [[ $status == 255 && $said == 'Cannot read "/none": No such file or directory' ]]
 [[ $(settings vnet0 enabled max_macs) == "0 4096" ]]
 
-# ---- once
+# ---- once; what there is no room for comes when the limit is the one that is said
+set_attribute vnet1 max_macs 1
 [[ ! $(maclearn apply "$FILE") ]]
+owns vnet0 $G11
+owns vnet1 $G11 $G12
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
 [[ $(settings vnet1 enabled unknown_unicast) == "1 suppress" && $(settings eth9 enabled) == 0 ]]
 [[ ! $(maclearn apply "$FILE" check) ]]
+# What the kernel has against an entry is said; what the file says nothing of is left as it is.
+refused "Error: $G13 dev vnet0: vlan: the bridge does not filter VLANs, so the entry has none; 1 of 1 changes were refused." \
+    "$GOOD"$'\n[[entry]]\nname = "vnet0"\nvlan = 10\nmac = "'$G13'"'
+owns vnet0 $G11
 unload_module
 
 # ---- from now on: it may begin before the module is there, and says as systemd wants it when it is ready and how it is
@@ -121,6 +148,7 @@ load_module
 wait_until 20 says READY=1 "$WAITING" "$FOLLOWING"
 wait_until 20 has vnet1 unknown_unicast suppress
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
+owns vnet1 $G11 $G12
 
 # ---- ports that come later, leave and come back; what is set by hand meanwhile stays
 links - <<EOF
@@ -134,6 +162,7 @@ link set dev vnet1 nomaster
 link set dev vnet1 master br1
 EOF
 wait_until 20 has vnet1 unknown_unicast suppress
+owns vnet1 $G11 $G12
 [[ $(settings vnet0 max_macs) == 5 && $(settings other enabled) == 0 ]]
 
 # ---- a bridge that comes later, without a port and with one
@@ -149,6 +178,7 @@ expect_attribute vnet1 unknown_unicast flood
 # ---- other names: of a port, and of a bridge
 ip link set dev other name vnet2
 wait_until 20 has vnet2 unknown_unicast suppress
+owns vnet2 $G11 $G12
 links - <<EOF
 link add name plain type bridge
 link set dev vnet1 master plain
@@ -175,6 +205,28 @@ wait_until 20 has br4 exclusive 1
 links - <<<"link add name tap2 master br4 type dummy"
 wait_until 20 has tap2 enabled 1
 grep -qx "port dev tap2 enabled on max_macs 9" "$LAB/done"
+
+# ---- what is restored: who gives settings waits, and the other way round
+# waits HOW: a process does, for the lock
+waits() {
+    grep -q -- "-> FLOCK .* $1 " /proc/locks
+}
+maclearn save dev tap2 >"$LAB/saved"
+set_attribute tap2 max_macs 5
+exec {lock}>/run/maclearn.lock
+flock --shared "$lock"
+maclearn restore file "$LAB/saved" &
+wait_until 20 waits WRITE
+expect_attribute tap2 max_macs 5
+flock --unlock "$lock"
+wait $!
+expect_attribute tap2 max_macs 9
+flock --exclusive "$lock"
+links - <<<"link add name tap3 master br4 type dummy"
+wait_until 20 waits READ
+expect_attribute tap3 enabled 0
+exec {lock}>&-
+wait_until 20 has tap3 enabled 1
 
 # ---- it goes on until it is ended
 kill "$FOLLOWER"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who gives settings to all devices waits for who reloads the module, and the other way round: a
-//! port that filters before it has its MACs back would lose frames.
+//! Who gives settings to devices waits for who reloads the module or restores what was saved, and the
+//! other way round: a port that filters before it has its MACs back would lose frames.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,6 +20,15 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// For who restores what was saved, unless that is nothing for this user.
+    pub fn for_restore() -> io::Result<Option<Self>> {
+        match Self::exclusive() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if is_not_for_us(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// For who reloads the module.
     pub fn exclusive() -> io::Result<Self> {
         let mut options = OpenOptions::new();
@@ -28,15 +37,11 @@ impl Lock {
     }
 
     /// For who gives settings, who may be unable to write there. None if nobody has ever reloaded
-    /// it, or if that is nothing for this user.
+    /// it or restored anything, or if that is nothing for this user.
     pub fn shared() -> io::Result<Option<Self>> {
         match File::open(FILE) {
             Ok(file) => Self::take(file, FlockArg::LockShared).map(Some),
-            Err(error)
-                if [ErrorKind::NotFound, ErrorKind::PermissionDenied].contains(&error.kind()) =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound || is_not_for_us(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -45,4 +50,9 @@ impl Lock {
         let file = Flock::lock(file, kind).map_err(|(_, error)| error)?;
         Ok(Self { _file: file })
     }
+}
+
+fn is_not_for_us(error: &io::Error) -> bool {
+    let kinds = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    kinds.contains(&error.kind())
 }

@@ -3,12 +3,12 @@
 //! What a file says of bridges and ports (`/etc/maclearn.toml`). It is understood as a whole, or
 //! refused with the line and the key that are wrong.
 
-use std::{fs, ops::Range};
+use std::{collections::BTreeSet, fs, ops::Range};
 
 use glob::Pattern;
 use maclearn_family::{
-    Ageing, Attribute, Attributes, BridgeAttributes, Kind, Operation, PortAttributes, Value,
-    operation,
+    Ageing, Attribute, Attributes, BridgeAttributes, EntryAttributes, Kind, Mac, Operation,
+    PortAttributes, Value, operation,
 };
 use toml::{
     Spanned,
@@ -25,6 +25,12 @@ const NAME: &str = "name";
 
 /// The key of a port's section that has the names of its bridge.
 const BRIDGE: &str = "bridge";
+
+/// The key of an entry's section that has its addresses.
+const MAC: &str = "mac";
+
+/// The key of an entry's section that has its VLAN.
+const VLAN: &str = "vlan";
 
 /// Names of devices: one of these patterns.
 #[derive(Debug)]
@@ -45,11 +51,21 @@ struct Rule<A> {
     settings: A,
 }
 
+/// A section about static entries.
+#[derive(Debug)]
+struct EntryRule {
+    ports: Names,
+    bridge: Option<Names>,
+    vlan: u16,
+    macs: Vec<Mac>,
+}
+
 /// What the file says.
 #[derive(Debug, Default)]
 pub struct Rules {
     bridges: Vec<Rule<BridgeAttributes>>,
     ports: Vec<Rule<PortAttributes>>,
+    entries: Vec<EntryRule>,
 }
 
 /// What is wrong in a text, and where.
@@ -96,6 +112,7 @@ impl Rules {
             match key.get_ref().as_ref() {
                 "bridge" => rules.bridges = read_sections(sections, &operation::BRIDGE_SET, false)?,
                 "port" => rules.ports = read_sections(sections, &operation::PORT_SET, true)?,
+                "entry" => rules.entries = read_entries(sections)?,
                 other => return Err(Wrong::at(key, format!("{other} is unknown"))),
             }
         }
@@ -124,15 +141,32 @@ impl Rules {
     /// The settings that a port of that name is to have, at a bridge of that name.
     pub fn of_port(&self, name: &str, bridge: &str) -> PortAttributes {
         let mut wanted = PortAttributes::default();
-        let is_meant = |rule: &&Rule<PortAttributes>| {
-            let of = rule.bridge.as_ref();
-            rule.names.match_name(name) && of.is_none_or(|names| names.match_name(bridge))
-        };
-        for rule in self.ports.iter().filter(is_meant) {
-            add(&mut wanted, &rule.settings);
+        for rule in &self.ports {
+            if is_meant(&rule.names, rule.bridge.as_ref(), name, bridge) {
+                add(&mut wanted, &rule.settings);
+            }
         }
         wanted
     }
+
+    /// Whether it says something of static entries.
+    pub fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// The VLANs and MACs that a port of that name is to own, at a bridge of that name.
+    pub fn entries_of(&self, name: &str, bridge: &str) -> BTreeSet<(u16, Mac)> {
+        let rules = self.entries.iter();
+        rules
+            .filter(|rule| is_meant(&rule.ports, rule.bridge.as_ref(), name, bridge))
+            .flat_map(|rule| rule.macs.iter().map(|mac| (rule.vlan, *mac)))
+            .collect()
+    }
+}
+
+/// Whether a section that has these names is for a port, at a bridge.
+fn is_meant(ports: &Names, bridges: Option<&Names>, port: &str, bridge: &str) -> bool {
+    ports.match_name(port) && bridges.is_none_or(|names| names.match_name(bridge))
 }
 
 fn add<A: Attributes>(wanted: &mut A, settings: &A) {
@@ -163,13 +197,74 @@ fn read_sections<A: Attributes>(
     has_bridge: bool,
 ) -> Result<Vec<Rule<A>>, Wrong> {
     let kind = if has_bridge { "port" } else { "bridge" };
+    read_each(sections, kind, |section, table| {
+        read_section(section, table, operation, has_bridge)
+    })
+}
+
+/// What `read` makes of each section of a kind.
+fn read_each<T>(
+    sections: &Spanned<DeValue<'_>>,
+    kind: &str,
+    read: impl Fn(&Spanned<DeValue<'_>>, &DeTable<'_>) -> Result<T, Wrong>,
+) -> Result<Vec<T>, Wrong> {
     let none = || Wrong::at(sections, format!("{kind} has to be sections, [[{kind}]]"));
     let all = sections.get_ref().as_array().ok_or_else(none)?;
     let read = |section: &Spanned<DeValue<'_>>| {
         let table = section.get_ref().as_table().ok_or_else(none)?;
-        read_section(section, table, operation, has_bridge)
+        read(section, table)
     };
     all.iter().map(read).collect()
+}
+
+fn read_entries(sections: &Spanned<DeValue<'_>>) -> Result<Vec<EntryRule>, Wrong> {
+    read_each(sections, "entry", |section, table| {
+        let (mut names, mut bridge, mut macs, mut vlan) = (None, None, None, 0);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                NAME => names = Some(read_names(key, value)?),
+                BRIDGE => bridge = Some(read_names(key, value)?),
+                MAC => macs = Some(read_several(key, value, read_mac)?),
+                VLAN => vlan = read_vlan(key, value)?,
+                name => return Err(Wrong::at(key, format!("{name} is no part of an entry"))),
+            }
+        }
+        let missing = |key: &str| Wrong::at(section, format!("{key} is missing"));
+        Ok(EntryRule {
+            ports: names.ok_or_else(|| missing(NAME))?,
+            bridge,
+            vlan,
+            macs: macs.ok_or_else(|| missing(MAC))?,
+        })
+    })
+}
+
+fn read_mac(text: &str) -> Result<Mac, String> {
+    let mac: Mac = text
+        .parse()
+        .map_err(|error| format!("\"{text}\": {error}"))?;
+    if mac.is_group() {
+        return Err(format!("\"{text}\" is the address of a group"));
+    }
+    if mac == Mac([0; 6]) {
+        return Err(format!("\"{text}\" is nobody's address"));
+    }
+    Ok(mac)
+}
+
+/// A VLAN; who wants none says nothing.
+fn read_vlan(key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Result<u16, Wrong> {
+    let wrong = |what: String| Wrong::at(value, format!("{}: {what}", key.get_ref()));
+    let attribute = EntryAttributes::ATTRIBUTES
+        .iter()
+        .find(|attribute| attribute.name == VLAN)
+        .map(|attribute| Attribute {
+            min: 1,
+            ..*attribute
+        });
+    let attribute = attribute.ok_or_else(|| wrong("is unknown".to_string()))?;
+    let vlan = read_value(&attribute, value.get_ref()).map_err(wrong)?;
+    Ok(u16::try_from(vlan).unwrap_or_default())
 }
 
 fn read_section<A: Attributes>(
@@ -217,28 +312,37 @@ fn read_section<A: Attributes>(
 
 /// A pattern or several.
 fn read_names(key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Result<Names, Wrong> {
+    read_several(key, value, read_pattern).map(Names)
+}
+
+fn read_pattern(text: &str) -> Result<Pattern, String> {
+    if text.is_empty() || text.contains(['/', ' ']) {
+        return Err(format!("\"{text}\" can't be the name of a device"));
+    }
+    Pattern::new(text).map_err(|error| format!("\"{text}\" is no pattern: {}", error.msg))
+}
+
+/// What `read` makes of a text or of each of several.
+fn read_several<T>(
+    key: &Key<'_>,
+    value: &Spanned<DeValue<'_>>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, Wrong> {
     let several = match value.get_ref() {
         DeValue::Array(several) => several.iter().collect(),
         _ => vec![value],
     };
-    let key = key.get_ref();
-    if several.is_empty() {
-        return Err(Wrong::at(value, format!("{key}: it has no pattern")));
-    }
-    let read = |value: &Spanned<DeValue<'_>>| {
-        let text = value.get_ref().as_str();
-        let text = text.ok_or_else(|| Wrong::at(value, format!("{key}: not a text")))?;
-        if text.is_empty() || text.contains(['/', ' ']) {
-            let what = format!("{key}: \"{text}\" can't be the name of a device");
-            return Err(Wrong::at(value, what));
-        }
-        Pattern::new(text).map_err(|error| {
-            let what = format!("{key}: \"{text}\" is no pattern: {}", error.msg);
-            Wrong::at(value, what)
-        })
+    let wrong = |value: &Spanned<DeValue<'_>>, what: &str| {
+        Wrong::at(value, format!("{}: {what}", key.get_ref()))
     };
-    let patterns: Result<_, _> = several.into_iter().map(read).collect();
-    Ok(Names(patterns?))
+    if several.is_empty() {
+        return Err(wrong(value, "it has none"));
+    }
+    let read = |value: &Spanned<DeValue<'_>>| match value.get_ref().as_str() {
+        Some(text) => read(text).map_err(|what| wrong(value, &what)),
+        None => Err(wrong(value, "not a text")),
+    };
+    several.into_iter().map(read).collect()
 }
 
 /// The value of a setting, in the range that the kernel takes.
@@ -351,6 +455,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let good = "[[port]]\nname = 'vnet*'\n";
+        let entry = "[[entry]]\nname = 'vnet*'\nmac = '02:00:00:00:00:01'\n";
         for (text, line, wanted) in [
             ("[[ports]]\n".to_string(), 1, "ports is unknown"),
             (
@@ -410,11 +515,7 @@ mod tests {
                 2,
                 "name: \"\" can't be the name of a device",
             ),
-            (
-                "[[port]]\nname = []\n".to_string(),
-                2,
-                "name: it has no pattern",
-            ),
+            ("[[port]]\nname = []\n".to_string(), 2, "name: it has none"),
             ("[[port]]\nname = 5\n".to_string(), 2, "name: not a text"),
             (
                 "[[bridge]]\nname = 'a'\nbridge = 'b'\n".to_string(),
@@ -427,11 +528,99 @@ mod tests {
                 "ageing_time: does not go with ageing = \"bridge\"",
             ),
             (format!("{good}name = 'b'\n"), 3, "duplicate key"),
+            (
+                "[entry]\n".to_string(),
+                1,
+                "entry has to be sections, [[entry]]",
+            ),
+            (
+                format!("{entry}enabled = true\n"),
+                4,
+                "enabled is no part of an entry",
+            ),
+            ("[[entry]]\nname = 'a'\n".to_string(), 1, "mac is missing"),
+            (
+                "[[entry]]\nmac = '02:00:00:00:00:01'\n".to_string(),
+                1,
+                "name is missing",
+            ),
+            (
+                "[[entry]]\nname = 'a'\nmac = ['02:00:00:00:00:01',\n '02']\n".to_string(),
+                4,
+                "mac: \"02\": not a MAC address",
+            ),
+            (
+                "[[entry]]\nname = 'a'\nmac = 'ff:ff:ff:ff:ff:ff'\n".to_string(),
+                3,
+                "mac: \"ff:ff:ff:ff:ff:ff\" is the address of a group",
+            ),
+            (
+                "[[entry]]\nname = 'a'\nmac = '00:00:00:00:00:00'\n".to_string(),
+                3,
+                "mac: \"00:00:00:00:00:00\" is nobody's address",
+            ),
+            ("[[entry]]\nmac = 5\n".to_string(), 2, "mac: not a text"),
+            ("[[entry]]\nmac = []\n".to_string(), 2, "mac: it has none"),
+            (
+                format!("{entry}vlan = 0\n"),
+                4,
+                "vlan: has to be from 1 to 4094",
+            ),
+            (
+                format!("{entry}vlan = 4095\n"),
+                4,
+                "vlan: has to be from 1 to 4094",
+            ),
+            (
+                format!("{entry}vlan = '5'\n"),
+                4,
+                "vlan: has to be a number",
+            ),
         ] {
             let wrong = Rules::understand(&text).unwrap_err();
             let begin = wrong.place.unwrap().start;
             let found = 1 + text[..begin].matches('\n').count();
             assert_eq!((found, wrong.what.as_str()), (line, wanted), "{text}");
+        }
+    }
+
+    /// What is wrong at each key is refused at its line, and named.
+    #[test]
+    fn bad_input_is_refused_at_every_key() {
+        let named = ["name", "bridge"].map(str::to_string);
+        let of_port = setting::of(&operation::PORT_SET).map(|setting| setting.name.to_string());
+        let of_bridge = setting::of(&operation::BRIDGE_SET).map(|setting| setting.name.to_string());
+        let of_entry = [MAC, VLAN].map(str::to_string);
+        for (kind, keys) in [
+            ("port", of_port.chain(named.clone()).collect::<Vec<_>>()),
+            ("bridge", of_bridge.chain([named[0].clone()]).collect()),
+            ("entry", [of_entry, named].concat()),
+        ] {
+            for key in keys {
+                for value in [
+                    "''",
+                    "'no/thing'",
+                    "-1",
+                    "99999999999",
+                    "99999999999999999999",
+                    "1.5",
+                    "[]",
+                    "[[]]",
+                    "[5]",
+                    "{}",
+                    "1979-05-27",
+                    "inf",
+                ] {
+                    let text = format!("# mine\n[[{kind}]]\n\n{key} = {value}\n");
+                    let wrong = Rules::understand(&text).unwrap_err();
+                    let line = 1 + text[..wrong.place.unwrap().start].matches('\n').count();
+                    assert_eq!(line, 4, "{text}: {}", wrong.what);
+                    let is_named = wrong.what.starts_with(&format!("{key}: "));
+                    // TOML itself takes no such number.
+                    let is_no_toml = value.len() == 20;
+                    assert!(is_named || is_no_toml, "{text}: {}", wrong.what);
+                }
+            }
         }
     }
 
@@ -450,6 +639,23 @@ mod tests {
         let rules = Rules::understand(&text).unwrap();
         assert_eq!(rules.of_port("vnet7", "br0").enabled, Some(true));
         assert_eq!(rules.of_bridge("br0").auto_enable, Some(false));
+        assert!(rules.has_entries());
+    }
+
+    #[test]
+    fn a_port_is_to_own_what_any_section_says() {
+        let rules = rules(
+            "[[entry]]\nname = ['vnet?', 'tap0']\nmac = ['02:00:00:00:00:01', '02:00:00:00:00:02']\n\
+             [[entry]]\nname = 'vnet*'\nbridge = 'br1'\nmac = '02:00:00:00:00:01'\nvlan = 10\n\
+             [[entry]]\nname = 'tap0'\nmac = '02:00:00:00:00:01'\n",
+        );
+        let mac = |last| Mac([2, 0, 0, 0, 0, last]);
+        let both = [(0, mac(1)), (0, mac(2))];
+        assert_eq!(rules.entries_of("tap0", "br1"), BTreeSet::from(both));
+        assert_eq!(rules.entries_of("vnet0", "br0"), BTreeSet::from(both));
+        assert_eq!(rules.entries_of("vnet10", "br1"), [(10, mac(1))].into());
+        assert_eq!(rules.entries_of("eth0", "br1"), BTreeSet::new());
+        assert!(rules.has_entries() && !Rules::default().has_entries());
     }
 
     proptest! {

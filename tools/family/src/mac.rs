@@ -10,6 +10,15 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Mac(pub [u8; 6]);
 
+impl Mac {
+    /// Whether it is that of a group: multicast or broadcast.
+    #[must_use]
+    pub fn is_group(self) -> bool {
+        let [first, ..] = self.0;
+        first & 1 != 0
+    }
+}
+
 /// A text is not a MAC address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("not a MAC address")]

@@ -3,7 +3,7 @@
 //! `maclearn apply`: what a file says of bridges and ports is so, once or from now on.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     env,
     io::{self, Write},
     mem,
@@ -19,8 +19,8 @@ use std::{
 
 use clap::ArgMatches;
 use maclearn_family::{
-    Arrivals, Attributes, BridgeAttributes, Client, Error, Event, EventAttributes, Events,
-    Listener, PortAttributes, operation,
+    Arrivals, Attributes, BridgeAttributes, Client, EntryAttributes, Error, Event, EventAttributes,
+    Events, Listener, Mac, PortAttributes, operation,
 };
 use nix::{
     errno::Errno,
@@ -32,7 +32,7 @@ use crate::{
     devices::Names,
     failure::Failure,
     lock::Lock,
-    output::{Item, Output, Record},
+    output::{Item, Output, Paint, Record},
     route::{self, Told},
     rules::{Rules, difference},
     setting,
@@ -51,36 +51,57 @@ pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
     }
     let _lock = Lock::shared()?;
     let mut client = Client::open()?;
-    let changes = Seen::all(&mut client, Names::all()?)?.changes(&rules);
+    let seen = Seen::all(&mut client, Names::all()?, rules.has_entries())?;
+    let changes = seen.changes(&rules);
     if matches.get_flag("check") {
         return output.list(|emit| changes.iter().try_for_each(|change| emit(&change.record())));
     }
     let mut refusals = Vec::new();
-    for change in &changes {
-        refusals.extend(change.carry_out(&mut client)?.map(|why| (change, why)));
-    }
+    carry_out(&changes, &mut client, |change, refused| {
+        refusals.extend(refused.map(|why| (change.name(), why)));
+        Ok(())
+    })?;
     match refusals.first() {
         None => Ok(()),
-        Some((change, why)) => Err(Failure::usage(format!(
-            "Error: {}: {why}; {} of {} changes were refused.",
-            change.device,
+        Some((name, why)) => Err(Failure::usage(format!(
+            "Error: {name}: {why}; {} of {} changes were refused.",
             refusals.len(),
             changes.len()
         ))),
     }
 }
 
-/// A device whose settings are other ones.
+/// Makes changes, and tells of each what the kernel has against it. What a port has no room for is
+/// tried again when its limit is another one.
+fn carry_out<'c>(
+    changes: &'c [Change],
+    client: &mut Client,
+    mut done: impl FnMut(&'c Change, Option<String>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut again = Vec::new();
+    for change in changes {
+        match change.carry_out(client)? {
+            Some(_) if matches!(change.settings, Settings::Entry(_)) => again.push(change),
+            refused => done(change, refused)?,
+        }
+    }
+    again
+        .into_iter()
+        .try_for_each(|change| done(change, change.carry_out(client)?))
+}
+
+/// A device whose settings are other ones, or that does not own a MAC.
 struct Change {
     index: u32,
     device: String,
     settings: Settings,
 }
 
-/// The settings to be changed.
+/// The settings to be changed, or the static entry that is missing.
 enum Settings {
     Bridge(BridgeAttributes),
     Port(PortAttributes),
+    Entry(EntryAttributes),
 }
 
 impl Change {
@@ -104,6 +125,43 @@ impl Change {
         })
     }
 
+    /// The static entries that a port lacks.
+    fn of_entries(
+        rules: &Rules,
+        name: &str,
+        bridge: &str,
+        now: &PortAttributes,
+        has: impl Fn(u16, Mac) -> bool,
+    ) -> Vec<Self> {
+        let Some(index) = now.ifindex else {
+            return Vec::new();
+        };
+        let mut wanted = rules.entries_of(name, bridge);
+        wanted.retain(|(vlan, mac)| !has(*vlan, *mac));
+        let changes = wanted.into_iter().map(|(vlan, mac)| Self {
+            index,
+            device: name.to_string(),
+            settings: Settings::Entry(EntryAttributes {
+                port: Some(index),
+                vlan: (vlan != 0).then_some(vlan),
+                mac: Some(mac),
+                r#static: Some(true),
+                ..Default::default()
+            }),
+        });
+        changes.collect()
+    }
+
+    /// What it is about, in words.
+    fn name(&self) -> String {
+        match &self.settings {
+            Settings::Entry(EntryAttributes { mac: Some(mac), .. }) => {
+                format!("{mac} dev {}", self.device)
+            }
+            _ => self.device.clone(),
+        }
+    }
+
     fn record(&self) -> Record {
         fn add<A: Attributes>(record: &mut Record, settings: &A) {
             let all = settings.present();
@@ -115,12 +173,22 @@ impl Change {
         let kind = match &self.settings {
             Settings::Bridge(_) => "bridge",
             Settings::Port(_) => "port",
+            Settings::Entry(_) => "entry",
         };
         record.title("kind", Item::word(kind));
+        if let Settings::Entry(EntryAttributes { mac: Some(mac), .. }) = &self.settings {
+            record.title("mac", Item::mac(*mac));
+        }
         record.device(Item::device(&self.device));
         match &self.settings {
             Settings::Bridge(settings) => add(&mut record, settings),
             Settings::Port(settings) => add(&mut record, settings),
+            Settings::Entry(entry) => {
+                if let Some(vlan) = entry.vlan {
+                    record.field("vlan", Item::Number(vlan.into()));
+                }
+                record.flag("static", true, Paint::Plain);
+            }
         }
         record
     }
@@ -131,6 +199,7 @@ impl Change {
         let done = match &self.settings {
             Settings::Bridge(settings) => client.set(&operation::BRIDGE_SET, settings),
             Settings::Port(settings) => client.set(&operation::PORT_SET, settings),
+            Settings::Entry(entry) => client.set(&operation::ENTRY_NEW, entry),
         };
         match unless_gone(done) {
             Err(Error::Refused(refusal)) if refusal.error != libc::EPERM => {
@@ -158,6 +227,8 @@ fn unless_gone<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
 struct Seen {
     bridges: Vec<BridgeAttributes>,
     ports: Vec<PortAttributes>,
+    /// Static entries: port, VLAN, MAC.
+    entries: HashSet<(u32, u16, Mac)>,
     /// The device that was looked at, if it is neither.
     neither: Option<u32>,
     names: Names,
@@ -165,17 +236,37 @@ struct Seen {
 
 impl Seen {
     /// All of them. Who comes after the names were asked for is told of, and looked at then.
-    fn all(client: &mut Client, names: Names) -> Result<Self, Error> {
-        Ok(Self {
+    fn all(client: &mut Client, names: Names, with_entries: bool) -> Result<Self, Error> {
+        let mut seen = Self {
             bridges: client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?,
             ports: client.list(&operation::PORT_GET, &PortAttributes::default())?,
-            neither: None,
             names,
-        })
+            ..Default::default()
+        };
+        if with_entries {
+            seen.look_at_entries(client, EntryAttributes::default())?;
+        }
+        Ok(seen)
+    }
+
+    /// Looks at the static ones of those that match.
+    fn look_at_entries(&mut self, client: &mut Client, of: EntryAttributes) -> Result<(), Error> {
+        let filter = EntryAttributes {
+            r#static: Some(true),
+            ..of
+        };
+        let entries = unless_gone(client.list(&operation::ENTRY_GET, &filter))?;
+        let entries = entries.into_iter().flatten();
+        self.entries.extend(
+            entries.filter_map(|entry| {
+                Some((entry.port?, entry.vlan.unwrap_or_default(), entry.mac?))
+            }),
+        );
+        Ok(())
     }
 
     /// A port, or a bridge with its ports: what a port is to have may depend on that one's name.
-    fn one(client: &mut Client, index: u32) -> Result<Self, Failure> {
+    fn one(client: &mut Client, index: u32, with_entries: bool) -> Result<Self, Failure> {
         let mut seen = Self::default();
         let port = PortAttributes {
             ifindex: Some(index),
@@ -198,6 +289,15 @@ impl Seen {
         } else {
             seen.neither = Some(index);
         }
+        if with_entries && !seen.ports.is_empty() {
+            let is_bridge = !seen.bridges.is_empty();
+            let of = EntryAttributes {
+                bridge: is_bridge.then_some(index),
+                port: (!is_bridge).then_some(index),
+                ..Default::default()
+            };
+            seen.look_at_entries(client, of)?;
+        }
         seen.names.now(index);
         for port in &seen.ports {
             for index in [port.ifindex, port.bridge].into_iter().flatten() {
@@ -218,7 +318,15 @@ impl Seen {
             .ports
             .iter()
             .filter_map(|now| Change::of_port(rules, &name(now.ifindex), &name(now.bridge), now));
-        bridges.chain(ports).collect()
+        // Before a port suppresses what nobody owns.
+        let entries = self.ports.iter().flat_map(|now| {
+            let has = |vlan, mac| {
+                now.ifindex
+                    .is_some_and(|index| self.entries.contains(&(index, vlan, mac)))
+            };
+            Change::of_entries(rules, &name(now.ifindex), &name(now.bridge), now, has)
+        });
+        bridges.chain(entries).chain(ports).collect()
     }
 
     /// The bridges and ports.
@@ -285,6 +393,9 @@ impl Known {
     }
 }
 
+/// The kernel's words against changes of devices, by what these are about.
+type Refused = BTreeMap<(u32, String), String>;
+
 /// Does what the file says from now on.
 struct Follower<'a> {
     rules: Rules,
@@ -294,8 +405,8 @@ struct Follower<'a> {
     /// The module, while it is loaded.
     module: Option<(Client, Events)>,
     known: Known,
-    /// Devices whose settings the kernel has refused, which are looked at again, and its words.
-    refused: HashMap<u32, String>,
+    /// What the kernel has refused, of devices that are looked at again, and its words.
+    refused: Refused,
     /// Whether the module is there, as it was said last.
     said: Option<bool>,
 }
@@ -309,7 +420,7 @@ impl<'a> Follower<'a> {
             links: route::listen()?,
             module: None,
             known: Known::default(),
-            refused: HashMap::new(),
+            refused: Refused::new(),
             said: None,
         })
     }
@@ -396,9 +507,13 @@ impl<'a> Follower<'a> {
 
     fn work(&mut self, mut work: Work) -> Result<(), Failure> {
         let refused = mem::take(&mut self.refused);
+        work.devices.extend(refused.keys().map(|(index, _)| *index));
+        if work == Work::default() {
+            return Ok(());
+        }
+        // A module that was reloaded, or what is restored, gets its MACs back first.
+        let _lock = Lock::shared()?;
         if work.is_new || work.is_whole {
-            // A module that was reloaded gets its MACs back first.
-            let _lock = Lock::shared()?;
             if work.is_new {
                 self.module = match Client::open() {
                     Ok(client) => {
@@ -412,17 +527,19 @@ impl<'a> Follower<'a> {
             }
             return self.look_at_all(&refused);
         }
-        work.devices.extend(refused.keys());
+        let mut seen = BTreeSet::new();
+        work.devices.retain(|index| seen.insert(*index));
         work.devices
             .into_iter()
             .try_for_each(|index| self.look_at(index, &refused))
     }
 
-    fn look_at_all(&mut self, refused: &HashMap<u32, String>) -> Result<(), Failure> {
+    fn look_at_all(&mut self, refused: &Refused) -> Result<(), Failure> {
         let Some((client, _)) = &mut self.module else {
             return Ok(());
         };
-        let Some(seen) = unless_gone(Seen::all(client, Names::all()?))? else {
+        let with_entries = self.rules.has_entries();
+        let Some(seen) = unless_gone(Seen::all(client, Names::all()?, with_entries))? else {
             return Ok(());
         };
         self.known = Known::default();
@@ -430,28 +547,30 @@ impl<'a> Follower<'a> {
     }
 
     /// Looks at a device, which may be a port, a bridge, or neither.
-    fn look_at(&mut self, index: u32, refused: &HashMap<u32, String>) -> Result<(), Failure> {
+    fn look_at(&mut self, index: u32, refused: &Refused) -> Result<(), Failure> {
         let Some((client, _)) = &mut self.module else {
             return Ok(());
         };
-        let seen = Seen::one(client, index)?;
+        let seen = Seen::one(client, index, self.rules.has_entries())?;
         self.see_to(&seen, refused)
     }
 
     /// Makes the changes and prints them, or says what the kernel has against them, unless it has
     /// said that before.
-    fn see_to(&mut self, seen: &Seen, refused: &HashMap<u32, String>) -> Result<(), Failure> {
+    fn see_to(&mut self, seen: &Seen, refused: &Refused) -> Result<(), Failure> {
         if let Some((client, _)) = &mut self.module {
-            for change in seen.changes(&self.rules) {
-                let Some(why) = change.carry_out(client)? else {
-                    self.output.line(&change.record())?;
-                    continue;
+            let (output, now) = (&mut self.output, &mut self.refused);
+            carry_out(&seen.changes(&self.rules), client, |change, why| {
+                let Some(why) = why else {
+                    return output.line(&change.record());
                 };
-                let before = self.refused.insert(change.index, why.clone());
-                if before.as_ref().or(refused.get(&change.index)) != Some(&why) {
-                    writeln!(io::stderr(), "Error: {}: {why}.", change.device)?;
+                let about = (change.index, change.name());
+                if refused.get(&about) != Some(&why) {
+                    writeln!(io::stderr(), "Error: {}: {why}.", about.1)?;
                 }
-            }
+                now.insert(about, why);
+                Ok(())
+            })?;
         }
         // Whatever rtnetlink has still to say of them, they need no second look.
         self.known.add(seen);

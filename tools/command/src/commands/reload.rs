@@ -16,6 +16,7 @@ use clap::ArgMatches;
 use maclearn_family::{Client, PortAttributes, operation};
 use nix::sys::signal::{SigSet, Signal};
 
+use super::saved;
 use crate::{
     failure::{Failure, plain},
     grammar::NAME,
@@ -75,7 +76,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         return Err(failure);
     }
     carry_out(Command::new("modprobe").arg(NAME))
-        .and_then(|_| carry_out(Command::new(me()?).args(["restore", "file", SAVED])))
+        .and_then(|_| saved::restore_file(SAVED))
         .map_err(|failure| {
             Failure::usage(format!(
                 "{failure} What it knew is in {SAVED}: {}, and remove it.",

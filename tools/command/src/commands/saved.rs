@@ -20,6 +20,7 @@ use super::{Context, complete};
 use crate::{
     devices::{self, Names},
     failure::{Failure, plain},
+    lock::Lock,
     output::{Item, Record},
     setting,
 };
@@ -161,20 +162,33 @@ struct Saved {
 /// Reads what `save` has printed. All of it has to be understood before anything is done.
 pub fn restore(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> {
     let instead = devices::said(matches, "dev")?;
+    let saved = match matches.get_one::<String>("file") {
+        Some(name) => read(open(name)?, instead)?,
+        None => read(io::stdin().lock(), instead)?,
+    };
+    // Who gives settings waits until all is restored.
+    let _lock = Lock::for_restore()?;
+    give_back(&mut context.client, saved)
+}
+
+/// The same with a file, for who has the lock.
+pub fn restore_file(name: &str) -> Result<(), Failure> {
+    let saved = read(open(name)?, None)?;
+    give_back(&mut Client::open()?, saved)
+}
+
+fn open(name: &str) -> Result<BufReader<File>, Failure> {
+    let file = File::open(name)
+        .map_err(|error| Failure::usage(format!("Cannot open \"{name}\": {}", plain(&error))))?;
+    Ok(BufReader::new(file))
+}
+
+fn give_back(client: &mut Client, saved: Saved) -> Result<(), Failure> {
     let Saved {
         requests,
         mut refused,
-    } = match matches.get_one::<String>("file") {
-        Some(name) => {
-            let file = File::open(name).map_err(|error| {
-                Failure::usage(format!("Cannot open \"{name}\": {}", plain(&error)))
-            })?;
-            read(BufReader::new(file), instead)?
-        }
-        None => read(io::stdin().lock(), instead)?,
-    };
+    } = saved;
     let count = requests.len() + refused.len();
-    let client = &mut context.client;
     let ports = client.list(&operation::PORT_GET, &PortAttributes::default())?;
     for (number, request) in in_order(requests, &ports) {
         match carry_out(client, &request) {
@@ -564,6 +578,55 @@ mod tests {
             ),
         ] {
             assert_eq!(refusal(line), wanted, "{line}");
+        }
+    }
+
+    /// What is wrong at each key of a line is refused in one that names it.
+    #[test]
+    fn bad_input_is_refused_at_every_key() {
+        let of_port = setting::of(&operation::PORT_SET).map(|setting| ("port", setting.name));
+        let of_bridge = setting::of(&operation::BRIDGE_SET).map(|setting| ("bridge", setting.name));
+        for (kind, key) in of_port.chain(of_bridge) {
+            for value in [
+                "\"\"",
+                "\"no/thing\"",
+                "-1",
+                "99999999999",
+                "1.5",
+                "null",
+                "[]",
+                "{}",
+            ] {
+                let line = format!(
+                    "{{\"kind\":\"{kind}\",\"ifname\":\"a\",\"settings\":{{\"{key}\":{value}}}}}"
+                );
+                let wanted = format!("Error: line 1: {key} can't be {value}.");
+                assert_eq!(refusal(&line), wanted);
+            }
+        }
+        let entry = r#"{"kind":"entry","ifname":"a","mac":"02:00:00:00:00:01","static":false,"vlan":1,"age":1}"#;
+        assert!(read(entry.as_bytes(), Some(7)).is_ok());
+        let whole: Map<String, Json> = serde_json::from_str(entry).unwrap();
+        for key in whole.keys() {
+            for value in [
+                Json::Null,
+                Json::from(-1),
+                Json::from("no/thing"),
+                Json::Array(vec![]),
+            ] {
+                let mut wrong = whole.clone();
+                // Any text may be a name.
+                if key == "ifname" && value.is_string() {
+                    continue;
+                }
+                wrong.insert(key.clone(), value);
+                let line = serde_json::to_string(&wrong).unwrap();
+                let said = refusal(&line);
+                assert!(
+                    said.starts_with("Error: line 1: ") && !said.contains('\n'),
+                    "{line}: {said}"
+                );
+            }
         }
     }
 
