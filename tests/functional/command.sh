@@ -164,6 +164,9 @@ $G21 master br fdb - owners [ host2 age N ]
     host2 gets copy since it owns the MAC
     sniffer gets copy since it is not enabled
 EOF
+get_attribute host2 statistics/passed_owned
+printed "$REPLY" json '.[].owners[].passed_owned' -s why $G21
+printed "host1 host2 sniffer" json '[.[].ports[] | select(.gets).ifname] | join(" ")' why $BROADCAST br br
 printed "host1 sniffer" gets host2 $NOBODY
 maclearn port set dev host1 unknown_unicast suppress
 printed sniffer gets host2 $NOBODY
@@ -175,8 +178,52 @@ maclearn port set dev host1 unknown_unicast flood
 bridge fdb add $NOBODY dev host2 master static
 printed host2 gets host1 $NOBODY
 printed '["host2",["host2"]]' json '.[] | [.fdb, [.owners[].ifname]]' why $NOBODY br br
+# Seconds since the bridge has sent something there for this MAC
+used() {
+    json .[].used why $NOBODY br br
+}
+is_older() {
+    [[ $(jq -n "$(used) > $1") == true ]]
+}
+wait_until 20 is_older 0.5
+begin=$EPOCHREALTIME
+uncounted_exchange <<PLAN
+send host1 $G11 $NOBODY
+expect host2 $G11 $NOBODY
+PLAN
+[[ $(jq -n "$(used) <= now - $begin") == true ]]
+ip -n hosts link set dev host1 down
+printed "the frame does not get in: host1 has no link or does not forward" \
+    json '.[].ports[] | select(.ifname == "host2").since' why $NOBODY from host1
+ip -n hosts link set dev host1 up
+wait_for_ports host1
 bridge fdb del $NOBODY dev host2 master
 printed '["trunk",false,"it is not in VLAN 10"]' json '.[].ports[] | [.ifname, .gets, .since]' why $NOBODY br vlans vlan 10
+printed "it is not in VLAN 10" json '.[].ports[].since' why $NOBODY 10 br vlans
+
+# ---- what was spared without a copy being made: each frame for host2 has none for the third port
+maclearn bridge set dev br fdb_offload auto
+maclearn port set dev sniffer enabled on
+exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+PLAN
+# all_given: every MAC of the bridge
+all_given() {
+    get_attribute br n_offloaded
+    ((REPLY > 0)) && attribute_is br n_macs "$REPLY"
+}
+wait_until 20 all_given
+maclearn statistics reset dev br
+exchange <<PLAN
+send host1 $G11 $G21 count 5
+expect host2 $G11 $G21 count 5
+PLAN
+printed '[5,true]' json '.bridges[] | select(.ifname == "br") | [.never_made, .spared == 100]' summary
+maclearn | grep -q "^br ports 3 enabled 3 .* spared 100.0% never_made 5 copies not made for what is offloaded$"
+maclearn port set dev sniffer enabled off
+maclearn bridge set dev br fdb_offload off
+printed null json '.bridges[] | select(.ifname == "br") | .never_made' summary
 
 # ---- saved and restored
 maclearn entry add $G22 dev host2
@@ -350,6 +397,8 @@ refused 'Error: argument "02" of "MAC" is wrong: not a MAC address.' why 02
 refused 'Device "lo" is no port of a bridge' why $G21 from lo
 refused 'Error: bridge: no such bridge.' why $G21 br host1
 refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
+refused 'Error: the bridge "br" does not filter VLANs.' why $G21 10 br br
+refused "Error: \"vlan\" and \"VID\" don't go together." why $G21 10 vlan 10
 refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
 refused '"none" is unknown, try "maclearn summary help".' summary none
 refused '"none" is unknown, try "maclearn metrics help".' metrics none

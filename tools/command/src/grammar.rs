@@ -195,7 +195,8 @@ fn why() -> Command {
         .value_parser(NonEmptyStringValueParser::new());
     Command::new("why")
         .about("show who gets a copy of a frame for a MAC, and for which reason")
-        .args([mac().required(true), from, bridge_of(), vlan()])
+        .args([mac().required(true), vlan_without_keyword()])
+        .args([from, bridge_of(), vlan().conflicts_with("vid")])
 }
 
 fn doctor() -> Command {
@@ -272,12 +273,23 @@ fn bridge_of() -> Arg {
 }
 
 fn vlan() -> Arg {
-    let parse = |text: &str| {
+    keyword("vlan", "VID", "in this VLAN").value_parser(vlan_parser())
+}
+
+/// A VLAN that stands without a keyword.
+fn vlan_without_keyword() -> Arg {
+    Arg::new("vid")
+        .value_name("VID")
+        .value_parser(vlan_parser())
+        .help("in this VLAN")
+}
+
+fn vlan_parser() -> ValueParser {
+    ValueParser::new(|text: &str| {
         Kind::U16
             .parse(text)
             .map(|value| u16::try_from(value).unwrap_or_default())
-    };
-    keyword("vlan", "VID", "in this VLAN").value_parser(parse)
+    })
 }
 
 /// An address that stands without a keyword.

@@ -2,7 +2,19 @@
 
 //! What the kernel says of itself in files.
 
-use std::{fs, io};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
+    process::{Command, Stdio},
+};
+
+use nix::libc;
+
+use crate::grammar::NAME;
+
+/// Bytes of the longest record of its log.
+const RECORD: usize = 8192;
 
 /// Its release, as `uname -r` prints it.
 pub fn release() -> io::Result<String> {
@@ -24,4 +36,84 @@ fn is_locked_down() -> bool {
 pub fn switch(file: &str) -> bool {
     let text = fs::read_to_string(file).unwrap_or_default();
     matches!(text.trim(), "1" | "Y")
+}
+
+/// What the module that runs says of itself in a field such as `version`.
+pub fn running(field: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/sys/module/{NAME}/{field}")).ok()?;
+    Some(text.trim().to_string())
+}
+
+/// What the module that is installed for this kernel says of itself in a field.
+pub fn installed(field: &str) -> Option<String> {
+    let said = Command::new("modinfo")
+        .args(["-F", field, NAME])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&said.stdout).trim().to_string();
+    said.status.success().then_some(text)
+}
+
+/// The last that its log has of a module that it did not take, if this user may read that.
+pub fn refused() -> Option<String> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK);
+    let mut file = file.open("/dev/kmsg").ok()?;
+    let (mut last, mut record) = (None, [0; RECORD]);
+    loop {
+        match file.read(&mut record) {
+            Ok(0) => return last,
+            Ok(length) => {
+                let text = String::from_utf8_lossy(record.get(..length)?);
+                last = refusal(&text).map(str::to_string).or(last);
+            }
+            // It was overwritten meanwhile.
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => (),
+            Err(_) => return last,
+        }
+    }
+}
+
+/// What a record of the log says, if it says that a module was not taken.
+fn refusal(record: &str) -> Option<&str> {
+    let (_, text) = record.split_once(';')?;
+    let text = text.lines().next()?;
+    let is_ours = text.strip_prefix(NAME).is_some_and(|rest| {
+        let reasons = [
+            ": version magic ",
+            ": disagrees about version of symbol ",
+            ": Unknown symbol ",
+        ];
+        reasons.iter().any(|reason| rest.starts_with(reason))
+    });
+    // It does not say which.
+    let is_unsigned = text.starts_with("Loading of ") && text.ends_with(" is rejected")
+        || text.starts_with("Lockdown: ") && text.contains("unsigned module loading");
+    (is_ours || is_unsigned).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_in_the_log_why_a_module_was_not_taken() {
+        for text in [
+            "maclearn: version magic '6.12.1 SMP' should be '6.12.2 SMP'",
+            "maclearn: Unknown symbol br_forward (err -2)",
+            "Loading of unsigned module is rejected",
+            "Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7",
+        ] {
+            let record = format!("5,339,5140900,-;{text}\n SUBSYSTEM=x\n");
+            assert_eq!(refusal(&record), Some(text));
+        }
+        for record in [
+            "",
+            "5,339,5140900,-;other: Unknown symbol br_forward (err -2)\n",
+            "5,339,5140900,-;maclearn: host1 can't learn more\n",
+        ] {
+            assert_eq!(refusal(record), None, "{record}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod completion;
 mod devices;
 mod failure;
+mod firewall;
 mod grammar;
 mod kernel;
 mod lock;

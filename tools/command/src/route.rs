@@ -28,17 +28,24 @@ const LINK_FILTER: u16 = 29;
 const INFO_DATA: u16 = 2;
 const BRIDGE_AGEING_TIME: u16 = 4;
 const BRIDGE_FILTERS_VLANS: u16 = 7;
+const BRIDGE_CALLS_IPTABLES: u16 = 36;
+const BRIDGE_CALLS_IP6TABLES: u16 = 37;
 const PORT_STATE: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
+const PORT_LEARNING: u16 = 8;
 const PORT_FLOOD: u16 = 9;
 const PORT_PROXY_ARP: u16 = 10;
 const PORT_PROXY_ARP_WIFI: u16 = 12;
+const PORT_MULTICAST_FLOOD: u16 = 27;
+const PORT_BROADCAST_FLOOD: u16 = 30;
 const PORT_NEIGH_SUPPRESS: u16 = 32;
 const PORT_ISOLATED: u16 = 33;
+const PORT_BACKUP: u16 = 34;
 const PORT_LOCKED: u16 = 39;
 const PORT_NEIGH_VLAN_SUPPRESS: u16 = 43;
 const FAMILY_VLAN: u16 = 2;
 const NEIGHBOUR_MAC: u16 = 2;
+const NEIGHBOUR_TIMES: u16 = 3;
 const NEIGHBOUR_VLAN: u16 = 5;
 const NEIGHBOUR_MASTER: u16 = 9;
 const PERMANENT: u16 = 0x80;
@@ -63,15 +70,27 @@ pub struct Port {
     pub bridge: u32,
     /// Whether it sends and receives: the spanning tree lets it, and it has a link.
     pub forwards: bool,
+    /// Whether it is up and has a link.
+    pub has_link: bool,
     /// Whether it gets copies of what the FDB does not know.
     pub floods: bool,
+    /// Whether it gets multicast.
+    pub floods_multicast: bool,
+    /// Whether it gets broadcast.
+    pub floods_broadcast: bool,
+    /// Whether it gets back what comes from there.
+    pub is_hairpin: bool,
+    /// Whether the bridge, if it learns, does so there.
+    pub learns: bool,
+    /// Whether the bridge takes from there only what its FDB has there.
+    pub is_locked: bool,
+    /// Who gets what is directed to it while it has no link.
+    pub backup: Option<u32>,
     /// Whether the bridge answers ARP for it, and floods nothing there.
     pub is_proxy_arp: bool,
-    /// Whether it may get back what it sends.
-    pub is_hairpin: bool,
     /// Whether it gets nothing from other such ports.
     pub is_isolated: bool,
-    /// Other settings for which the bridge is not given the MACs behind it, by their names.
+    /// Other settings than these for which the bridge is not given the MACs behind it, by their names.
     pub keeps_back: Vec<&'static str>,
     /// The VLANs that it is in, where the bridge filters them.
     pub vlans: HashSet<u16>,
@@ -84,6 +103,8 @@ pub struct Bridge {
     pub filters_vlans: bool,
     /// Seconds after which it forgets a MAC; 0 is a hub.
     pub ageing_time: u32,
+    /// Whether what it bridges passes iptables, wherever it is said for all bridges.
+    pub calls_iptables: bool,
 }
 
 /// Whom the bridge's FDB sends frames for a MAC to.
@@ -95,6 +116,23 @@ pub enum Destination {
     Host,
     /// One port.
     Port(u32),
+}
+
+/// What the FDB says of a MAC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// Whom frames are sent to.
+    pub to: Destination,
+    /// Milliseconds since the last one from a port, or since the entry was made.
+    pub used: Option<u32>,
+}
+
+impl Way {
+    /// There is no entry.
+    pub const NONE: Self = Self {
+        to: Destination::Flooded,
+        used: None,
+    };
 }
 
 /// What rtnetlink tells of a device.
@@ -170,7 +208,7 @@ impl Route {
     }
 
     /// Whom a bridge sends frames for `mac` to; `vlan` is 0 where it filters none.
-    pub fn destination(&mut self, bridge: u32, mac: Mac, vlan: u16) -> Result<Destination, Error> {
+    pub fn way(&mut self, bridge: u32, mac: Mac, vlan: u16) -> Result<Way, Error> {
         let mut body = vec![0; NEIGHBOUR_HEADER];
         if let Some(family) = body.first_mut() {
             *family = AF_BRIDGE;
@@ -180,15 +218,13 @@ impl Route {
         if vlan != 0 {
             message::put(&mut body, NEIGHBOUR_VLAN, &vlan.to_ne_bytes());
         }
-        let mut found = Destination::Flooded;
+        let mut found = Way::NONE;
         let said = self.0.ask(GET_NEIGHBOUR, &body, |entry| {
-            found = destination(entry, bridge).unwrap_or(Destination::Flooded);
+            found = way(entry, bridge).unwrap_or(Way::NONE);
             Ok::<_, Error>(())
         });
         match said {
-            Err(Error::Refused(refusal)) if refusal.error == libc::ENOENT => {
-                Ok(Destination::Flooded)
-            }
+            Err(Error::Refused(refusal)) if refusal.error == libc::ENOENT => Ok(Way::NONE),
             Err(error) => Err(error),
             Ok(()) => Ok(found),
         }
@@ -218,6 +254,9 @@ fn bridge(link: &[u8]) -> Option<Bridge> {
     Some(Bridge {
         filters_vlans: switch(data, BRIDGE_FILTERS_VLANS)?,
         ageing_time: u32::from_ne_bytes(ticks) / TICKS,
+        calls_iptables: [BRIDGE_CALLS_IPTABLES, BRIDGE_CALLS_IP6TABLES]
+            .into_iter()
+            .any(|wanted| switch(data, wanted) == Some(true)),
     })
 }
 
@@ -227,23 +266,14 @@ fn port(link: &[u8]) -> Option<Port> {
     let about = attribute(told, LINK_PORT)?;
     let flags = at(link, 8)?;
     let is_up = flags & UP != 0 && flags & RUNNING != 0;
-    let floods = switch(about, PORT_FLOOD).unwrap_or(true);
+    let is = |wanted| switch(about, wanted) == Some(true);
+    let floods = |wanted| switch(about, wanted) != Some(false);
     let reasons = [
-        ("flood off", !floods),
-        ("locked", switch(about, PORT_LOCKED) == Some(true)),
-        (
-            "neigh_suppress",
-            switch(about, PORT_NEIGH_SUPPRESS) == Some(true),
-        ),
-        (
-            "neigh_vlan_suppress",
-            switch(about, PORT_NEIGH_VLAN_SUPPRESS) == Some(true),
-        ),
-        (
-            "proxy_arp_wifi",
-            switch(about, PORT_PROXY_ARP_WIFI) == Some(true),
-        ),
+        ("neigh_suppress", is(PORT_NEIGH_SUPPRESS)),
+        ("neigh_vlan_suppress", is(PORT_NEIGH_VLAN_SUPPRESS)),
+        ("proxy_arp_wifi", is(PORT_PROXY_ARP_WIFI)),
     ];
+    let backup = attribute(about, PORT_BACKUP).and_then(number);
     let vlans = attribute(told, LINK_FAMILY).unwrap_or_default();
     let vlans = message::attributes(vlans).filter(|(kind, _)| *kind == FAMILY_VLAN);
     Some(Port {
@@ -252,10 +282,16 @@ fn port(link: &[u8]) -> Option<Port> {
             .and_then(number)
             .map(u32::from_ne_bytes)?,
         forwards: attribute(about, PORT_STATE)?.first() == Some(&FORWARDING) && is_up,
-        floods,
-        is_proxy_arp: switch(about, PORT_PROXY_ARP).unwrap_or(false),
-        is_hairpin: switch(about, PORT_HAIRPIN).unwrap_or(false),
-        is_isolated: switch(about, PORT_ISOLATED).unwrap_or(false),
+        has_link: is_up,
+        floods: floods(PORT_FLOOD),
+        floods_multicast: floods(PORT_MULTICAST_FLOOD),
+        floods_broadcast: floods(PORT_BROADCAST_FLOOD),
+        is_hairpin: is(PORT_HAIRPIN),
+        learns: is(PORT_LEARNING),
+        is_locked: is(PORT_LOCKED),
+        backup: backup.map(u32::from_ne_bytes),
+        is_proxy_arp: is(PORT_PROXY_ARP),
+        is_isolated: is(PORT_ISOLATED),
         keeps_back: reasons
             .into_iter()
             .filter_map(|(name, is_so)| is_so.then_some(name))
@@ -267,12 +303,18 @@ fn port(link: &[u8]) -> Option<Port> {
     })
 }
 
-fn destination(entry: &[u8], bridge: u32) -> Option<Destination> {
+fn way(entry: &[u8], bridge: u32) -> Option<Way> {
     let port = at(entry, 4)?;
     let state = entry.get(8..10).and_then(number).map(u16::from_ne_bytes)?;
-    Some(match state & PERMANENT != 0 || port == bridge {
-        true => Destination::Host,
-        false => Destination::Port(port),
+    // `struct nda_cacheinfo`: confirmed, used, updated, references.
+    let times = attribute(after(entry, NEIGHBOUR_HEADER)?, NEIGHBOUR_TIMES);
+    let used = times.and_then(|times| at(times, 4));
+    Some(Way {
+        to: match state & PERMANENT != 0 || port == bridge {
+            true => Destination::Host,
+            false => Destination::Port(port),
+        },
+        used: used.map(|ticks| ticks.saturating_mul(1000 / TICKS)),
     })
 }
 
@@ -291,6 +333,8 @@ mod tests {
         let (mut about, mut vlans) = (Vec::new(), Vec::new());
         message::put(&mut about, PORT_STATE, &[FORWARDING]);
         message::put(&mut about, PORT_FLOOD, &[0]);
+        message::put(&mut about, PORT_HAIRPIN, &[1]);
+        message::put(&mut about, PORT_BACKUP, &9u32.to_ne_bytes());
         message::put(&mut vlans, FAMILY_VLAN, &[0, 0, 10, 0]);
         message::put(&mut vlans, FAMILY_VLAN, &[0, 0, 20, 0]);
         message::put(&mut link, LINK_MASTER, &3u32.to_ne_bytes());
@@ -300,11 +344,33 @@ mod tests {
             index: 7,
             bridge: 3,
             forwards: true,
-            keeps_back: vec!["flood off"],
+            has_link: true,
+            floods_multicast: true,
+            floods_broadcast: true,
+            is_hairpin: true,
+            backup: Some(9),
             vlans: HashSet::from([10, 20]),
             ..Default::default()
         };
         assert_eq!(port(&link), Some(wanted));
+    }
+
+    #[test]
+    fn reads_where_a_mac_is_sent_to_and_when_it_last_was() {
+        let mut entry = vec![AF_BRIDGE, 0, 0, 0];
+        entry.extend_from_slice(&7u32.to_ne_bytes());
+        entry.extend_from_slice(&[0; 4]);
+        let times: Vec<u8> = [1u32, 25, 3, 4]
+            .iter()
+            .flat_map(|time| time.to_ne_bytes())
+            .collect();
+        message::put(&mut entry, NEIGHBOUR_TIMES, &times);
+        let there = Way {
+            to: Destination::Port(7),
+            used: Some(250),
+        };
+        assert_eq!(way(&entry, 1), Some(there));
+        assert_eq!(way(&entry, 7).map(|way| way.to), Some(Destination::Host));
     }
 
     #[test]
@@ -324,7 +390,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = told(NEW_LINK, &bytes);
             let _ = port(&bytes);
-            let _ = destination(&bytes, 1);
+            let _ = way(&bytes, 1);
             let _ = bridge(&bytes);
         }
     }

@@ -250,7 +250,7 @@ fn explain(path: &[&str], error: &clap::Error) -> Failure {
 }
 
 /// The keywords in clap's way of writing an argument, such as `--dev <PORT>`, `--color[=<color>]`,
-/// `<MAC>` or, of a group, `<--br <BRIDGE>|--dev <PORT>>`.
+/// `<MAC>`, `[VID]` or, of a group, `<--br <BRIDGE>|--dev <PORT>>`.
 fn keyword_of(argument: &str) -> String {
     let keywords: Vec<_> = argument.split('|').map(one_keyword).collect();
     keywords.join(" or ")
@@ -259,7 +259,7 @@ fn keyword_of(argument: &str) -> String {
 fn one_keyword(argument: &str) -> &str {
     match argument.trim_start_matches('<').strip_prefix("--") {
         Some(name) => name.split([' ', '=', '[', '>']).next().unwrap_or(name),
-        None => argument.trim_matches(['<', '>']),
+        None => argument.trim_matches(['<', '>', '[', ']']),
     }
 }
 
@@ -436,11 +436,98 @@ mod tests {
                 "Error: \"static\" and \"dynamic\" don't go together.",
             ),
             (
+                "why 02:00:00:00:00:01 1 vlan 1",
+                "Error: \"vlan\" and \"VID\" don't go together.",
+            ),
+            (
                 "port show dev a br b",
                 "Error: \"dev\" and \"br\" don't go together.",
             ),
         ] {
             assert_eq!(refusal(line), wanted, "{line}");
+        }
+    }
+
+    /// Each command that can be said, with the words that lead there.
+    fn commands(command: &Command, path: &[String]) -> Vec<(Vec<String>, Command)> {
+        if !command.has_subcommands() {
+            return vec![(path.to_vec(), command.clone())];
+        }
+        let inner = command.get_subcommands();
+        inner
+            .flat_map(|inner| commands(inner, &[path, &[inner.get_name().to_string()]].concat()))
+            .collect()
+    }
+
+    /// The words for an argument with this value.
+    fn words_of(argument: &Arg, value: &str) -> Vec<String> {
+        let value = argument.get_action().takes_values().then_some(value);
+        let words = [argument.get_long(), value].into_iter().flatten();
+        words.map(str::to_string).collect()
+    }
+
+    /// What is wrong at each place where something can be said is refused in a line that names it.
+    #[test]
+    fn bad_input_is_refused_at_every_place() {
+        let mut built = grammar();
+        built.build();
+        // Whoever has that name is looked for later.
+        let names = ["PORT", "BRIDGE", "DEVICE", "FILE"];
+        for (path, command) in commands(&built, &[]) {
+            let arguments: Vec<_> = command.get_arguments().collect();
+            let required = |except: Option<&Arg>| -> Vec<String> {
+                let needed = arguments.iter().filter(|argument| {
+                    argument.is_required_set()
+                        && except.is_none_or(|except| except.get_id() != argument.get_id())
+                });
+                needed
+                    .flat_map(|argument| match usage::value_of(argument).as_str() {
+                        "MAC" => words_of(argument, "02:00:00:00:01:01"),
+                        _ => words_of(argument, "a"),
+                    })
+                    .collect()
+            };
+            let refused = |parts: &[&[String]], wanted: &[&str]| {
+                let words = [&[&path[..]], parts].concat().concat();
+                let line = match read(&built, &words) {
+                    Ok(_) | Err(Failure::Help(_)) => panic!("{words:?} is not refused"),
+                    Err(failure) => failure.to_string(),
+                };
+                assert!(!line.contains('\n'), "{words:?}: {line}");
+                for wanted in wanted {
+                    assert!(line.contains(wanted), "{words:?}: {line}");
+                }
+            };
+            let surplus = vec!["no/thing".to_string(); 1 + command.get_positionals().count()];
+            refused(&[&required(None), &surplus], &["\"no/thing\""]);
+            for argument in &arguments {
+                let place = argument
+                    .get_long()
+                    .map_or_else(|| usage::value_of(argument), str::to_string);
+                let others = required(Some(argument));
+                if argument.is_required_set() {
+                    refused(&[&others], &["missing", &place]);
+                }
+                if let Some(name) = argument.get_long() {
+                    let twice = words_of(argument, "a");
+                    let name = format!("\"{name}\"");
+                    refused(&[&others, &twice, &twice], &["duplicate", &name]);
+                }
+                if !argument.get_action().takes_values() {
+                    continue;
+                }
+                if argument.get_long().is_some() {
+                    let cut = &words_of(argument, "")[..1];
+                    refused(&[&others, cut], &["is not complete", &path.join(" ")]);
+                }
+                refused(&[&others, &words_of(argument, "")], &[&place]);
+                let is_name = names.contains(&usage::value_of(argument).as_str());
+                for value in ["no/thing", "-1", "99999999999999999999", "\u{fe0f}"] {
+                    if !is_name {
+                        refused(&[&others, &words_of(argument, value)], &[&place, value]);
+                    }
+                }
+            }
         }
     }
 

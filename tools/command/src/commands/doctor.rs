@@ -8,14 +8,16 @@ use std::{
 };
 
 use maclearn_family::{
-    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, PortAttributes, UnknownUnicast,
-    operation,
+    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, PortAttributes, StatisticsAttributes,
+    UnknownUnicast, operation,
 };
 
-use super::{Context, complete};
+use super::{Context, complete, statistics};
 use crate::{
     devices::Names,
     failure::Failure,
+    firewall::{self, Dropping},
+    grammar::NAME,
     kernel,
     output::{Item, Output, Paint, Record},
     route::{self, Route},
@@ -83,6 +85,7 @@ struct Patient<'a> {
 struct Port<'a> {
     settings: &'a PortAttributes,
     device: Option<&'a route::Port>,
+    counted: Option<&'a StatisticsAttributes>,
 }
 
 impl Port<'_> {
@@ -103,8 +106,13 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let settings = client.list(&operation::PORT_GET, &PortAttributes::default())?;
     let devices = route.ports()?;
     let devices: HashMap<_, _> = devices.iter().map(|port| (port.index, port)).collect();
+    let counted = statistics::all(client)?;
     let names = Names::all()?;
     let mut findings = Vec::new();
+    findings.extend(not_installed(Build::running(), Build::installed()));
+    let mut calls_iptables = ["iptables", "ip6tables"]
+        .iter()
+        .any(|what| kernel::switch(&format!("/proc/sys/net/bridge/bridge-nf-call-{what}")));
     for bridge in &bridges {
         let Some(index) = bridge.ifindex else {
             continue;
@@ -115,10 +123,13 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             device: settings
                 .ifindex
                 .and_then(|index| devices.get(&index).copied()),
+            counted: settings.ifindex.and_then(|index| counted.get(&index)),
         });
+        let device = route.bridge(index)?;
+        calls_iptables |= device.calls_iptables;
         let patient = Patient {
             bridge,
-            device: route.bridge(index)?,
+            device,
             ports: ports.collect(),
             names: &names,
         };
@@ -134,9 +145,9 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         },
     )?;
     findings.extend(owners.finding(&names));
-    findings.extend(bridge_netfilter(kernel::switch(
-        "/proc/sys/net/bridge/bridge-nf-call-iptables",
-    )));
+    if settings.iter().any(|port| port.enabled == Some(true)) {
+        findings.append(&mut firewall(calls_iptables)?);
+    }
     print(&mut context.output, &findings)?;
     complete(dump)
 }
@@ -152,38 +163,172 @@ pub fn without(output: &mut Output) -> Result<(), Failure> {
             .next()
             .is_some_and(|name| name.starts_with("maclearn.ko"))
     });
-    let only_signed = kernel::takes_only_signed();
-    print(output, &not_loaded(&release, is_installed, only_signed))
+    let sources = fs::read_dir("/usr/src").into_iter().flatten().flatten();
+    let mut sources = sources.map(|source| source.file_name());
+    let absent = Absent {
+        is_installed,
+        builds: sources.any(|name| name.to_string_lossy().starts_with("maclearn-")),
+        only_signed: kernel::takes_only_signed(),
+        is_signed: kernel::installed("sig_id").is_some_and(|id| !id.is_empty()),
+        refused: kernel::refused(),
+    };
+    print(output, &absent.findings(&release))
 }
 
-fn not_loaded(release: &str, is_installed: bool, only_signed: bool) -> Vec<Finding> {
-    let mut findings = vec![match is_installed {
-        true => Finding::problem("the module is not loaded", Some("modprobe maclearn".into())),
-        false => Finding::problem(
-            format!("there is no module for this kernel, {release}"),
-            Some(format!(
-                "find /lib/modules -name 'maclearn.ko*'; uname -r; depmod {release}"
-            )),
-        ),
-    }];
-    if only_signed {
-        findings.push(Finding::hint(
-            "this kernel loads only modules that are signed with a key that it knows",
-            Some("modprobe maclearn; dmesg | tail; mokutil --list-enrolled".into()),
-        ));
+/// What is known where the module is not loaded.
+#[derive(Clone, Default)]
+struct Absent {
+    /// There is one for this kernel.
+    is_installed: bool,
+    /// DKMS has its source.
+    builds: bool,
+    /// The kernel takes only what is signed.
+    only_signed: bool,
+    is_signed: bool,
+    /// What the kernel's log says of a module that was not taken.
+    refused: Option<String>,
+}
+
+impl Absent {
+    fn findings(&self, release: &str) -> Vec<Finding> {
+        let enroll = "mokutil --import /var/lib/dkms/mok.pub";
+        let mut findings = vec![match (self.is_installed, self.builds) {
+            (true, _) => {
+                Finding::problem("the module is not loaded", Some("modprobe maclearn".into()))
+            }
+            (false, true) => Finding::problem(
+                format!("the module was not built for this kernel, {release}"),
+                Some(format!(
+                    "apt install linux-headers-{release}; dkms autoinstall -k {release}"
+                )),
+            ),
+            (false, false) => Finding::problem(
+                format!("there is no module for this kernel, {release}"),
+                Some(format!(
+                    "find /lib/modules -name 'maclearn.ko*'; uname -r; depmod {release}"
+                )),
+            ),
+        }];
+        if let Some(text) = &self.refused {
+            findings.push(Finding::problem(
+                format!("the kernel's log says of a module: {text}"),
+                Some(match text.starts_with(NAME) {
+                    true => format!("modinfo maclearn; dkms autoinstall -k {release} --force"),
+                    false => enroll.to_string(),
+                }),
+            ));
+        }
+        if self.only_signed && self.is_installed && !self.is_signed {
+            findings.push(Finding::problem(
+                "this kernel loads only modules that are signed, and the one that is installed is not",
+                Some(format!("dkms autoinstall -k {release} --force; {enroll}")),
+            ));
+        } else if self.only_signed {
+            findings.push(Finding::hint(
+                "this kernel loads only modules that are signed with a key that it knows",
+                Some("modprobe maclearn; dmesg | tail; mokutil --list-enrolled".into()),
+            ));
+        }
+        findings
     }
-    findings
 }
 
-fn bridge_netfilter(is_on: bool) -> Option<Finding> {
-    let what =
-        "frames that are bridged pass iptables, which may drop them (bridge-nf-call-iptables)";
-    is_on.then(|| {
+/// A version, and what it was built from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Build(Option<String>, Option<String>);
+
+impl Build {
+    fn running() -> Self {
+        Self(kernel::running("version"), kernel::running("srcversion"))
+    }
+
+    fn installed() -> Self {
+        Self(
+            kernel::installed("version"),
+            kernel::installed("srcversion"),
+        )
+    }
+
+    fn text(&self) -> String {
+        let parts = [&self.0, &self.1].into_iter().flatten();
+        parts.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The module that runs is not the one that is installed, if there is one.
+fn not_installed(running: Build, installed: Build) -> Option<Finding> {
+    let is_other = installed.0.is_some() && running != installed;
+    is_other.then(|| {
         Finding::hint(
-            what,
-            Some("sysctl net.bridge.bridge-nf-call-iptables=0".into()),
+            format!(
+                "the module that is installed, {}, is not the one that runs, {}",
+                installed.text(),
+                running.text()
+            ),
+            Some("maclearn reload".into()),
         )
     })
+}
+
+/// What drops frames between ports.
+fn firewall(calls_iptables: bool) -> Result<Vec<Finding>, Failure> {
+    let chains = firewall::dropping()?;
+    let mut findings = dropped(chains.as_deref().unwrap_or_default(), calls_iptables);
+    if firewall::old_bridge_drops() {
+        findings.push(Finding::hint(
+            "ebtables drops frames between ports",
+            Some("ebtables-legacy -t filter -L FORWARD".into()),
+        ));
+    }
+    if calls_iptables && firewall::old_ip_drops() {
+        findings.push(passes_iptables(true, "iptables"));
+    } else if calls_iptables && chains.is_none() {
+        let what = "packets between ports pass iptables, which may drop them";
+        findings.push(Finding::hint(what, Some(KEEP_FROM_IPTABLES.into())));
+    }
+    Ok(findings)
+}
+
+const KEEP_FROM_IPTABLES: &str = "sysctl -w net.bridge.bridge-nf-call-iptables=0 \
+     net.bridge.bridge-nf-call-ip6tables=0; grep . /sys/class/net/*/bridge/nf_call_ip*";
+
+fn passes_iptables(is_policy: bool, what: &str) -> Finding {
+    let text = format!(
+        "packets between ports pass iptables (bridge-nf-call-iptables), and {what} drops some"
+    );
+    let helps = Some(KEEP_FROM_IPTABLES.into());
+    match is_policy {
+        true => Finding::problem(text, helps),
+        false => Finding::hint(text, helps),
+    }
+}
+
+/// Of chains that drop what is forwarded, those that frames between ports pass.
+fn dropped(chains: &[Dropping], calls_iptables: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for chain in chains {
+        let Dropping {
+            family,
+            table,
+            chain: name,
+            is_policy,
+        } = chain;
+        let place = format!("{family} {table} {name}");
+        if *family == "bridge" {
+            let which = match is_policy {
+                true => "frames that no rule accepts",
+                false => "some frames",
+            };
+            findings.push(Finding::hint(
+                format!("the chain {place} drops {which} between ports"),
+                Some(format!("nft list chain {place}")),
+            ));
+        } else if calls_iptables {
+            let what = format!("the chain {place}");
+            findings.push(passes_iptables(*is_policy, &what));
+        }
+    }
+    findings
 }
 
 fn print(output: &mut Output, findings: &[Finding]) -> Result<(), Failure> {
@@ -220,6 +365,8 @@ impl Patient<'_> {
             findings.extend(self.keeps_back(port));
             findings.extend(self.unknown(port));
             findings.extend(self.not_learning(port));
+            findings.extend(self.shut(port));
+            findings.extend(self.silent(port));
         }
         findings
     }
@@ -238,6 +385,11 @@ impl Patient<'_> {
         self.ports.iter().any(Port::is_enabled)
     }
 
+    /// A hub, which can be given the MACs, since it learns nothing.
+    fn is_hub(&self) -> bool {
+        self.device.ageing_time == 0
+    }
+
     fn nothing_enabled(&self) -> Option<Finding> {
         let what = format!(
             "no port of {} is enabled: every port gets every copy",
@@ -252,7 +404,8 @@ impl Patient<'_> {
     fn some_left_out(&self) -> Option<Finding> {
         let left_out = || self.ports.iter().filter(|port| !port.is_enabled());
         let first = left_out().next().map(|port| self.port_name(port))?;
-        if !self.any_enabled() || self.bridge.fdb_offload == Some(FdbOffload::Off) {
+        let is_off = self.bridge.fdb_offload == Some(FdbOffload::Off);
+        if !self.any_enabled() || is_off || !self.is_hub() {
             return None;
         }
         let names = self.names.some(left_out().map(Port::index));
@@ -267,7 +420,8 @@ impl Patient<'_> {
     }
 
     fn offload_off(&self) -> Option<Finding> {
-        let is_off = self.bridge.fdb_offload == Some(FdbOffload::Off)
+        let is_off = self.is_hub()
+            && self.bridge.fdb_offload == Some(FdbOffload::Off)
             && self.ports.iter().all(Port::is_enabled);
         is_off.then(|| {
             Finding::hint(
@@ -352,7 +506,8 @@ impl Patient<'_> {
     fn keeps_back(&self, port: &Port<'_>) -> Option<Finding> {
         let device = port.device?;
         let name = self.port_name(port);
-        if self.bridge.fdb_offload == Some(FdbOffload::Off)
+        if !self.is_hub()
+            || self.bridge.fdb_offload == Some(FdbOffload::Off)
             || !self.ports.iter().all(Port::is_enabled)
         {
             return None;
@@ -374,6 +529,49 @@ impl Patient<'_> {
                     self.name()
                 ),
                 Some(format!("bridge -d link show dev {name}")),
+            )
+        })
+    }
+
+    /// What a hub does not have in its FDB does not get there, or does not get in there.
+    fn shut(&self, port: &Port<'_>) -> Option<Finding> {
+        let device = port
+            .device
+            .filter(|_| self.is_hub() && self.any_enabled())?;
+        let (bridge, name) = (self.name(), self.port_name(port));
+        let (what, setting) = match (device.floods, device.is_locked) {
+            (false, _) => (
+                format!(
+                    "{name} gets only what the fdb of {bridge} directs there, since flood is off"
+                ),
+                "flood on",
+            ),
+            (_, true) => (
+                format!(
+                    "only what the fdb of {bridge} has at {name} can send there, since it is locked"
+                ),
+                "locked off",
+            ),
+            _ => return None,
+        };
+        let helps = format!("bridge link set dev {name} {setting}");
+        Some(Finding::hint(what, Some(helps)))
+    }
+
+    /// One that was spared copies, and has never sent anything.
+    fn silent(&self, port: &Port<'_>) -> Option<Finding> {
+        let counted = port.counted?;
+        let is_silent = port.is_enabled()
+            && port.settings.n_macs == Some(0)
+            && port.settings.learning == Some(true)
+            && counted.learned == Some(0);
+        let name = self.port_name(port);
+        (is_silent && counted.suppressed > Some(0)).then(|| {
+            Finding::hint(
+                format!(
+                    "nobody has spoken behind {name}, which is enabled: a sniffer there misses what is for others"
+                ),
+                Some(format!("maclearn port set dev {name} enabled off")),
             )
         })
     }
@@ -483,8 +681,16 @@ mod tests {
         };
         let mut device = route::Bridge::default();
         let mut ports = [settings(2), settings(3)];
-        let mut port = route::Port::default();
+        let mut port = route::Port {
+            floods: true,
+            ..Default::default()
+        };
         change(&mut bridge, &mut device, &mut ports, &mut port);
+        let counted = StatisticsAttributes {
+            suppressed: Some(5),
+            learned: Some(0),
+            ..Default::default()
+        };
         let patient = Patient {
             bridge: &bridge,
             device,
@@ -493,6 +699,7 @@ mod tests {
                 .map(|settings| Port {
                     settings,
                     device: (settings.ifindex == Some(3)).then_some(&port),
+                    counted: (settings.ifindex == Some(2)).then_some(&counted),
                 })
                 .collect(),
             names: &Names::default(),
@@ -567,9 +774,9 @@ mod tests {
             ]
         );
         assert_eq!(
-            found(|_, _, _, port| port.keeps_back = vec!["locked", "neigh_suppress"]),
+            found(|_, _, _, port| port.keeps_back = vec!["neigh_suppress", "proxy_arp_wifi"]),
             [
-                "Hint: if1 is not given what is behind if3, since it has locked, neigh_suppress # \
+                "Hint: if1 is not given what is behind if3, since it has neigh_suppress, proxy_arp_wifi # \
               bridge -d link show dev if3"
             ]
         );
@@ -593,6 +800,57 @@ mod tests {
               maclearn port set dev if3 learning on"
             ]
         );
+    }
+
+    #[test]
+    fn finds_ports_of_a_hub_that_are_shut_and_one_that_is_silent() {
+        assert_eq!(
+            found(|_, _, _, port| port.floods = false),
+            [
+                "Hint: if3 gets only what the fdb of if1 directs there, since flood is off # \
+                 bridge link set dev if3 flood on"
+            ]
+        );
+        assert_eq!(
+            found(|_, _, _, port| port.is_locked = true),
+            [
+                "Hint: only what the fdb of if1 has at if3 can send there, since it is locked # \
+                 bridge link set dev if3 locked off"
+            ]
+        );
+        // A bridge that learns knows what to do with them.
+        let learning = |device: &mut route::Bridge| device.ageing_time = 300;
+        assert_eq!(
+            found(|_, device, _, port| {
+                learning(device);
+                (port.floods, port.is_locked) = (false, true);
+                port.keeps_back = vec!["neigh_suppress"];
+            }),
+            [""; 0]
+        );
+        // Port 2 was spared copies, and nothing was ever learned there.
+        assert_eq!(
+            found(|_, _, ports, _| ports[0].n_macs = Some(0)),
+            [
+                "Hint: nobody has spoken behind if2, which is enabled: a sniffer there misses what is for \
+                 others # maclearn port set dev if2 enabled off"
+            ]
+        );
+        assert_eq!(found(|_, _, ports, _| ports[1].n_macs = Some(0)), [""; 0]);
+    }
+
+    #[test]
+    fn finds_a_module_that_was_replaced() {
+        let build = |version: &str| Build(Some(version.to_string()), Some("5A".to_string()));
+        let none = Build(None, None);
+        assert_eq!(not_installed(build("1.0"), build("1.0")), None);
+        assert_eq!(not_installed(build("1.0"), none), None);
+        let found = not_installed(build("1.0"), build("1.1"));
+        let wanted = Finding::hint(
+            "the module that is installed, 1.1 5A, is not the one that runs, 1.0 5A",
+            Some("maclearn reload".to_string()),
+        );
+        assert_eq!(found, Some(wanted));
     }
 
     #[test]
@@ -620,27 +878,86 @@ mod tests {
 
     #[test]
     fn says_why_the_module_is_not_there() {
-        let what = |findings: Vec<Finding>| {
+        let what = |absent: &Absent| {
+            let findings = absent.findings("7.3").into_iter();
             findings
-                .into_iter()
-                .map(|finding| finding.what)
+                .map(|finding| (finding.what, finding.helps.unwrap_or_default()))
                 .collect::<Vec<_>>()
         };
+        let told = |what: &str, helps: &str| (what.to_string(), helps.to_string());
+        let absent = Absent {
+            is_installed: true,
+            ..Default::default()
+        };
+        let not_loaded = told("the module is not loaded", "modprobe maclearn");
+        assert_eq!(what(&absent), [not_loaded.clone()]);
+        let unsigned =
+            "this kernel loads only modules that are signed, and the one that is installed is not";
+        let force = "dkms autoinstall -k 7.3 --force; mokutil --import /var/lib/dkms/mok.pub";
+        let absent = Absent {
+            only_signed: true,
+            refused: Some("Loading of unsigned module is rejected".to_string()),
+            ..absent
+        };
         assert_eq!(
-            what(not_loaded("7.3", true, false)),
-            ["the module is not loaded"]
-        );
-        assert_eq!(
-            what(not_loaded("7.3", false, true)),
+            what(&absent),
             [
-                "there is no module for this kernel, 7.3",
-                "this kernel loads only modules that are signed with a key that it knows"
+                not_loaded,
+                told(
+                    "the kernel's log says of a module: Loading of unsigned module is rejected",
+                    "mokutil --import /var/lib/dkms/mok.pub"
+                ),
+                told(unsigned, force),
             ]
+        );
+        let absent = Absent {
+            builds: true,
+            ..Default::default()
+        };
+        assert_eq!(
+            what(&absent),
+            [told(
+                "the module was not built for this kernel, 7.3",
+                "apt install linux-headers-7.3; dkms autoinstall -k 7.3"
+            )]
+        );
+        let found = what(&Absent::default());
+        assert!(
+            found[0]
+                .0
+                .starts_with("there is no module for this kernel, 7.3")
         );
     }
 
     #[test]
-    fn finds_iptables_between_guests() {
-        assert!(bridge_netfilter(true).is_some() && bridge_netfilter(false).is_none());
+    fn finds_chains_that_frames_between_ports_pass() {
+        let chain = |family, is_policy| Dropping {
+            family,
+            table: "filter".to_string(),
+            chain: "FORWARD".to_string(),
+            is_policy,
+        };
+        let what = |chains: &[Dropping], calls_iptables| {
+            let findings = dropped(chains, calls_iptables).into_iter();
+            let text = |finding: Finding| format!("{:?}: {}", finding.weight, finding.what);
+            findings.map(text).collect::<Vec<_>>()
+        };
+        let both = [
+            chain("bridge", true),
+            chain("ip", true),
+            chain("inet", false),
+        ];
+        let bridge =
+            "Hint: the chain bridge filter FORWARD drops frames that no rule accepts between ports";
+        assert_eq!(what(&both, false), [bridge]);
+        let passes = "packets between ports pass iptables (bridge-nf-call-iptables), and the chain";
+        assert_eq!(
+            what(&both, true),
+            [
+                bridge.to_string(),
+                format!("Problem: {passes} ip filter FORWARD drops some"),
+                format!("Hint: {passes} inet filter FORWARD drops some"),
+            ]
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 //! `maclearn` alone: how things are, at a glance.
 
-use std::{collections::HashMap, fs};
+use std::collections::HashMap;
 
 use maclearn_family::{
     BridgeAttributes, Error, FdbOffload, PortAttributes, StatisticsAttributes, UnknownUnicast,
@@ -13,6 +13,7 @@ use super::{Context, statistics};
 use crate::{
     devices::Names,
     failure::Failure,
+    kernel,
     output::{Item, Paint, Record},
     route::{self, Route},
 };
@@ -36,6 +37,11 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         .map(|index| Ok((index, route.bridge(index)?)))
         .collect();
     let devices = devices?;
+    let is_given = |bridge: &BridgeAttributes| bridge.n_offloaded > Some(0);
+    let links = match bridges.iter().any(is_given) {
+        true => route.ports()?,
+        false => Vec::new(),
+    };
     let names = Names::all()?;
     let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
     for port in &ports {
@@ -49,8 +55,11 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         let sums = bridge.ifindex.and_then(|index| sums.get(&index));
         let device = bridge.ifindex.and_then(|index| devices.get(&index));
         let device = device.copied().unwrap_or_default();
+        let links = links.iter();
+        let links = links.filter(|link| bridge.ifindex == Some(link.bridge));
+        let never_made = sums.and_then(|sums| never_made(bridge, device, links, sums));
         (
-            bridge_record(bridge, device, ports, sums, &names),
+            bridge_record(bridge, device, ports, (sums, never_made), &names),
             port_records(ports, &counted, &names),
         )
     });
@@ -83,8 +92,8 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
 fn module() -> Record {
     let mut record = Record::new();
     for name in ["version", "srcversion"] {
-        if let Ok(text) = fs::read_to_string(format!("/sys/module/maclearn/{name}")) {
-            record.field(name, Item::word(text.trim().to_string()));
+        if let Some(text) = kernel::running(name) {
+            record.field(name, Item::word(text));
         }
     }
     record
@@ -94,7 +103,7 @@ fn bridge_record(
     bridge: &BridgeAttributes,
     device: route::Bridge,
     ports: &[&PortAttributes],
-    sums: Option<&StatisticsAttributes>,
+    (sums, never_made): (Option<&StatisticsAttributes>, Option<u64>),
     names: &Names,
 ) -> Record {
     let mut record = Record::new();
@@ -116,7 +125,11 @@ fn bridge_record(
         "offloaded",
         Item::Number(bridge.n_offloaded.unwrap_or_default().into()),
     );
-    record.field("spared", sums.map_or(Item::Unknown, spared));
+    let share = |sums| spared(sums, never_made.unwrap_or_default());
+    record.field("spared", sums.map_or(Item::Unknown, share));
+    if let Some(copies) = never_made {
+        record.field("never_made", Item::Number(copies));
+    }
     record.field("copies", Item::word(copies(bridge, device, ports, names)));
     record
 }
@@ -166,7 +179,8 @@ fn port_records(
         record.title("ifname", Item::device(names.get(index)));
         record.title("state", Item::Word(state.into(), paint));
         record.field("macs", Item::Number(port.n_macs.unwrap_or_default().into()));
-        record.field("spared", counted.map_or(Item::Unknown, spared));
+        let share = |counted| spared(counted, 0);
+        record.field("spared", counted.map_or(Item::Unknown, share));
         if let Some(reason) = reason(port, counted) {
             record.field("passing", Item::word(reason));
         }
@@ -199,10 +213,33 @@ fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Opti
     }
 }
 
-/// The share of the unicast copies for other ports that was suppressed. Copies that were never made,
-/// since the bridge knew better, are in neither number.
-fn spared(counted: &StatisticsAttributes) -> Item {
+/// Copies that the bridge did not make since it was given the MACs, as far as that follows from what is so
+/// now: a frame that came to an owner would have had a copy for each port but that and its own, and those that
+/// were made were suppressed. Nothing follows where a MAC may have two owners, or where not every port floods
+/// to every other.
+fn never_made<'a>(
+    bridge: &BridgeAttributes,
+    device: route::Bridge,
+    mut links: impl Iterator<Item = &'a route::Port>,
+    sums: &StatisticsAttributes,
+) -> Option<u64> {
+    let given = bridge.n_offloaded.filter(|given| *given != 0)?;
+    if bridge.n_macs != Some(given) || device.filters_vlans {
+        return None;
+    }
+    let receiving = links.try_fold(0_u64, |receiving, link| {
+        let is_plain = link.floods && !link.is_isolated && !link.is_proxy_arp;
+        is_plain.then_some(receiving + u64::from(link.forwards))
+    })?;
+    let others = receiving.checked_sub(2)?;
+    let copies = sums.passed_owned?.saturating_mul(others);
+    copies.checked_sub(sums.suppressed?)
+}
+
+/// The share of the unicast copies for other ports that was suppressed or never made.
+fn spared(counted: &StatisticsAttributes, never_made: u64) -> Item {
     let suppressed = counted.suppressed.unwrap_or_default();
+    let suppressed = suppressed.saturating_add(never_made);
     let passed = [counted.passed_unknown, counted.passed_failing_open];
     let passed: u64 = passed.into_iter().flatten().fold(0, u64::saturating_add);
     match suppressed.saturating_add(passed) {
@@ -296,6 +333,45 @@ mod tests {
         let records = port_records(&[&open], &HashMap::from([(1, counted)]), &Names::default());
         let wanted = "if1 failing-open macs 2 spared 75.0% passing all, since max_macs 2 of the port is reached\n";
         assert_eq!(text(&records[0]), wanted);
+    }
+
+    #[test]
+    fn what_was_never_made_follows_only_where_each_mac_has_one_owner() {
+        let bridge = |n_macs, n_offloaded| BridgeAttributes {
+            n_macs: Some(n_macs),
+            n_offloaded: Some(n_offloaded),
+            ..Default::default()
+        };
+        let link = |forwards| route::Port {
+            forwards,
+            floods: true,
+            ..Default::default()
+        };
+        let mut links = vec![link(true), link(true), link(true), link(true), link(false)];
+        let sums = StatisticsAttributes {
+            suppressed: Some(30),
+            passed_unknown: Some(10),
+            passed_owned: Some(100),
+            ..Default::default()
+        };
+        let hub = route::Bridge::default();
+        let copies = |bridge, device, links: &[route::Port]| {
+            never_made(&bridge, device, links.iter(), &sums)
+        };
+        // Two of the four that receive would have had a copy of each.
+        assert_eq!(copies(bridge(7, 7), hub, &links), Some(170));
+        assert_eq!(copies(bridge(8, 7), hub, &links), None);
+        assert_eq!(copies(bridge(0, 0), hub, &links), None);
+        assert_eq!(copies(bridge(7, 7), hub, &links[..1]), None);
+        let filtering = route::Bridge {
+            filters_vlans: true,
+            ..hub
+        };
+        assert_eq!(copies(bridge(7, 7), filtering, &links), None);
+        links[0].is_isolated = true;
+        assert_eq!(copies(bridge(7, 7), hub, &links), None);
+        let share = spared(&sums, 170);
+        assert!(matches!(share, Item::Percent(share) if (95.2..95.3).contains(&share)));
     }
 
     #[test]

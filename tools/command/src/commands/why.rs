@@ -9,27 +9,32 @@ use std::collections::{BTreeSet, HashMap};
 
 use clap::ArgMatches;
 use maclearn_family::{
-    BridgeAttributes, EntryAttributes, Mac, PortAttributes, UnknownUnicast, operation,
+    BridgeAttributes, EntryAttributes, Mac, PortAttributes, StatisticsAttributes, UnknownUnicast,
+    operation,
 };
 
-use super::Context;
+use super::{Context, statistics};
 use crate::{
     devices::{self, Names},
     failure::Failure,
     output::{Item, Paint, Record},
-    route::{Destination, Port, Route},
+    route::{self, Destination, Port, Route, Way},
 };
 
 /// What is known of a MAC at a bridge.
 struct Facts<'a> {
+    mac: Mac,
     vlan: u16,
-    destination: Destination,
+    way: Way,
+    /// Whether the bridge learns by itself.
+    is_learning: bool,
     /// The owners, in the VLAN.
     owners: Vec<&'a EntryAttributes>,
     /// The port where the frame comes in.
     from: Option<&'a Port>,
     ports: Vec<&'a Port>,
     settings: &'a HashMap<u32, PortAttributes>,
+    counted: &'a HashMap<u32, StatisticsAttributes>,
     names: &'a Names,
 }
 
@@ -61,7 +66,9 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
     let Some(mac) = matches.get_one::<Mac>("mac").copied() else {
         return Ok(());
     };
-    let said_vlan: Option<u16> = matches.get_one("vlan").copied();
+    let said_vlan = ["vid", "vlan"]
+        .into_iter()
+        .find_map(|name| matches.get_one::<u16>(name).copied());
     let from = devices::said(matches, "from")?;
     let said_bridge = devices::said(matches, "br")?;
     let client = &mut context.client;
@@ -97,9 +104,14 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
             }
         }
     };
+    let counted = match context.with_statistics {
+        true => statistics::all(client)?,
+        false => HashMap::new(),
+    };
     let names = Names::all()?;
     let mut told = Vec::new();
     for bridge in bridges {
+        let device = route.bridge(bridge)?;
         let owners = |vlan: u16| {
             let here = entries
                 .iter()
@@ -107,17 +119,23 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
             here.filter(move |entry| entry.vlan.unwrap_or_default() == vlan)
                 .collect::<Vec<_>>()
         };
-        for vlan in vlans(&mut route, bridge, said_vlan, &entries, &names)? {
+        for vlan in vlans(device, bridge, said_vlan, &entries, &names)? {
             let facts = Facts {
+                mac,
                 vlan,
-                destination: route.destination(bridge, mac, vlan)?,
+                way: match mac.is_group() {
+                    true => Way::NONE,
+                    false => route.way(bridge, mac, vlan)?,
+                },
+                is_learning: device.ageing_time != 0,
                 owners: owners(vlan),
                 from,
                 ports: ports.iter().filter(|port| port.bridge == bridge).collect(),
                 settings: &settings,
+                counted: &counted,
                 names: &names,
             };
-            told.push((facts.head(mac, bridge), facts.verdicts()));
+            told.push((facts.head(bridge), facts.verdicts()));
         }
     }
     let is_json = context.output.is_json();
@@ -152,15 +170,14 @@ fn port_of<'p>(ports: &'p [Port], index: u32, matches: &ArgMatches) -> Result<&'
 
 /// The VLANs to look at: the one that was said, or those where the MAC is known.
 fn vlans(
-    route: &mut Route,
+    device: route::Bridge,
     bridge: u32,
     said: Option<u16>,
     entries: &[EntryAttributes],
     names: &Names,
 ) -> Result<BTreeSet<u16>, Failure> {
     let name = names.get(bridge);
-    let filters = route.bridge(bridge)?.filters_vlans;
-    match (filters, said) {
+    match (device.filters_vlans, said) {
         (false, None | Some(0)) => return Ok(BTreeSet::from([0])),
         (false, Some(_)) => {
             return Err(Failure::usage(format!(
@@ -186,21 +203,24 @@ fn vlans(
 
 impl Facts<'_> {
     /// Who owns the MAC, and what the FDB says.
-    fn head(&self, mac: Mac, bridge: u32) -> Record {
+    fn head(&self, bridge: u32) -> Record {
         let mut record = Record::new();
-        record.title("mac", Item::mac(mac));
+        record.title("mac", Item::mac(self.mac));
         if self.vlan != 0 {
             record.field("vlan", Item::Number(self.vlan.into()));
         }
         record.field("master", Item::device(self.names.get(bridge)));
         record.field(
             "fdb",
-            match self.destination {
+            match self.way.to {
                 Destination::Flooded => Item::Unknown,
                 Destination::Host => Item::word("host"),
                 Destination::Port(index) => Item::device(self.names.get(index)),
             },
         );
+        if let (Destination::Port(_), Some(used)) = (self.way.to, self.way.used) {
+            record.field("used", Item::Milliseconds(used));
+        }
         let owners = self.owners.iter().map(|owner| {
             let mut record = Record::new();
             record.title(
@@ -210,6 +230,11 @@ impl Facts<'_> {
             record.flag("static", owner.r#static == Some(true), Paint::Plain);
             if let Some(age) = owner.age {
                 record.field("age", Item::Milliseconds(age));
+            }
+            // For this MAC and for others that the port owns.
+            let counted = owner.port.and_then(|index| self.counted.get(&index));
+            if let Some(passed) = counted.and_then(|counted| counted.passed_owned) {
+                record.field("passed_owned", Item::Number(passed));
             }
             record
         });
@@ -229,11 +254,36 @@ impl Facts<'_> {
         records.collect()
     }
 
+    /// Whom the FDB sends it to, or the port that stands in for that one.
+    fn directed(&self) -> Destination {
+        let Destination::Port(index) = self.way.to else {
+            return self.way.to;
+        };
+        let without_link = |port: &&&Port| port.index == index && !port.has_link;
+        let backup = self.ports.iter().find(without_link);
+        Destination::Port(backup.and_then(|port| port.backup).unwrap_or(index))
+    }
+
+    /// Why the bridge does not take the frame at all, wherever it is for.
+    fn kept_out(&self) -> Option<String> {
+        let from = self.from?;
+        let name = self.names.get(from.index);
+        if !from.forwards {
+            return Some(format!("{name} has no link or does not forward"));
+        }
+        (self.vlan != 0 && !from.vlans.contains(&self.vlan))
+            .then(|| format!("{name} is not in VLAN {}", self.vlan))
+    }
+
     fn verdict(&self, port: &Port) -> Verdict {
+        let destination = self.directed();
+        if let Some(why) = self.kept_out() {
+            return Verdict::no(format!("the frame does not get in: {why}"));
+        }
         if self.from == Some(port) && !port.is_hairpin {
             return Verdict::no("the frame comes from there");
         }
-        match self.destination {
+        match destination {
             Destination::Host => return Verdict::no("the MAC is one of this host"),
             Destination::Port(index) if index != port.index => {
                 let name = self.names.get(index);
@@ -250,8 +300,14 @@ impl Facts<'_> {
         if port.is_isolated && self.from.is_some_and(|from| from.is_isolated) {
             return Verdict::no("both ports are isolated");
         }
-        if self.destination == Destination::Port(port.index) {
-            return Verdict::yes("the bridge's fdb sends it there");
+        if destination == Destination::Port(port.index) {
+            return Verdict::yes(match destination == self.way.to {
+                true => "the bridge's fdb sends it there",
+                false => "it stands in for the port that the bridge's fdb sends it to",
+            });
+        }
+        if self.mac.is_group() {
+            return group(port, self.mac);
         }
         if !port.floods {
             return Verdict::no(
@@ -281,6 +337,13 @@ impl Facts<'_> {
             return Verdict::yes("it fails open: sources behind it could not be learned");
         }
         let owners = self.owners.iter().filter_map(|owner| owner.port);
+        // What the bridge has forgotten, or found no room for.
+        let is_left_to_it = |index| {
+            self.ports
+                .iter()
+                .any(|port| port.index == index && (port.learns || port.is_locked))
+        };
+        let is_forgotten = self.is_learning && owners.clone().all(is_left_to_it);
         // What a port owns that can't receive keeps nothing from others.
         let forwarding: Vec<_> = owners
             .filter(|index| {
@@ -288,6 +351,7 @@ impl Facts<'_> {
                     .iter()
                     .any(|port| port.index == *index && port.forwards)
             })
+            .filter(|_| !is_forgotten)
             .map(|index| self.names.get(index))
             .collect();
         if !forwarding.is_empty() {
@@ -295,6 +359,7 @@ impl Facts<'_> {
         }
         let nobody = match self.owners.is_empty() {
             true => "nobody owns the MAC",
+            false if is_forgotten => "the bridge learns, and its fdb does not have the MAC",
             false => "its owners can't receive",
         };
         match settings.and_then(|port| port.unknown_unicast) {
@@ -303,6 +368,19 @@ impl Facts<'_> {
             }
             _ => Verdict::yes(nobody),
         }
+    }
+}
+
+/// What a port gets of a frame for a group.
+fn group(port: &Port, mac: Mac) -> Verdict {
+    let (floods, setting) = match mac == Mac([0xff; 6]) {
+        true => (port.floods_broadcast, "bcast_flood"),
+        false => (port.floods_multicast, "mcast_flood"),
+    };
+    match (floods, port.is_proxy_arp) {
+        (false, _) => Verdict::no(format!("{setting} is off at the port")),
+        (_, true) => Verdict::no("proxy_arp is on at the port"),
+        _ => Verdict::yes("what is for a group always passes, but for the bridge's mdb"),
     }
 }
 
@@ -317,7 +395,9 @@ mod tests {
             index,
             bridge: 1,
             forwards: true,
+            has_link: true,
             floods: true,
+            floods_broadcast: true,
             ..Default::default()
         }
     }
@@ -350,6 +430,21 @@ mod tests {
             &mut u16,
         ),
     ) -> Verdict {
+        verdict_for(MAC, false, change)
+    }
+
+    /// The same with a frame for another MAC, or at a bridge that learns.
+    fn verdict_for(
+        mac: Mac,
+        is_learning: bool,
+        change: impl FnOnce(
+            &mut Vec<Port>,
+            &mut HashMap<u32, PortAttributes>,
+            &mut Vec<EntryAttributes>,
+            &mut Destination,
+            &mut u16,
+        ),
+    ) -> Verdict {
         let mut ports = vec![port(2), port(3), port(4)];
         let mut settings = HashMap::from([enabled(2), enabled(3), enabled(4)]);
         let mut owners = vec![owner(4)];
@@ -362,12 +457,18 @@ mod tests {
             &mut vlan,
         );
         let facts = Facts {
+            mac,
             vlan,
-            destination,
+            way: Way {
+                to: destination,
+                used: None,
+            },
+            is_learning,
             owners: owners.iter().collect(),
             from: ports.first(),
             ports: ports.iter().collect(),
             settings: &settings,
+            counted: &HashMap::new(),
             names: &Names::default(),
         };
         facts.verdict(&ports[1])
@@ -422,8 +523,53 @@ mod tests {
             no("it has no link or does not forward")
         );
         assert_eq!(
-            verdict(|_, _, _, _, vlan| *vlan = 10),
+            verdict(|ports, _, _, _, vlan| {
+                *vlan = 10;
+                ports[0].vlans.insert(10);
+            }),
             no("it is not in VLAN 10")
+        );
+        assert_eq!(
+            verdict(|_, _, _, _, vlan| *vlan = 10),
+            no("the frame does not get in: if2 is not in VLAN 10")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, _, _| ports[0].forwards = false),
+            no("the frame does not get in: if2 has no link or does not forward")
+        );
+        assert_eq!(
+            verdict(|ports, _, _, destination, _| {
+                *destination = Destination::Port(4);
+                (ports[2].has_link, ports[2].backup) = (false, Some(3));
+            }),
+            yes("it stands in for the port that the bridge's fdb sends it to")
+        );
+        assert_eq!(
+            verdict(|ports, _, owners, _, _| {
+                ports.swap(0, 1);
+                ports[0].is_hairpin = true;
+                owners.clear();
+            }),
+            yes("nobody owns the MAC")
+        );
+        let group = Mac([0xff; 6]);
+        assert_eq!(
+            verdict_for(group, false, |_, _, _, _, _| ()),
+            yes("what is for a group always passes, but for the bridge's mdb")
+        );
+        assert_eq!(
+            verdict_for(group, false, |ports, _, _, _, _| ports[1]
+                .floods_broadcast =
+                false),
+            no("bcast_flood is off at the port")
+        );
+        assert_eq!(
+            verdict_for(MAC, true, |_, _, _, _, _| ()),
+            no("if4 owns the MAC")
+        );
+        assert_eq!(
+            verdict_for(MAC, true, |ports, _, _, _, _| ports[2].learns = true),
+            yes("the bridge learns, and its fdb does not have the MAC")
         );
         assert_eq!(
             verdict(|ports, _, _, _, _| ports.iter_mut().for_each(|port| port.is_isolated = true)),
