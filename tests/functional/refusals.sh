@@ -93,7 +93,7 @@ for command, known in commands():
             # The bridge filters none.
             refused(command, ["br"], *others, *words(keyword, "5"))
         elif bad is not None:
-            refused(command, [bad, keyword], *others, *words(keyword, bad), one_more=one_more)
+            refused(command, [bad if value in NAMES else keyword], *others, *words(keyword, bad), one_more=one_more)
     refused(command, [BAD], *[word for argument in required for word in words(*argument)], BAD, BAD)
     if state() != before:
         sys.exit(f"{command} has changed {before} to {state()}")
