@@ -18,3 +18,8 @@ PLAN
 maclearn metrics >"$LAB/metrics"
 grep -qxF 'maclearn_port_learned_total{bridge="br",port="host1"} 1' "$LAB/metrics" || fail "host1 learned one MAC"
 ../../monitoring/check "$LAB/metrics"
+
+# ---- there are as many samples as Documentation/scale.md reckons with
+counted=$(grep -c '^[^#]' "$LAB/metrics")
+expected=$(PYTHONPATH=../scale python3 -c 'from fleet import BRIDGE_SAMPLES, PORT_SAMPLES; print(1 + BRIDGE_SAMPLES + 3 * PORT_SAMPLES)')
+((counted == expected)) || fail "$counted samples, not $expected"
