@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A million entries and a thousand ports over netlink: a dump is complete and quick, holds up nobody who
-# learns, and says when entries moved under it. Quick is what takes little of what the same machine needs for
-# something else at the same time.
+# learns, and says when entries moved under it; the command shows it in constant memory. Quick is what takes little of
+# what the same machine needs for something else at the same time.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -22,6 +22,38 @@ set_attribute br max_macs 0
 set_attribute host1 max_macs 0
 set_attribute host2 max_macs 0
 
+# ---- how much memory the command takes when it tells of many entries: as much as for few
+# peak_of LINES: kilobytes that it has taken at most are in REPLY then. It is looked at when there are still
+# 4000 of so many lines to write, more than what waits on the way holds.
+peak_of() {
+    REPLY=$(python3 - "$1" <<'PYTHON'
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+lines = int(sys.argv[1])
+begun = time.monotonic()
+with subprocess.Popen(["maclearn", "entry", "show"], stdout=subprocess.PIPE, bufsize=0) as shower:
+    told = 0
+    while told < lines - 4000:
+        told += shower.stdout.read(4096).count(b"\n")
+    status = Path(f"/proc/{shower.pid}/status").read_text(encoding="utf-8")
+    while some := shower.stdout.read(65536):
+        told += some.count(b"\n")
+assert told == lines and shower.returncode == 0, f"{told} entries were told, not {lines}"
+print(f"{lines} entries told in {int((time.monotonic() - begun) * 1000)} ms", file=sys.stderr)
+print(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+PYTHON
+    )
+}
+readonly FEW=8000
+netlink_client fill host1 $FEW >"$LAB/milliseconds"
+peak_of $FEW
+few=$REPLY
+set_attribute br flush 1
+
 # ---- a dump of many
 # While it is filled the table grows, and two virtual processors that fight for its lock get on badly with a host
 # that runs only one of them at a time.
@@ -38,6 +70,10 @@ for ((bytes = 8000; bytes < 8640; bytes += 64)); do
 done
 echo "$filling ms to make $entries entries, $dumping ms to dump them"
 ((dumping < filling)) || fail "a dump takes longer than making what it finds"
+
+peak_of $entries
+echo "the command has $REPLY kB at most, $few kB with $FEW entries"
+((REPLY < few + 300)) || fail "what it takes grows with the entries"
 
 # ---- dumps while others learn and the table grows: what was there all the time is in each that does not say that it
 # was interrupted. One that is repeated when all is quiet is complete.
