@@ -30,7 +30,7 @@ endif
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install install-module install-command uninstall command clean root kernels vm-module uml-module debug-module \
-	version deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick help
+	version deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick recordings help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
@@ -159,6 +159,10 @@ bench: ## count instructions a frame, beside other ways to do the same, on a sto
 
 bench-quick: ## the same with few ports and MACs
 	@scripts/bench quick
+
+recordings: root ## make the pictures of the command and of the dashboard that the documents show
+	@scripts/uml uml
+	@scripts/recordings
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
