@@ -3,7 +3,7 @@
 //! What the measured frames say: the cost of a copy, of a source, of a MAC's memory.
 
 use crate::{
-    plan::{FEW_MACS, FEW_PORTS, PORTS},
+    plan::{FEW_MACS, FEW_PORTS, PORTS, SOME_MACS},
     results::{Results, Work},
 };
 
@@ -96,6 +96,33 @@ impl Results {
             .iter()
             .filter_map(|&peer| Some((peer, cost(peer)?)))
             .min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// What is compared between the ways to build the module, each a whole frame but for copies: differences of
+    /// two frames are no more certain than 2 % of what the module does for one.
+    pub fn compared(&self) -> [(&'static str, Option<f64>); 7] {
+        let (maclearn, few) = ("maclearn", FEW_PORTS);
+        [
+            ("suppressed copy", self.usual_copy(maclearn, Work::Unicast)),
+            ("passed copy", self.usual_copy(maclearn, Work::Broadcast)),
+            (
+                "frame, known source",
+                self.cost(maclearn, Work::Sources, few, FEW_MACS),
+            ),
+            (
+                "frame, new source",
+                self.cost(maclearn, Work::NewSources, few, SOME_MACS),
+            ),
+            ("frame", self.cost(maclearn, Work::Unicast, PORTS, FEW_MACS)),
+            (
+                "frame, offloaded",
+                self.cost("maclearn-offloaded", Work::Unicast, PORTS, FEW_MACS),
+            ),
+            (
+                "frame, no port enabled",
+                self.cost("maclearn-idle", Work::Unicast, PORTS, FEW_MACS),
+            ),
+        ]
     }
 
     /// All of maclearn's figures that the guard watches.

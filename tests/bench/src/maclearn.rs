@@ -4,11 +4,12 @@
 
 use std::{
     path::Path,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 
 use crate::{
     hub::{get, path, set, BRIDGE},
@@ -46,6 +47,30 @@ pub fn can_offload() -> Result<bool> {
 
 fn has_offload() -> bool {
     Path::new(&path(BRIDGE, "maclearn/fdb_offload")).exists()
+}
+
+/// Bytes of the code of the module that is loaded, that for its beginning and its end included.
+pub fn text_bytes() -> Result<u64> {
+    let file = output("modinfo", &["-n", "maclearn"])?;
+    let sections = output("size", &["-A", "-d", file.trim()])?;
+    parse_text_bytes(&sections).context(sections)
+}
+
+fn parse_text_bytes(sections: &str) -> Option<u64> {
+    let sizes = sections.lines().filter_map(|section| {
+        let mut words = section.split_whitespace();
+        let is_code = words.next()?.contains("text");
+        let size = words.next()?.parse::<u64>().ok()?;
+        is_code.then_some(size)
+    });
+    Some(sizes.sum()).filter(|&bytes| bytes > 0)
+}
+
+fn output(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.context(program.to_owned())?;
+    ensure!(output.status.success(), "{program}: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Sets the bridge's attributes, before it has ports.
@@ -113,5 +138,18 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()>
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "waited in vain until {what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_code_counts() {
+        let sections = "maclearn.ko  :\nsection size addr\n.text 1000 0\n.text.unlikely 20 0\n\
+                        .init.text 3 0\n.rodata 500 0\nTotal 1523\n\n\n";
+        assert_eq!(parse_text_bytes(sections), Some(1023));
+        assert_eq!(parse_text_bytes("maclearn.ko  :\n.data 5 0\n"), None);
     }
 }

@@ -27,7 +27,7 @@ use std::{env, process::ExitCode};
 
 use anyhow::{bail, Result};
 
-const USAGE: &str = "usage: bench measure quick|full PEER...
+const USAGE: &str = "usage: bench measure quick|full|other kernel|static PEER...
        bench collect RESULTS MEASURED
        bench report RESULTS [DIRECTORY]
        bench guard BASELINE RESULTS";
@@ -36,8 +36,8 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let good = match arguments[..] {
-        ["measure", extent, ref peers @ ..] if !peers.is_empty() => {
-            measure::run(extent.parse()?, peers)?;
+        ["measure", extent, way, ref peers @ ..] if !peers.is_empty() => {
+            measure::run(extent.parse()?, way.parse()?, peers)?;
             true
         }
         ["collect", results, measured] => {

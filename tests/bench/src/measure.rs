@@ -13,7 +13,7 @@ use crate::{
     peer::{self, command, Peer},
     pktgen::{self, Macs, Way},
     plan::{self, Extent, FEW_MACS, FEW_PORTS, PORTS},
-    results::{Cell, Line, Memory, Work},
+    results::{self, Begin, Cell, Line, Memory, Work},
     unload,
 };
 
@@ -42,7 +42,13 @@ const NOBODIES: Macs = Macs {
     count: 256,
 };
 
-pub fn run(extent: Extent, peers: &[&str]) -> Result<()> {
+pub fn run(extent: Extent, way: results::Way, peers: &[&str]) -> Result<()> {
+    let begin = Line::Begin(Begin {
+        kernel: peer::kernel_release()?,
+        way,
+        text_bytes: maclearn::text_bytes()?,
+    });
+    println!("{}", serde_json::to_string(&begin)?);
     command(
         "modprobe",
         &[

@@ -117,14 +117,11 @@ pub fn start(peer: Peer, hub: &Hub, capacity: u32) -> Result<Running> {
             Running::Nothing
         }
         Peer::EmptyHooks => {
-            command("insmod", &["/out/bench/floor.ko"])?;
+            command("insmod", &[&floor_module()?])?;
             Running::Floor
         }
         Peer::Floor => {
-            command(
-                "insmod",
-                &["/out/bench/floor.ko", &format!("deliver={OWNER}")],
-            )?;
+            command("insmod", &[&floor_module()?, &format!("deliver={OWNER}")])?;
             Running::Floor
         }
         Peer::Nftables(name) => {
@@ -182,6 +179,16 @@ fn rules(name: &str, hub: &Hub) -> Result<String> {
             rules + "}\n"
         }
     })
+}
+
+fn floor_module() -> Result<String> {
+    Ok(format!("/out/bench/{}/floor.ko", kernel_release()?))
+}
+
+/// That of the running kernel.
+pub fn kernel_release() -> Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    Ok(text.trim().to_owned())
 }
 
 pub fn command(program: &str, arguments: &[&str]) -> Result<()> {

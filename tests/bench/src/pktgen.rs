@@ -59,7 +59,8 @@ pub fn send(
     ] {
         write(device, &setting)?;
     }
-    write("pgctrl", "start")?;
+    // Older kernels take the last character for the end of the line.
+    write("pgctrl", "start\n")?;
     let result = fs::read_to_string(path(device))?;
     let microseconds = parse_result(&result).with_context(|| result.clone())?;
     Ok(microseconds as f64 * 1000.0 / f64::from(frames))

@@ -15,6 +15,8 @@ pub const PORTS: usize = 16;
 pub const MANY_PORTS: usize = 256;
 /// The table that most is measured with.
 pub const FEW_MACS: u32 = 64;
+/// The smallest table that new MACs are measured with.
+pub const SOME_MACS: u32 = 4096;
 pub const MANY_MACS: u32 = 1_000_000;
 
 /// How much time a run may take.
@@ -23,6 +25,8 @@ pub enum Extent {
     /// What the guard needs.
     Quick,
     Full,
+    /// What the module is compared by that is built in the other way, and on another kernel.
+    Other,
 }
 
 impl FromStr for Extent {
@@ -32,7 +36,8 @@ impl FromStr for Extent {
         Ok(match text {
             "quick" => Self::Quick,
             "full" => Self::Full,
-            _ => bail!("{text}: neither quick nor full"),
+            "other" => Self::Other,
+            _ => bail!("{text}: neither quick nor full nor other"),
         })
     }
 }
@@ -56,24 +61,29 @@ pub fn levels(extent: Extent, peer: Peer) -> &'static [Level] {
         level(FEW_MACS, &[FEW_PORTS, PORTS]),
         level(16_384, &[FEW_PORTS]),
     ];
+    const OTHER: &[Level] = &[
+        level(FEW_MACS, &[FEW_PORTS, PORTS]),
+        level(SOME_MACS, &[FEW_PORTS]),
+    ];
     const PORTS_ONLY: &[Level] = &[level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS])];
     const ALL: &[Level] = &[
         level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
-        level(4096, &[FEW_PORTS, PORTS]),
+        level(SOME_MACS, &[FEW_PORTS, PORTS]),
         level(262_144, &[FEW_PORTS, PORTS]),
         level(MANY_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
     ];
     // It offloads 65,536 MACs at most.
     const OFFLOADED: &[Level] = &[
         level(FEW_MACS, &[FEW_PORTS, PORTS, 64, MANY_PORTS]),
-        level(4096, &[FEW_PORTS, PORTS]),
+        level(SOME_MACS, &[FEW_PORTS, PORTS]),
     ];
     let offloads = peer == Peer::Maclearn(Mode::Offloaded);
     match (extent, peer.is_variant(), peer.learns()) {
-        (_, true, _) | (Extent::Quick, _, false) => BRIEF,
-        (Extent::Quick, ..) if offloads => BRIEF,
+        (_, true, _) | (Extent::Quick | Extent::Other, _, false) => BRIEF,
+        (Extent::Quick | Extent::Other, ..) if offloads => BRIEF,
         (Extent::Full, ..) if offloads => OFFLOADED,
         (Extent::Quick, ..) => QUICK,
+        (Extent::Other, ..) => OTHER,
         (Extent::Full, _, false) => PORTS_ONLY,
         (Extent::Full, ..) => ALL,
     }

@@ -13,7 +13,7 @@ use comfy_table::{
 use crate::{
     chart,
     peer::PEERS,
-    plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS},
+    plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS, SOME_MACS},
     results::{Results, Work},
     targets::{verdicts, Verdict},
 };
@@ -21,7 +21,7 @@ use crate::{
 /// What is printed for a figure that was not measured.
 const NONE: &str = "–";
 const ALL_PORTS: [usize; 4] = [FEW_PORTS, PORTS, 64, MANY_PORTS];
-const ALL_MACS: [u32; 4] = [FEW_MACS, 4096, 262_144, MANY_MACS];
+const ALL_MACS: [u32; 4] = [FEW_MACS, SOME_MACS, 262_144, MANY_MACS];
 
 /// Prints tables, and writes them and charts to `directory`. Whether all targets are reached.
 pub fn run(results: &str, directory: Option<&str>) -> Result<bool> {
@@ -117,7 +117,49 @@ fn tables(results: &Results) -> Vec<(String, Table)> {
             ),
         ]);
     }
+    for other in &results.others {
+        if other.kernel != results.kernel {
+            tables.push((
+                format!(
+                    "Instructions on Linux {}, {} way, {FEW_MACS} MACs learned",
+                    other.kernel,
+                    other.way.name()
+                ),
+                overview(other),
+            ));
+        }
+    }
+    if let Some(other) = results.other_way() {
+        tables.push((
+            "Instructions in either way to build the module".into(),
+            both_ways(results, &other),
+        ));
+    }
     tables
+}
+
+fn both_ways(results: &Results, other: &Results) -> Table {
+    let mut table = new_table([
+        String::new(),
+        results.way.name().into(),
+        other.way.name().into(),
+    ]);
+    for ((text, own), (_, other)) in results.compared().into_iter().zip(other.compared()) {
+        table.add_row([text.into(), optional(own), optional(other)]);
+    }
+    for (text, macs, work) in [
+        ("known source, over the hub", FEW_MACS, Work::Sources),
+        ("new source, over the hub", SOME_MACS, Work::NewSources),
+    ] {
+        let cost = |results: &Results| optional(results.entering("maclearn", work, macs));
+        table.add_row([text.into(), cost(results), cost(other)]);
+    }
+    table.add_row([
+        "bytes of code".into(),
+        number(results.text_bytes as f64),
+        number(other.text_bytes as f64),
+    ]);
+    table
 }
 
 fn overview(results: &Results) -> Table {

@@ -28,32 +28,14 @@ impl Verdict {
 
 /// All targets for which `results` has what they compare.
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
+    let mut verdicts = copy_verdicts(results, "");
     let mut add = |text: String, value: Option<f64>, limit: f64| {
         if let Some(value) = value {
             verdicts.push(Verdict { text, value, limit });
         }
     };
-    let copy = |peer: &str| results.usual_copy(peer, Work::Unicast);
     let frame = |peer: &str, ports| results.cost(peer, Work::Unicast, ports, FEW_MACS);
 
-    add(
-        "suppressed copy : hook with no look-up".into(),
-        ratio(copy(MACLEARN), copy("floor")),
-        1.10,
-    );
-    add(
-        "suppressed copy : tcx eBPF".into(),
-        ratio(copy(MACLEARN), copy("tcx")),
-        0.80,
-    );
-    if let Some((name, best)) = results.cheapest(&NFTABLES, copy) {
-        add(
-            format!("suppressed copy : best nftables ({name})"),
-            ratio(copy(MACLEARN), Some(best)),
-            0.50,
-        );
-    }
     add(
         "known source, instructions over the hub".into(),
         results.known_source(MACLEARN, FEW_MACS),
@@ -135,7 +117,80 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         2.0,
     );
     add("the same, milliseconds".into(), full, 2000.0);
+    for (command, limit) in [(unload::SUMMARY, 200.0), (unload::ENTRIES, 3000.0)] {
+        add(
+            format!(
+                "maclearn {command}, {} ports, {} MACs, million instructions",
+                unload::PORTS,
+                unload::MACS
+            ),
+            results.telling(command),
+            limit,
+        );
+    }
+    if let Some(other) = results.other_way() {
+        verdicts.extend(both_ways(results, &other));
+    }
+    for other in &results.others {
+        if other.kernel != results.kernel {
+            verdicts.extend(copy_verdicts(other, &format!("Linux {}: ", other.kernel)));
+        }
+    }
+    for results in [results].into_iter().chain(&results.others) {
+        if results.text_bytes > 0 {
+            verdicts.push(Verdict {
+                text: format!(
+                    "bytes of code, {} way, Linux {}",
+                    results.way.name(),
+                    results.kernel
+                ),
+                value: results.text_bytes as f64,
+                limit: 200_000.0,
+            });
+        }
+    }
     verdicts
+}
+
+/// A suppressed copy beside those of others, on one kernel.
+fn copy_verdicts(results: &Results, prefix: &str) -> Vec<Verdict> {
+    let copy = |peer: &str| results.usual_copy(peer, Work::Unicast);
+    let best = results.cheapest(&NFTABLES, copy);
+    let (name, nftables) = best.unzip();
+    [
+        ("hook with no look-up".to_owned(), copy("floor"), 1.10),
+        ("tcx eBPF".to_owned(), copy("tcx"), 0.80),
+        (
+            format!("best nftables ({})", name.unwrap_or_default()),
+            nftables,
+            0.50,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(other, cost, limit)| {
+        Some(Verdict {
+            text: format!("{prefix}suppressed copy : {other}"),
+            value: ratio(copy(MACLEARN), cost)?,
+            limit,
+        })
+    })
+    .collect()
+}
+
+/// The module with its crates in itself, beside the one on the kernel's crates.
+fn both_ways(kernel: &Results, in_itself: &Results) -> Vec<Verdict> {
+    in_itself
+        .compared()
+        .into_iter()
+        .zip(kernel.compared())
+        .filter_map(|((text, other), (_, own))| {
+            Some(Verdict {
+                text: format!("static way : kernel's crates, {text}"),
+                value: ratio(other, own)?,
+                limit: 1.02,
+            })
+        })
+        .collect()
 }
 
 fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
@@ -157,7 +212,7 @@ fn spread(values: &[Option<f64>]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::tests::cell;
+    use crate::{cost::tests::cell, results::Way};
 
     #[test]
     fn only_what_was_measured_is_judged() {
@@ -178,6 +233,58 @@ mod tests {
         let reached: Vec<bool> = verdicts.iter().map(Verdict::reached).collect();
         assert_eq!(reached, [false, false]);
         assert_eq!(verdicts[0].value, 1.125);
+    }
+
+    #[test]
+    fn what_is_dearer_in_the_other_way_is_seen() {
+        let copies = |copy: f64| {
+            vec![
+                cell(MACLEARN, Work::Unicast, 4, 64, 6000.0),
+                cell(MACLEARN, Work::Unicast, 16, 64, 6000.0 + 12.0 * copy),
+            ]
+        };
+        let other = |kernel: &str, copy| Results {
+            kernel: kernel.into(),
+            way: Way::Static,
+            text_bytes: 250_000,
+            cells: copies(copy),
+            ..Results::default()
+        };
+        let results = Results {
+            kernel: "7.3".into(),
+            cells: copies(800.0),
+            others: vec![other("6.12", 900.0), other("7.3", 820.0)],
+            ..Results::default()
+        };
+        let reached: Vec<bool> = verdicts(&results).iter().map(Verdict::reached).collect();
+        // The copy, the frame that it is the most of, and the code of either other module
+        assert_eq!(reached, [false, true, false, false]);
+    }
+
+    #[test]
+    fn another_kernel_has_ratios_of_its_own() {
+        let copies = |peer: &str, copy: f64| {
+            [
+                cell(peer, Work::Unicast, 4, 64, 6000.0),
+                cell(peer, Work::Unicast, 16, 64, 6000.0 + 12.0 * copy),
+            ]
+        };
+        let results = Results {
+            kernel: "7.3".into(),
+            others: vec![Results {
+                kernel: "6.12".into(),
+                cells: [copies("floor", 800.0), copies(MACLEARN, 900.0)].concat(),
+                ..Results::default()
+            }],
+            ..Results::default()
+        };
+        let verdicts = verdicts(&results);
+        assert_eq!(verdicts.len(), 1);
+        assert_eq!(
+            verdicts[0].text,
+            "Linux 6.12: suppressed copy : hook with no look-up"
+        );
+        assert!(!verdicts[0].reached());
     }
 
     #[test]

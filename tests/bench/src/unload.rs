@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long it takes to unload maclearn where there are many ports.
+//! How long it takes to be told of many ports and MACs by the command, and to unload maclearn then.
 
-use std::time::Instant;
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 
 use crate::{
     hub::{set, Hub, Mac, BRIDGE},
     maclearn::{self, Mode},
     peer::command,
     pktgen::{self, Macs, Way},
-    results::{Line, Unload},
+    results::{Line, Telling, Unload},
 };
 
 /// What this is called among the peers.
 pub const NAME: &str = "unload";
 pub const PORTS: usize = 1000;
 pub const MACS: u32 = 1_000_000;
+/// What the command is asked.
+pub const SUMMARY: &str = "summary";
+pub const ENTRIES: &str = "entry show";
 
 /// Measures it with an empty table and with a full one, all of whose MACs are learned.
 pub fn run() -> Result<()> {
@@ -30,6 +36,10 @@ pub fn run() -> Result<()> {
         hub.set_ports(PORTS + 1)?;
         hub.set_copies(false)?;
         learn(&hub, macs / PORTS as u32)?;
+        if macs == MACS {
+            tell(SUMMARY)?;
+            tell(ENTRIES)?;
+        }
         let begun = Instant::now();
         command("rmmod", &["maclearn"])?;
         let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
@@ -42,6 +52,25 @@ pub fn run() -> Result<()> {
         hub.set_ports(0)?;
     }
     hub.remove()
+}
+
+/// Has the command tell of all that there is.
+fn tell(command: &str) -> Result<()> {
+    let begun = Instant::now();
+    let status = Command::new("maclearn")
+        .args(command.split(' '))
+        .stdout(Stdio::null())
+        .status()
+        .context("maclearn")?;
+    ensure!(status.success(), "maclearn {command}: {status}");
+    let line = Line::Telling(Telling {
+        command: command.to_owned(),
+        ports: PORTS,
+        macs: MACS,
+        milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
+    });
+    println!("{}", serde_json::to_string(&line)?);
+    Ok(())
 }
 
 /// Each port but the first, which has a cable, sends from `count` MACs.
