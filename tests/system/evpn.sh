@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: hosts
-# timeout: 900
+# timeout: 1800
 # drop-ins/evpn: what its README says works as it stands there, on this host and on a second one, which is a network
 # namespace with an FRR of its own: guests become routes, move between the hosts and age, and undoing it leaves nothing.
 . "${0%/*}/lib.sh"
