@@ -61,7 +61,8 @@ pub fn send(
     }
     // Older kernels take the last character for the end of the line.
     write("pgctrl", "start\n")?;
-    let result = fs::read_to_string(path(device))?;
+    // Older kernels show bytes there that are no text.
+    let result = String::from_utf8_lossy(&fs::read(path(device))?).into_owned();
     let microseconds = parse_result(&result).with_context(|| result.clone())?;
     Ok(microseconds as f64 * 1000.0 / f64::from(frames))
 }
