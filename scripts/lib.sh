@@ -99,6 +99,18 @@ module_key() {
 	(cd "$repository" && { cat "$stamps/$1" && find Kbuild Makefile debian/changelog include rust static -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
 }
 
+# own_kernel: the release of Debian 13's own kernel, the newest that is prepared, or else that Debian has
+own_kernel() {
+	local release pattern='6\.12\.[0-9]+\+deb13-amd64'
+	release=$(cd "$stamps" && printf '%s\n' 6.12.*-amd64 | grep -xE "$pattern" | sort -V | tail -n 1) || true
+	if [[ ! $release ]]; then
+		release=$("$repository/scripts/root" list | grep -xE "$pattern" | tail -n 1) || true
+		[[ $release ]] || die "Debian has no Linux 6.12 now"
+		"$repository/scripts/root" "$release" >&2 || exit
+	fi
+	echo "$release"
+}
+
 # crates: the folders of crates and of workspaces, such as tests/frames
 crates() {
 	local manifest
@@ -106,6 +118,22 @@ crates() {
 		manifest=${manifest#"$repository/"}
 		echo "${manifest%/Cargo.toml}"
 	done
+}
+
+# Debian's keys, with which mmdebstrap sees that what it gets is Debian's
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# need_mmdebstrap: this machine has it. That it was installed once may have been on another, which made the cache.
+need_mmdebstrap() {
+	if [[ -f $keyring ]] && command -v mmdebstrap >/dev/null; then return; fi
+	command -v apt-get >/dev/null || die "mmdebstrap is needed, and there is no apt-get to install it with"
+	rm -f "$stamps/mmdebstrap"
+	step mmdebstrap none "Installing mmdebstrap" install_mmdebstrap
+}
+
+install_mmdebstrap() {
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap debian-archive-keyring
 }
 
 # more_tools NAME PACKAGE...: these come into the root by a step of their own, so that a change to them makes nothing
