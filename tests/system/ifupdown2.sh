@@ -19,7 +19,7 @@ maclearn() {
 open_document drop-ins/ifupdown2/README.md
 install_packages
 # Where the package has it
-cd /usr/share/doc/maclearn/examples/drop-ins/ifupdown2
+cd /usr/share/doc/maclearn/drop-ins/ifupdown2
 cp -a /etc/maclearn.toml "$LAB/"
 printf '%s\n' 'auto lo' 'iface lo inet loopback' 'source /etc/network/interfaces.d/*' >/etc/network/interfaces
 mkdir -p /run/network

@@ -92,7 +92,7 @@ maclearn() {
 
 open_document drop-ins/proxmox/README.md
 install_packages
-cd /usr/share/doc/maclearn/examples/drop-ins/proxmox
+cd /usr/share/doc/maclearn/drop-ins/proxmox
 cp -a /etc/maclearn.toml "$LAB/"
 { printf '%s\n' 'auto lo' 'iface lo inet loopback' && cat interfaces; } >/etc/network/interfaces
 mkdir -p /run/network /etc/iproute2/rt_tables.d
