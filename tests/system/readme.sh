@@ -21,6 +21,7 @@ if ((BOOT == 1)); then
 	grep -q . /etc/maclearn.toml
 	modprobe maclearn
 	add_lab
+	maclearn apply /etc/maclearn.toml check
 	systemctl restart maclearn
 	enabled
 	add_host br0 host3 10.0.0.3/24
