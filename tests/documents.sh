@@ -8,7 +8,7 @@
 #   no_more_examples                all of them were run
 #
 # "# " is the prompt, "> " that of a line that goes on, and "..." stands for anything. A block that is marked as
-# "console FILE" is not run here, but by FILE (documentation.sh sees to that).
+# "console FILE" is not run here, but by FILE (scripts/documents sees to that).
 
 REPOSITORY=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 readonly REPOSITORY
