@@ -18,7 +18,7 @@ received() {
 
 open_document Documentation/container-hosts.md
 
-# ---- it learns: what nobody has comes to no container, and one with more MACs than it may have can't send with them
+# ---- it learns: what it does not know is flooded, and a container with more MACs than it may have can't send with them
 example "A bridge that learns"
 uncounted_exchange <<PLAN
 hello veth1 $G11
@@ -26,17 +26,27 @@ hello veth2 $G21
 send veth1 $G11 $G21 count 5
 expect veth2 $G11 $G21 count 5
 send veth1 $G11 $NOBODY count 5
+expect veth2 $G11 $NOBODY count 5
+expect veth3 $G11 $NOBODY count 5
 PLAN
 set_attribute veth2 max_macs 1
 uncounted_exchange <<<"send veth2 $G22 $G11"
 expect_attribute veth2 statistics/dropped_closed 1
+# One that was silent for the ageing time is reached.
+maclearn entry flush dev veth2
+ip link set dev veth2 type bridge_slave fdb_flush
+uncounted_exchange <<PLAN
+send veth1 $G11 $G21 count 5
+expect veth2 $G11 $G21 count 5
+expect veth3 $G11 $G21 count 5
+PLAN
 # The file gives the same to those that come later.
 sed -n '/^\[\[port\]\]$/,/^on_failure/p' ../../Documentation/container-hosts.md >"$LAB/containers.toml"
 ip link set dev veth2 nomaster
 ip link set dev veth2 master cni0
 wait_for_ports veth2
 maclearn apply "$LAB/containers.toml"
-[[ $(maclearn port show dev veth2) == "veth2 master cni0 enabled on learning on unknown_unicast suppress on_failure closed \
+[[ $(maclearn port show dev veth2) == "veth2 master cni0 enabled on learning on unknown_unicast flood on_failure closed \
 max_macs 8 "* ]] || fail "$(maclearn port show dev veth2)"
 
 # ---- it is a hub
