@@ -18,11 +18,12 @@ maclearn() {
 
 install_packages
 cd drop-ins/containerlab
-cp -a /etc/maclearn.toml "$LAB/"
+own_sections
 open_document drop-ins/containerlab/README.md
 example "Set it up"
 example "Set it up"
 example "Set it up"
+own_sections_hold
 example "A bridge inside a node"
 
 # A frame between two nodes is spared the third.
@@ -66,6 +67,7 @@ done | ip -batch -
 example "Undo"
 no_more_examples
 [[ ! -e /sys/module/maclearn && ! -e /sys/class/net/lab-core/maclearn ]]
+own_sections_remain
 # What the tools made is as they made it.
 [[ $(</sys/class/net/lab-core/bridge/ageing_time) == 0 && -e /sys/class/net/lab-core/brif/eth3 ]]
 pings 3

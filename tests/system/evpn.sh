@@ -55,7 +55,8 @@ pings() {
 
 install_packages
 cd drop-ins/evpn
-cp -a /etc/maclearn.toml /etc/frr "$LAB/"
+cp -a /etc/frr "$LAB/"
+own_sections
 sysctl -qw net.ipv6.conf.default.disable_ipv6=1
 
 # ---- two hosts, connected
@@ -71,6 +72,7 @@ ip -n there link set dev under up
 open_document drop-ins/evpn/README.md
 example "Set it up"
 wait_until 60 settled
+own_sections_hold
 
 # The same at the second: the commands that are about the network in its namespace, FRR from a folder of its own, and in
 # place of services what they run.
@@ -196,8 +198,8 @@ kill $followers
 rm -r /etc/frr/there
 example "Undo"
 no_more_examples
-cp -a "$LAB/maclearn.toml" /etc/
 [[ ! -e /sys/module/maclearn && ! -e /sys/class/net/br0 ]]
+own_sections_remain
 [[ ! -e /usr/local/sbin/maclearn-evpn && ! -e /etc/systemd/system/maclearn-evpn@.service ]]
 diff -r "$LAB/frr" /etc/frr
 fails pgrep -f maclearn-evpn

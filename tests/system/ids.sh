@@ -61,7 +61,7 @@ offloads() {
 
 install_packages
 cd drop-ins/ids
-cp -a /etc/maclearn.toml "$LAB/"
+own_sections
 sysctl -qw net.ipv6.conf.default.disable_ipv6=1
 add_hub br0
 ip link set dev br0 address $BRIDGE
@@ -72,6 +72,7 @@ done
 open_document drop-ins/ids/README.md
 example "Set it up"
 wait_until 60 settled
+own_sections_hold
 offloads
 exchange
 
@@ -95,16 +96,23 @@ hello
 exchange ids-in
 is_attribute br0 n_offloaded 0
 
-# ---- a mirror, while the bridge makes no copies
+# ---- a mirror, while the bridge makes no copies, beside a filter that is there before
+tc qdisc add dev host2 clsact
+tc filter add dev host2 ingress pref 100 matchall action pass
+filters=$(tc filter show dev host2 ingress)
 example "A mirror"
 offloads
 exchange ids-in
 is_attribute br0 n_offloaded 4
+[[ $(tc -s filter show dev host2 ingress pref 100) =~ Sent\ [0-9]+\ bytes\ ([0-9]+)\ pkt ]]
+((BASH_REMATCH[1] >= 50)) || fail "the other filter has seen ${BASH_REMATCH[1]} frames"
 
 example "Undo"
 no_more_examples
 [[ ! -e /sys/module/maclearn && ! -e /sys/class/net/ids-in ]]
-for device in br0 host1 host2 host3; do [[ ! $(tc qdisc show dev "$device" clsact) ]]; done
+for device in br0 host1 host3; do [[ ! $(tc qdisc show dev "$device" clsact) ]]; done
+[[ $(tc filter show dev host2 ingress) == "$filters" ]]
+own_sections_remain
 has_ended() { ! listens; }
 wait_until 20 has_ended
 rm /tmp/br0.pcap

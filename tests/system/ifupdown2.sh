@@ -20,7 +20,7 @@ open_document drop-ins/ifupdown2/README.md
 install_packages
 # Where the package has it
 cd /usr/share/doc/maclearn/drop-ins/ifupdown2
-cp -a /etc/maclearn.toml "$LAB/"
+own_sections
 printf '%s\n' 'auto lo' 'iface lo inet loopback' 'source /etc/network/interfaces.d/*' >/etc/network/interfaces
 mkdir -p /run/network
 for port in host1 host2 host3 vnet7; do ip link add name "$port" up type veth peer name "guest-$port"; done
@@ -32,6 +32,7 @@ ip link set vnet7 master br0
 command maclearn entry add 02:00:00:00:01:01 dev host1 static
 example "The service"
 is_attribute host1 n_macs 1
+own_sections_hold
 
 # Without the line, ifreload cuts off what others have attached.
 interfaces=/etc/network/interfaces.d/br0
@@ -64,6 +65,6 @@ example "Undo"
 [[ $(</sys/class/net/br0/bridge/ageing_time) == 30000 ]]
 fails systemctl is-active maclearn
 rm "$interfaces"
-cp -a "$LAB/maclearn.toml" /etc/
 find /etc -path /etc/systemd -prune -o -path /etc/iproute2 -prune -o -print | sort | diff "$LAB/before" -
+own_sections_remain
 no_more_examples

@@ -80,6 +80,31 @@ add_host() {
 	ip -n "$2" address add "$3" dev eth0
 }
 
+# own_sections: /etc/maclearn.toml has a section of the host's own, whatever a drop-in does
+own_sections() {
+	ip link add name own type bridge
+	ip link add name own0 master own type veth peer name own1
+	printf '%s\n' '' '[[port]]' 'name = "own0"' 'enabled = true' 'max_macs = 77' >>/etc/maclearn.toml
+	cp /etc/maclearn.toml /tmp/own.toml
+}
+
+# own_sections_hold: the service has done what the host's own section says
+own_sections_hold() {
+	wait_until 60 is_attribute own0 max_macs 77
+	is_attribute own0 enabled 1
+}
+
+# own_sections_remain: the drop-in and the module are gone, and the file is as it was and good for the service
+own_sections_remain() {
+	diff /tmp/own.toml /etc/maclearn.toml
+	modprobe maclearn
+	is_attribute own0 enabled 0
+	systemctl restart maclearn
+	own_sections_hold
+	systemctl stop maclearn
+	rmmod maclearn
+}
+
 # on HOST COMMAND...
 on() {
 	ip netns exec "$@"

@@ -93,7 +93,7 @@ maclearn() {
 open_document drop-ins/proxmox/README.md
 install_packages
 cd /usr/share/doc/maclearn/drop-ins/proxmox
-cp -a /etc/maclearn.toml "$LAB/"
+own_sections
 { printf '%s\n' 'auto lo' 'iface lo inet loopback' && cat interfaces; } >/etc/network/interfaces
 mkdir -p /run/network /etc/iproute2/rt_tables.d
 ip netns add outside
@@ -109,6 +109,7 @@ ip -n guest109 address add 10.0.0.9/24 dev eth0
 example "Set up"
 [[ $(bridge_setting vmbr0 ageing_time) == 0 && $(bridge_setting vmbr0 vlan_filtering) == 1 ]]
 [[ $(bridge_setting fwbr108i0 ageing_time) == 0 ]]
+own_sections_hold
 
 # g1 behind 107 talks to 109, both in VLAN 10: the uplink is spared, the sniffer sees it all, behind its firewall's bridge.
 pings() { on guest107 ping -q -c 20 -i 0.2 -W 5 -I g1 10.0.0.9 | grep -q ' 0% packet loss'; }
@@ -172,4 +173,5 @@ example "Undo"
 fails systemctl is-active maclearn
 example "Undo"
 [[ $(bridge_setting vmbr0 ageing_time) == 30000 ]]
+own_sections_remain
 no_more_examples
