@@ -15,7 +15,7 @@ use crate::{
     peer::PEERS,
     plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS, SOME_MACS},
     results::{Results, Work},
-    targets::{verdicts, Verdict},
+    targets::{measured_verdicts, verdicts, Verdict},
 };
 
 /// What is printed for a figure that was not measured.
@@ -23,10 +23,14 @@ const NONE: &str = "–";
 const ALL_PORTS: [usize; 4] = [FEW_PORTS, PORTS, 64, MANY_PORTS];
 const ALL_MACS: [u32; 4] = [FEW_MACS, SOME_MACS, 262_144, MANY_MACS];
 
-/// Prints tables, and writes them and charts to `directory`. Whether all targets are reached.
+/// Prints tables, and writes them and charts to `directory`. Whether all targets are reached: without a `directory`
+/// those that were measured.
 pub fn run(results: &str, directory: Option<&str>) -> Result<bool> {
     let results = Results::read(results)?;
-    let verdicts = verdicts(&results);
+    let verdicts = match directory {
+        Some(_) => verdicts(&results),
+        None => measured_verdicts(&results),
+    };
     let tables = tables(&results);
     for (title, table) in &tables {
         let mut table = table.clone();
@@ -247,7 +251,7 @@ fn verdict_table(verdicts: &[Verdict]) -> Table {
         table.add_row([
             Cell::new(if verdict.reached() { "yes" } else { "NO" }),
             Cell::new(&verdict.text),
-            right(significant(verdict.value)),
+            right(verdict.value.map_or(NONE.to_owned(), significant)),
             right(significant(verdict.limit)),
         ]);
     }

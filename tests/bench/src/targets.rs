@@ -11,28 +11,37 @@ use crate::{
 
 const MACLEARN: &str = "maclearn";
 const OFFLOADED: &str = "maclearn-offloaded";
+/// The name of the best where none was measured.
+const NONE: &str = "none was measured";
 
-/// A target that was measured.
+/// What `results` say of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub text: String,
-    pub value: f64,
+    /// Nothing where `results` lack something that it compares.
+    pub value: Option<f64>,
     pub limit: f64,
 }
 
 impl Verdict {
+    /// One that was not measured is not reached.
     pub fn reached(&self) -> bool {
-        self.value <= self.limit
+        self.value.is_some_and(|value| value <= self.limit)
     }
 }
 
-/// All targets for which `results` has what they compare.
+/// The targets for which `results` has what they compare.
+pub fn measured_verdicts(results: &Results) -> Vec<Verdict> {
+    let mut measured = verdicts(results);
+    measured.retain(|verdict| verdict.value.is_some());
+    measured
+}
+
+/// All targets.
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
     let mut verdicts = copy_verdicts(results, "");
     let mut add = |text: String, value: Option<f64>, limit: f64| {
-        if let Some(value) = value {
-            verdicts.push(Verdict { text, value, limit });
-        }
+        verdicts.push(Verdict { text, value, limit });
     };
     let frame = |peer: &str, ports| results.cost(peer, Work::Unicast, ports, FEW_MACS);
 
@@ -99,13 +108,15 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         ratio(frame(OFFLOADED, 64), frame("tcx", 64)),
         1.0 / 12.0,
     );
-    if let Some((name, best)) = results.cheapest(&NFTABLES, |peer| frame(peer, 64)) {
-        add(
-            format!("frame, offloaded : best nftables ({name}), 64 ports"),
-            ratio(frame(OFFLOADED, 64), Some(best)),
-            1.0 / 20.0,
-        );
-    }
+    let (name, best) = results.cheapest(&NFTABLES, |peer| frame(peer, 64)).unzip();
+    add(
+        format!(
+            "frame, offloaded : best nftables ({}), 64 ports",
+            name.unwrap_or(NONE)
+        ),
+        ratio(frame(OFFLOADED, 64), best),
+        1.0 / 20.0,
+    );
     let (empty, full) = (results.unloading(0), results.unloading(unload::MACS));
     add(
         format!(
@@ -137,17 +148,15 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         }
     }
     for results in [results].into_iter().chain(&results.others) {
-        if results.text_bytes > 0 {
-            verdicts.push(Verdict {
-                text: format!(
-                    "bytes of code, {} way, Linux {}",
-                    results.way.name(),
-                    results.kernel
-                ),
-                value: results.text_bytes as f64,
-                limit: 200_000.0,
-            });
-        }
+        verdicts.push(Verdict {
+            text: format!(
+                "bytes of code, {} way, Linux {}",
+                results.way.name(),
+                results.kernel
+            ),
+            value: (results.text_bytes > 0).then_some(results.text_bytes as f64),
+            limit: 200_000.0,
+        });
     }
     verdicts
 }
@@ -161,18 +170,16 @@ fn copy_verdicts(results: &Results, prefix: &str) -> Vec<Verdict> {
         ("hook with no look-up".to_owned(), copy("floor"), 1.10),
         ("tcx eBPF".to_owned(), copy("tcx"), 0.80),
         (
-            format!("best nftables ({})", name.unwrap_or_default()),
+            format!("best nftables ({})", name.unwrap_or(NONE)),
             nftables,
             0.50,
         ),
     ]
     .into_iter()
-    .filter_map(|(other, cost, limit)| {
-        Some(Verdict {
-            text: format!("{prefix}suppressed copy : {other}"),
-            value: ratio(copy(MACLEARN), cost)?,
-            limit,
-        })
+    .map(|(other, cost, limit)| Verdict {
+        text: format!("{prefix}suppressed copy : {other}"),
+        value: ratio(copy(MACLEARN), cost),
+        limit,
     })
     .collect()
 }
@@ -183,12 +190,10 @@ fn both_ways(kernel: &Results, in_itself: &Results) -> Vec<Verdict> {
         .compared()
         .into_iter()
         .zip(kernel.compared())
-        .filter_map(|((text, other), (_, own))| {
-            Some(Verdict {
-                text: format!("static way : kernel's crates, {text}"),
-                value: ratio(other, own)?,
-                limit: 1.02,
-            })
+        .map(|((text, other), (_, own))| Verdict {
+            text: format!("static way : kernel's crates, {text}"),
+            value: ratio(other, own),
+            limit: 1.02,
         })
         .collect()
 }
@@ -215,8 +220,12 @@ mod tests {
     use crate::{cost::tests::cell, results::Way};
 
     #[test]
-    fn only_what_was_measured_is_judged() {
-        assert_eq!(verdicts(&Results::default()), []);
+    fn what_was_not_measured_is_not_reached() {
+        let results = Results::default();
+        assert_eq!(measured_verdicts(&results), []);
+        let verdicts = verdicts(&results);
+        assert!(verdicts.len() > 20);
+        assert!(!verdicts.iter().any(Verdict::reached));
     }
 
     #[test]
@@ -226,13 +235,13 @@ mod tests {
             cells.push(cell(peer, Work::Unicast, 4, 64, 6000.0));
             cells.push(cell(peer, Work::Unicast, 16, 64, 6000.0 + 12.0 * copy));
         }
-        let verdicts = verdicts(&Results {
+        let verdicts = measured_verdicts(&Results {
             cells,
             ..Results::default()
         });
         let reached: Vec<bool> = verdicts.iter().map(Verdict::reached).collect();
         assert_eq!(reached, [false, false]);
-        assert_eq!(verdicts[0].value, 1.125);
+        assert_eq!(verdicts[0].value, Some(1.125));
     }
 
     #[test]
@@ -256,7 +265,10 @@ mod tests {
             others: vec![other("6.12", 900.0), other("7.3", 820.0)],
             ..Results::default()
         };
-        let reached: Vec<bool> = verdicts(&results).iter().map(Verdict::reached).collect();
+        let reached: Vec<bool> = measured_verdicts(&results)
+            .iter()
+            .map(Verdict::reached)
+            .collect();
         // The copy, the frame that it is the most of, and the code of either other module
         assert_eq!(reached, [false, true, false, false]);
     }
@@ -278,7 +290,7 @@ mod tests {
             }],
             ..Results::default()
         };
-        let verdicts = verdicts(&results);
+        let verdicts = measured_verdicts(&results);
         assert_eq!(verdicts.len(), 1);
         assert_eq!(
             verdicts[0].text,
