@@ -38,7 +38,9 @@ begun = time.monotonic()
 with subprocess.Popen(["maclearn", "entry", "show"], stdout=subprocess.PIPE, bufsize=0) as shower:
     told = 0
     while told < lines - 4000:
-        told += shower.stdout.read(4096).count(b"\n")
+        some = shower.stdout.read(4096)
+        assert some, f"{told} entries were told, not {lines}"
+        told += some.count(b"\n")
     status = Path(f"/proc/{shower.pid}/status").read_text(encoding="utf-8")
     while some := shower.stdout.read(65536):
         told += some.count(b"\n")
