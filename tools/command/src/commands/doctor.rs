@@ -3,13 +3,13 @@
 //! `maclearn doctor`: what is known to go wrong, whether it is so here, and a command that helps.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs,
 };
 
 use maclearn_family::{
-    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, PortAttributes, StatisticsAttributes,
-    UnknownUnicast, operation,
+    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, Mac, PortAttributes,
+    StatisticsAttributes, UnknownUnicast, operation,
 };
 
 use super::{Context, complete, statistics};
@@ -144,7 +144,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             Ok::<_, Failure>(())
         },
     )?;
-    findings.extend(owners.finding(&names));
+    findings.append(&mut owners.findings(&names));
     if settings.iter().any(|port| port.enabled == Some(true)) {
         findings.append(&mut firewall(calls_iptables)?);
     }
@@ -281,26 +281,25 @@ fn firewall(calls_iptables: bool) -> Result<Vec<Finding>, Failure> {
         ));
     }
     if calls_iptables && firewall::old_ip_drops() {
-        findings.push(passes_iptables(true, "iptables"));
+        findings.push(passes_iptables("iptables"));
     } else if calls_iptables && chains.is_none() {
-        let what = "packets between ports pass iptables, which may drop them";
-        findings.push(Finding::hint(what, Some(KEEP_FROM_IPTABLES.into())));
+        let what = format!("{PASS_IPTABLES}, which may drop them");
+        findings.push(Finding::hint(what, Some(SHOW_RULES.into())));
     }
     Ok(findings)
 }
 
-const KEEP_FROM_IPTABLES: &str = "sysctl -w net.bridge.bridge-nf-call-iptables=0 \
-     net.bridge.bridge-nf-call-ip6tables=0; grep . /sys/class/net/*/bridge/nf_call_ip*";
+const PASS_IPTABLES: &str = "packets between ports pass iptables (bridge-nf-call-iptables)";
 
-fn passes_iptables(is_policy: bool, what: &str) -> Finding {
+/// It is shown and never switched off: these may be the guests' firewalls.
+const SHOW_RULES: &str = "iptables -S FORWARD; nft list ruleset";
+
+fn passes_iptables(what: &str) -> Finding {
     let text = format!(
-        "packets between ports pass iptables (bridge-nf-call-iptables), and {what} drops some"
+        "{PASS_IPTABLES}, and {what} drops some. The firewalls of Proxmox VE, Docker and Kubernetes \
+         work so: change a rule, and leave that on"
     );
-    let helps = Some(KEEP_FROM_IPTABLES.into());
-    match is_policy {
-        true => Finding::problem(text, helps),
-        false => Finding::hint(text, helps),
-    }
+    Finding::hint(text, Some(SHOW_RULES.into()))
 }
 
 /// Of chains that drop what is forwarded, those that frames between ports pass.
@@ -325,7 +324,7 @@ fn dropped(chains: &[Dropping], calls_iptables: bool) -> Vec<Finding> {
             ));
         } else if calls_iptables {
             let what = format!("the chain {place}");
-            findings.push(passes_iptables(*is_policy, &what));
+            findings.push(passes_iptables(&what));
         }
     }
     findings
@@ -569,9 +568,10 @@ impl Patient<'_> {
         (is_silent && counted.suppressed > Some(0)).then(|| {
             Finding::hint(
                 format!(
-                    "nobody has spoken behind {name}, which is enabled: a sniffer there misses what is for others"
+                    "nobody has spoken behind {name}, which is enabled. If a sniffer is there, and only then, leave \
+                     it out, since it misses what is for others"
                 ),
-                Some(format!("maclearn port set dev {name} enabled off")),
+                None,
             )
         })
     }
@@ -583,7 +583,10 @@ impl Patient<'_> {
         suppresses.then(|| {
             Finding::hint(
                 format!("a guest behind {name} that is silent is not reached, since unknown_unicast is suppress"),
-                Some(format!("maclearn entry add MAC dev {name}")),
+                Some(format!(
+                    "maclearn entry add MAC dev {name}{}",
+                    if self.device.filters_vlans { " vlan VID" } else { "" }
+                )),
             )
         })
     }
@@ -607,45 +610,71 @@ type Key = (u32, u16, [u8; 6]);
 /// Who owns what, to see what several own.
 #[derive(Default)]
 struct Owners {
-    seen: HashSet<Key>,
+    /// The first owner of each, and whether it is that for good.
+    seen: HashMap<Key, (u32, bool)>,
     shared: HashSet<Key>,
+    /// What several own for good: who.
+    fixed: BTreeMap<Key, BTreeSet<u32>>,
 }
 
 impl Owners {
     fn note(&mut self, entry: &EntryAttributes) {
-        let (Some(bridge), Some(mac)) = (entry.bridge, entry.mac) else {
+        let (Some(bridge), Some(mac), Some(port)) = (entry.bridge, entry.mac, entry.port) else {
             return;
         };
         let key = (bridge, entry.vlan.unwrap_or_default(), mac.0);
-        if !self.seen.insert(key) {
-            self.shared.insert(key);
+        let is_static = entry.r#static == Some(true);
+        let Some(first) = self.seen.get_mut(&key) else {
+            self.seen.insert(key, (port, is_static));
+            return;
+        };
+        self.shared.insert(key);
+        if is_static && first.1 {
+            let ports = self.fixed.entry(key).or_default();
+            ports.extend([first.0, port]);
+        } else if is_static {
+            *first = (port, true);
         }
     }
 
-    fn finding(&self, names: &Names) -> Option<Finding> {
-        let (bridge, vlan, mac) = self.shared.iter().min()?;
-        let mac = maclearn_family::Mac(*mac);
-        let vlan = match vlan {
+    fn findings(&self, names: &Names) -> Vec<Finding> {
+        let text = |vlan: &u16| match vlan {
             0 => String::new(),
             vlan => format!(" vlan {vlan}"),
         };
-        Some(Finding::hint(
-            format!(
-                "{} MACs are owned by several ports, which all get what is for them: {mac} is the first",
-                self.shared.len()
-            ),
-            Some(format!(
-                "maclearn entry show br {} mac {mac}{vlan}",
-                names.get(*bridge)
-            )),
-        ))
+        let mut findings = Vec::new();
+        if let Some((bridge, vlan, mac)) = self.shared.iter().min() {
+            let mac = Mac(*mac);
+            findings.push(Finding::hint(
+                format!(
+                    "{} MACs are owned by several ports, which all get what is for them: {mac} is the first",
+                    self.shared.len()
+                ),
+                Some(format!(
+                    "maclearn entry show br {} mac {mac}{}",
+                    names.get(*bridge),
+                    text(vlan)
+                )),
+            ));
+        }
+        if let Some(((_, vlan, mac), ports)) = self.fixed.first_key_value() {
+            let mac = Mac(*mac);
+            findings.push(Finding::hint(
+                format!(
+                    "{} MACs have static entries at several ports, {mac} at {}: one that was moved in a file \
+                     stays at the old port until it is deleted there",
+                    self.fixed.len(),
+                    names.some(ports.iter().copied())
+                ),
+                Some(format!("maclearn entry del {mac} dev PORT{}", text(vlan))),
+            ));
+        }
+        findings
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use maclearn_family::Mac;
-
     use super::*;
 
     fn settings(index: u32) -> PortAttributes {
@@ -794,6 +823,16 @@ mod tests {
             ]
         );
         assert_eq!(
+            found(|_, device, ports, _| {
+                device.filters_vlans = true;
+                ports[1].unknown_unicast = Some(UnknownUnicast::Suppress);
+            }),
+            [
+                "Hint: a guest behind if3 that is silent is not reached, since unknown_unicast is suppress # \
+              maclearn entry add MAC dev if3 vlan VID"
+            ]
+        );
+        assert_eq!(
             found(|_, _, ports, _| ports[1].learning = Some(false)),
             [
                 "Hint: frames for what is behind if3 are copied to all, since learning is off # \
@@ -832,8 +871,8 @@ mod tests {
         assert_eq!(
             found(|_, _, ports, _| ports[0].n_macs = Some(0)),
             [
-                "Hint: nobody has spoken behind if2, which is enabled: a sniffer there misses what is for \
-                 others # maclearn port set dev if2 enabled off"
+                "Hint: nobody has spoken behind if2, which is enabled. If a sniffer is there, and only then, \
+                 leave it out, since it misses what is for others # "
             ]
         );
         assert_eq!(found(|_, _, ports, _| ports[1].n_macs = Some(0)), [""; 0]);
@@ -865,15 +904,35 @@ mod tests {
         for (port, mac) in [(2, 1), (2, 2), (3, 3)] {
             owners.note(&entry(port, mac));
         }
-        assert_eq!(owners.finding(&Names::default()), None);
+        assert_eq!(owners.findings(&Names::default()), []);
         owners.note(&entry(3, 2));
-        let helps = owners
-            .finding(&Names::default())
-            .and_then(|finding| finding.helps);
-        assert_eq!(
-            helps.as_deref(),
-            Some("maclearn entry show br if1 mac 02:00:00:00:00:02")
-        );
+        let helps = |owners: &Owners| {
+            let findings = owners.findings(&Names::default()).into_iter();
+            findings
+                .filter_map(|finding| finding.helps)
+                .collect::<Vec<_>>()
+        };
+        let show = "maclearn entry show br if1 mac 02:00:00:00:00:02".to_string();
+        assert_eq!(helps(&owners), [show.clone()]);
+        // One of them for good, and then another.
+        let fixed = |port| EntryAttributes {
+            r#static: Some(true),
+            vlan: Some(7),
+            ..entry(port, 9)
+        };
+        owners.note(&EntryAttributes {
+            vlan: Some(7),
+            ..entry(4, 9)
+        });
+        owners.note(&fixed(2));
+        assert_eq!(helps(&owners), [show.clone()]);
+        owners.note(&fixed(3));
+        let del = "maclearn entry del 02:00:00:00:00:09 dev PORT vlan 7".to_string();
+        assert_eq!(helps(&owners), [show, del]);
+        let found = owners.findings(&Names::default());
+        assert!(found[1].what.starts_with(
+            "1 MACs have static entries at several ports, 02:00:00:00:00:09 at if2, if3:"
+        ));
     }
 
     #[test]
@@ -951,12 +1010,13 @@ mod tests {
             "Hint: the chain bridge filter FORWARD drops frames that no rule accepts between ports";
         assert_eq!(what(&both, false), [bridge]);
         let passes = "packets between ports pass iptables (bridge-nf-call-iptables), and the chain";
+        let those = "The firewalls of Proxmox VE, Docker and Kubernetes work so: change a rule, and leave that on";
         assert_eq!(
             what(&both, true),
             [
                 bridge.to_string(),
-                format!("Problem: {passes} ip filter FORWARD drops some"),
-                format!("Hint: {passes} inet filter FORWARD drops some"),
+                format!("Hint: {passes} ip filter FORWARD drops some. {those}"),
+                format!("Hint: {passes} inet filter FORWARD drops some. {those}"),
             ]
         );
     }
