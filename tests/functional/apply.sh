@@ -117,6 +117,22 @@ owns vnet1 $G11 $G12
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
 [[ $(settings vnet1 enabled unknown_unicast) == "1 suppress" && $(settings eth9 enabled) == 0 ]]
 [[ ! $(maclearn apply "$FILE" check) ]]
+# A bridge that begins to filter VLANs has no use for an entry without one, which is no longer as the file says.
+ip link set dev br1 type bridge vlan_filtering 1
+maclearn apply "$FILE" check >"$LAB/found"
+diff -u - "$LAB/found" <<EOF || fail "other changes than expected: see above"
+entry $G11 dev vnet1 static
+entry $G12 dev vnet1 static
+EOF
+status=0
+said=$(maclearn apply "$FILE" 2>&1) || status=$?
+[[ $status == 255 && $said == "Error: $G11 dev vnet1: "*"the bridge filters VLANs, so the entry needs one; 2 of 2 changes were refused." ]] ||
+    fail "entries without a VLAN: status $status, said '$said'"
+[[ $(maclearn entry show dev vnet1) != *offloaded* ]] || fail "$(maclearn entry show dev vnet1)"
+maclearn doctor | grep -qx "problem 2 static entries of br1 are not used, since it filters VLANs" || fail "$(maclearn doctor)"
+ip link set dev br1 type bridge vlan_filtering 0
+[[ ! $(maclearn apply "$FILE" check) ]]
+[[ $(maclearn doctor) != *"are not used"* ]]
 # What the kernel has against an entry is said; what the file says nothing of is left as it is.
 refused "Error: $G13 dev vnet0: vlan: the bridge does not filter VLANs, so the entry has none; 1 of 1 changes were refused." \
     "$GOOD"$'\n[[entry]]\nname = "vnet0"\nvlan = 10\nmac = "'$G13'"'
@@ -149,6 +165,11 @@ wait_until 20 says READY=1 "$WAITING" "$FOLLOWING"
 wait_until 20 has vnet1 unknown_unicast suppress
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
 owns vnet1 $G11 $G12
+
+# ---- a bridge that begins to filter VLANs has no use for them: that is said
+ip link set dev br1 type bridge vlan_filtering 1
+wait_until 20 grep -q "^Error: $G11 dev vnet1: .*the bridge filters VLANs" "$LAB/problems"
+ip link set dev br1 type bridge vlan_filtering 0
 
 # ---- ports that come later, leave and come back; what is set by hand meanwhile stays
 links - <<EOF

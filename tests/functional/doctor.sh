@@ -114,6 +114,24 @@ fails helps "since flood is off"
 bridge link set dev host2 flood on
 ip link set dev br type bridge ageing_time 0
 
+# ---- multiple spanning trees, with which nothing is filtered
+for port in host1 host2 host3; do bridge vlan del dev "$port" vid 1; done
+bridge vlan del dev br vid 1 self
+ip link set dev br type bridge mst_enabled 1
+fails says mst_enabled
+ip link set dev br type bridge vlan_filtering 1
+for port in host1 host2 host3; do bridge vlan add dev "$port" vid 1 pvid untagged; done
+finds problem "every port of br gets every copy, since it has mst_enabled and filters VLANs"
+helps "mst_enabled"
+eval "$REPLY" | grep -q "mst_enabled 1" || fail "$REPLY"
+maclearn | grep -q "^br .* copies made for every port, mst_enabled$" || fail "$(maclearn)"
+maclearn why $G21 br br vlan 1 | grep -q "host3 gets copy since the bridge has mst_enabled" ||
+    fail "$(maclearn why $G21 br br vlan 1)"
+for port in host1 host2 host3; do bridge vlan del dev "$port" vid 1; done
+ip link set dev br type bridge vlan_filtering 0 mst_enabled 0
+for port in host1 host2 host3; do bridge vlan add dev "$port" vid 1 pvid untagged; done
+fails says mst_enabled
+
 # ---- a sniffer that misses everything
 maclearn entry flush dev host3
 maclearn statistics reset dev host3

@@ -30,6 +30,9 @@ const BRIDGE_AGEING_TIME: u16 = 4;
 const BRIDGE_FILTERS_VLANS: u16 = 7;
 const BRIDGE_CALLS_IPTABLES: u16 = 36;
 const BRIDGE_CALLS_IP6TABLES: u16 = 37;
+const BRIDGE_OPTIONS: u16 = 46;
+/// `BR_BOOLOPT_MST_ENABLE`
+const OPTION_MST: u32 = 1 << 2;
 const PORT_STATE: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
 const PORT_LEARNING: u16 = 8;
@@ -105,6 +108,15 @@ pub struct Bridge {
     pub ageing_time: u32,
     /// Whether what it bridges passes iptables, wherever it is said for all bridges.
     pub calls_iptables: bool,
+    /// Whether it has multiple spanning trees (`mst_enabled`).
+    pub has_mst: bool,
+}
+
+impl Bridge {
+    /// Whether maclearn learns nothing and lets every copy pass there.
+    pub fn passes_all(&self) -> bool {
+        self.has_mst && self.filters_vlans
+    }
 }
 
 /// Whom the bridge's FDB sends frames for a MAC to.
@@ -138,8 +150,8 @@ impl Way {
 /// What rtnetlink tells of a device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Told {
-    /// It is there, and has this name.
-    There(u32, String),
+    /// It is there, has this name, and filters VLANs or not, if it is a bridge.
+    There(u32, String, Option<bool>),
     /// It is gone.
     Gone(u32),
 }
@@ -161,7 +173,9 @@ pub fn told(kind: u16, message: &[u8]) -> Option<Told> {
         NEW_LINK => {
             let name = attribute(after(message, LINK_HEADER)?, LINK_NAME)?;
             let name = name.strip_suffix(b"\0").unwrap_or(name);
-            Some(Told::There(index, String::from_utf8_lossy(name).into()))
+            let filters = bridge(message).map(|bridge| bridge.filters_vlans);
+            let name = String::from_utf8_lossy(name).into();
+            Some(Told::There(index, name, filters))
         }
         DEL_LINK => Some(Told::Gone(index)),
         _ => None,
@@ -257,6 +271,10 @@ fn bridge(link: &[u8]) -> Option<Bridge> {
         calls_iptables: [BRIDGE_CALLS_IPTABLES, BRIDGE_CALLS_IP6TABLES]
             .into_iter()
             .any(|wanted| switch(data, wanted) == Some(true)),
+        // `struct br_boolopt_multi`: values, which of them are meant.
+        has_mst: attribute(data, BRIDGE_OPTIONS)
+            .and_then(|options| at(options, 0))
+            .is_some_and(|options| options & OPTION_MST != 0),
     })
 }
 
@@ -379,7 +397,10 @@ mod tests {
         link.extend_from_slice(&7u32.to_ne_bytes());
         link.resize(LINK_HEADER, 0);
         message::put(&mut link, LINK_NAME, b"vnet0\0");
-        assert_eq!(told(NEW_LINK, &link), Some(Told::There(7, "vnet0".into())));
+        assert_eq!(
+            told(NEW_LINK, &link),
+            Some(Told::There(7, "vnet0".into(), None))
+        );
         assert_eq!(told(DEL_LINK, &link), Some(Told::Gone(7)));
         link[0] = AF_BRIDGE;
         assert_eq!(told(DEL_LINK, &link), None);

@@ -3,7 +3,7 @@
 //! `maclearn apply`: what a file says of bridges and ports is so, once or from now on.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     env,
     io::{self, Write},
     mem,
@@ -33,7 +33,7 @@ use crate::{
     failure::Failure,
     lock::Lock,
     output::{Item, Output, Paint, Record},
-    route::{self, Told},
+    route::{self, Route, Told},
     rules::{Rules, difference},
     setting,
 };
@@ -229,6 +229,8 @@ struct Seen {
     ports: Vec<PortAttributes>,
     /// Static entries: port, VLAN, MAC.
     entries: HashSet<(u32, u16, Mac)>,
+    /// Whether a bridge filters VLANs: one whose entries were looked at.
+    filters: HashMap<u32, bool>,
     /// The device that was looked at, if it is neither.
     neither: Option<u32>,
     names: Names,
@@ -257,6 +259,14 @@ impl Seen {
         };
         let entries = unless_gone(client.list(&operation::ENTRY_GET, &filter))?;
         let entries = entries.into_iter().flatten();
+        let mut route = Route::open()?;
+        for bridge in self.ports.iter().filter_map(|port| port.bridge) {
+            if let Entry::Vacant(place) = self.filters.entry(bridge) {
+                if let Some(device) = unless_gone(route.bridge(bridge))? {
+                    place.insert(device.filters_vlans);
+                }
+            }
+        }
         self.entries.extend(
             entries.filter_map(|entry| {
                 Some((entry.port?, entry.vlan.unwrap_or_default(), entry.mac?))
@@ -320,9 +330,12 @@ impl Seen {
             .filter_map(|now| Change::of_port(rules, &name(now.ifindex), &name(now.bridge), now));
         // Before a port suppresses what nobody owns.
         let entries = self.ports.iter().flat_map(|now| {
+            let filters = now.bridge.and_then(|bridge| self.filters.get(&bridge));
             let has = |vlan, mac| {
-                now.ifindex
-                    .is_some_and(|index| self.entries.contains(&(index, vlan, mac)))
+                // One of before the bridge began to filter VLANs, or stopped, is of no use.
+                let is_used = filters.is_none_or(|filters| *filters == (vlan != 0));
+                let has = |index| self.entries.contains(&(index, vlan, mac));
+                is_used && now.ifindex.is_some_and(has)
             };
             Change::of_entries(rules, &name(now.ifindex), &name(now.bridge), now, has)
         });
@@ -355,6 +368,8 @@ struct Known {
     names: HashMap<u32, String>,
     /// Those that were bridges or ports.
     ours: HashSet<u32>,
+    /// Whether a bridge filtered VLANs, if its entries matter.
+    filters: HashMap<u32, bool>,
 }
 
 impl Known {
@@ -370,16 +385,25 @@ impl Known {
         }
     }
 
-    /// Takes what rtnetlink says: of devices that come, and of those that have another name.
+    /// Takes what rtnetlink says: of devices that come, of those that have another name, and of bridges
+    /// that filter VLANs or stop, if they have entries.
     fn told(&mut self, told: Told, work: &mut Work) {
         match told {
-            Told::There(index, name) if self.names.get(&index) != Some(&name) => {
+            Told::There(index, name, filters)
+                if self.names.get(&index) != Some(&name)
+                    || filters.is_some_and(|filters| {
+                        self.filters
+                            .get(&index)
+                            .is_some_and(|known| *known != filters)
+                    }) =>
+            {
                 work.devices.push(index);
             }
             Told::There(..) => (),
             Told::Gone(index) => {
                 self.names.remove(&index);
                 self.ours.remove(&index);
+                self.filters.remove(&index);
             }
         }
     }
@@ -387,6 +411,7 @@ impl Known {
     /// Has looked at devices.
     fn add(&mut self, seen: &Seen) {
         self.ours.extend(seen.devices());
+        self.filters.extend(&seen.filters);
         let devices = seen.devices().chain(seen.neither);
         self.names
             .extend(devices.map(|index| (index, seen.names.get(index).into_owned())));
@@ -640,7 +665,7 @@ mod tests {
     #[test]
     fn a_device_is_looked_at_once_and_again_with_another_name() {
         let (mut known, mut work) = (Known::default(), Work::default());
-        let there = |name: &str| Told::There(7, name.to_string());
+        let there = |name: &str| Told::There(7, name.to_string(), None);
         known.told(there("if7"), &mut work);
         known.add(&bridge(7));
         known.told(there("if7"), &mut work);
@@ -653,6 +678,22 @@ mod tests {
     }
 
     #[test]
+    fn a_bridge_that_filters_vlans_now_is_looked_at_again_if_it_has_entries() {
+        let (mut known, mut work) = (Known::default(), Work::default());
+        let there = |filters| Told::There(7, "if7".to_string(), Some(filters));
+        known.add(&bridge(7));
+        known.told(there(true), &mut work);
+        assert_eq!(work.devices, [0; 0]);
+        let mut seen = bridge(7);
+        seen.filters.insert(7, false);
+        known.add(&seen);
+        known.told(there(false), &mut work);
+        assert_eq!(work.devices, [0; 0]);
+        known.told(there(true), &mut work);
+        assert_eq!(work.devices, [7]);
+    }
+
+    #[test]
     fn what_is_neither_bridge_nor_port_is_looked_at_once_until_it_is() {
         let (mut known, mut work) = (Known::default(), Work::default());
         let seen = Seen {
@@ -660,7 +701,7 @@ mod tests {
             ..Default::default()
         };
         known.add(&seen);
-        known.told(Told::There(7, "if7".to_string()), &mut work);
+        known.told(Told::There(7, "if7".to_string(), None), &mut work);
         assert_eq!(work.devices, [0; 0]);
         known.heard(&joined(7, 7), &mut work);
         assert_eq!(work.devices, [7, 7]);

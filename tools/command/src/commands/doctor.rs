@@ -110,6 +110,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let names = Names::all()?;
     let mut findings = Vec::new();
     findings.extend(not_installed(Build::running(), Build::installed()));
+    let mut owners = Owners::default();
     let mut calls_iptables = ["iptables", "ip6tables"]
         .iter()
         .any(|what| kernel::switch(&format!("/proc/sys/net/bridge/bridge-nf-call-{what}")));
@@ -127,6 +128,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         });
         let device = route.bridge(index)?;
         calls_iptables |= device.calls_iptables;
+        owners.filters.insert(index, device.filters_vlans);
         let patient = Patient {
             bridge,
             device,
@@ -135,7 +137,6 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         };
         findings.append(&mut patient.examine());
     }
-    let mut owners = Owners::default();
     let dump = client.dump(
         &operation::ENTRY_GET,
         &EntryAttributes::default(),
@@ -352,6 +353,14 @@ impl Patient<'_> {
     fn examine(&self) -> Vec<Finding> {
         if self.ports.is_empty() {
             return Vec::new();
+        }
+        if self.device.passes_all() {
+            let what = format!(
+                "every port of {name} gets every copy, since it has mst_enabled and filters VLANs",
+                name = self.name()
+            );
+            let helps = format!("ip -d link show dev {}", self.name());
+            return vec![Finding::problem(what, Some(helps))];
         }
         let mut findings = Vec::new();
         findings.extend(self.nothing_enabled());
@@ -615,6 +624,10 @@ struct Owners {
     shared: HashSet<Key>,
     /// What several own for good: who.
     fixed: BTreeMap<Key, BTreeSet<u32>>,
+    /// Whether a bridge filters VLANs.
+    filters: HashMap<u32, bool>,
+    /// How many static entries of a bridge are of before it began to, or stopped.
+    unused: BTreeMap<u32, usize>,
 }
 
 impl Owners {
@@ -624,6 +637,10 @@ impl Owners {
         };
         let key = (bridge, entry.vlan.unwrap_or_default(), mac.0);
         let is_static = entry.r#static == Some(true);
+        let filters = self.filters.get(&bridge);
+        if is_static && filters.is_some_and(|filters| *filters != (key.1 != 0)) {
+            *self.unused.entry(bridge).or_default() += 1;
+        }
         let Some(first) = self.seen.get_mut(&key) else {
             self.seen.insert(key, (port, is_static));
             return;
@@ -642,7 +659,18 @@ impl Owners {
             0 => String::new(),
             vlan => format!(" vlan {vlan}"),
         };
-        let mut findings = Vec::new();
+        let unused = self.unused.iter().map(|(bridge, count)| {
+            let name = names.get(*bridge);
+            let why = match self.filters.get(bridge) {
+                Some(true) => "it filters VLANs",
+                _ => "it does not filter VLANs",
+            };
+            Finding::problem(
+                format!("{count} static entries of {name} are not used, since {why}"),
+                Some(format!("maclearn entry show br {name} static")),
+            )
+        });
+        let mut findings: Vec<_> = unused.collect();
         if let Some((bridge, vlan, mac)) = self.shared.iter().min() {
             let mac = Mac(*mac);
             findings.push(Finding::hint(

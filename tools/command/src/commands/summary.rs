@@ -149,6 +149,8 @@ fn copies(
     let failing_open = named(&|port| port.failing_open == Some(true));
     if ports.iter().all(|port| port.enabled != Some(true)) {
         "made for every port, none is enabled".to_string()
+    } else if device.passes_all() {
+        "made for every port, mst_enabled".to_string()
     } else if bridge.fdb_offload == Some(FdbOffload::Off) {
         "made and suppressed, fdb_offload is off".to_string()
     } else if device.ageing_time != 0 {
@@ -314,6 +316,13 @@ mod tests {
             ageing_time: 300,
             ..Default::default()
         };
+        let trees = route::Bridge {
+            filters_vlans: true,
+            has_mst: true,
+            ..learning
+        };
+        let wanted = "made for every port, mst_enabled";
+        assert_eq!(copies(&auto, trees, &[&on], &Names::default()), wanted);
         let wanted = "made of what the bridge has not learned by itself";
         assert_eq!(copies(&auto, learning, &[&on], &Names::default()), wanted);
     }

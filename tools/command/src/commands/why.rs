@@ -28,6 +28,8 @@ struct Facts<'a> {
     way: Way,
     /// Whether the bridge learns by itself.
     is_learning: bool,
+    /// Whether maclearn lets every copy pass there, since the bridge has multiple spanning trees.
+    passes_all: bool,
     /// The owners, in the VLAN.
     owners: Vec<&'a EntryAttributes>,
     /// The port where the frame comes in.
@@ -128,6 +130,7 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
                     false => route.way(bridge, mac, vlan)?,
                 },
                 is_learning: device.ageing_time != 0,
+                passes_all: device.passes_all(),
                 owners: owners(vlan),
                 from,
                 ports: ports.iter().filter(|port| port.bridge == bridge).collect(),
@@ -322,6 +325,9 @@ impl Facts<'_> {
 
     /// What maclearn makes of a copy.
     fn filtered(&self, port: &Port) -> Verdict {
+        if self.passes_all {
+            return Verdict::yes("the bridge has mst_enabled and filters VLANs");
+        }
         let settings = self.settings.get(&port.index);
         if settings.and_then(|port| port.enabled) != Some(true) {
             return Verdict::yes("it is not enabled");
@@ -464,6 +470,7 @@ mod tests {
                 used: None,
             },
             is_learning,
+            passes_all: false,
             owners: owners.iter().collect(),
             from: ports.first(),
             ports: ports.iter().collect(),
