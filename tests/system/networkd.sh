@@ -66,10 +66,11 @@ fi
 # By the rule
 wait_until 120 has_joined host1 host2
 fails systemctl -q is-active maclearn
-is_attribute br0 auto_enable 1
-is_filtered host1 host2
+wait_until 60 is_attribute br0 auto_enable 1
+wait_until 60 is_filtered host1 host2
 skip_examples "A udev rule" 2
 example "Undo"
 no_more_examples
+diff "$STATE/maclearn.toml" /etc/maclearn.toml
 [[ ! -e /sys/class/net/br0 && ! -e /sys/module/maclearn ]]
 find /etc/systemd/network /etc/udev/rules.d /etc/modules-load.d | sort | diff "$STATE/before" -
