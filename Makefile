@@ -61,7 +61,7 @@ units := tools/systemd/maclearn.service monitoring/maclearn-metrics.service moni
 command-files = $(addprefix $(DESTDIR)$(PREFIX)/,sbin/maclearn share/man/man8/maclearn.8 \
 	share/bash-completion/completions/maclearn $(addprefix lib/systemd/system/,$(notdir $(units))))
 
-install-command: tool ## the same without the module; cargo gets the crates of the command from crates.io
+install-command: tool ## the same without the module; cargo fetches the crates of the command
 	install -D $(tool) $(DESTDIR)$(PREFIX)/sbin/maclearn
 	$(tool) manual >$(OUTPUT)/maclearn.8
 	install -D -m 644 $(OUTPUT)/maclearn.8 $(DESTDIR)$(PREFIX)/share/man/man8/maclearn.8

@@ -7,14 +7,7 @@
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
 
-# The service gives ports their settings some milliseconds after they join.
-settled() {
-	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
-}
-maclearn() {
-	[[ $* != "port show"* ]] || wait_until 60 settled
-	command maclearn "$@"
-}
+show_when_settled
 
 install_packages
 cd drop-ins/containerlab

@@ -10,10 +10,6 @@ LAB=$(mktemp -d)
 readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G21=02:00:00:00:02:01 G22=02:00:00:00:02:02 \
 	NESTED=02:00:00:00:07:01 ALL=ff:ff:ff:ff:ff:ff
 
-# settings: what the file says is so
-settled() {
-	[[ ! $(maclearn apply /etc/maclearn.toml check) ]]
-}
 # at HOST COMMAND...: of the two that the bridges are on
 at() {
 	if [[ $1 == here ]]; then "${@:2}"; else on "$@"; fi

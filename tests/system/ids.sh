@@ -9,13 +9,7 @@ LAB=$(mktemp -d)
 readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G21=02:00:00:00:02:01 G31=02:00:00:00:03:01 \
 	NOBODY=02:00:00:00:ff:01 BRIDGE=02:00:00:00:00:fe
 
-settled() {
-	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
-}
-maclearn() {
-	[[ $* != "port show"* ]] || wait_until 60 settled
-	command maclearn "$@"
-}
+show_when_settled
 
 # exchange [SNIFFER]: each frame reaches its owner, unknown ones all; the sniffer gets all of them, and nobody else.
 exchange() {

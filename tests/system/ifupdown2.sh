@@ -7,14 +7,7 @@
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
 
-# The service has done what the file says before anybody looks.
-settled() {
-	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
-}
-maclearn() {
-	[[ $* != "port show"* ]] || wait_until 60 settled
-	command maclearn "$@"
-}
+show_when_settled
 
 open_document drop-ins/ifupdown2/README.md
 install_packages

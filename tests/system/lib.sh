@@ -80,6 +80,20 @@ add_host() {
 	ip -n "$2" address add "$3" dev eth0
 }
 
+# settled: the service has done what the file says
+settled() {
+	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
+}
+
+# show_when_settled: from here on, "maclearn port show" in a document's commands waits for that
+# shellcheck disable=SC2317 # they call it
+show_when_settled() {
+	maclearn() {
+		[[ $* != "port show"* ]] || wait_until 60 settled
+		command maclearn "$@"
+	}
+}
+
 # own_sections: /etc/maclearn.toml has a section of the host's own, whatever a drop-in does
 own_sections() {
 	ip link add name own type bridge

@@ -10,14 +10,7 @@
 LAB=$(mktemp -d)
 export LIBVIRT_DEFAULT_URI=qemu:///system
 
-# The service has done what the file says before anybody looks.
-settled() {
-	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
-}
-maclearn() {
-	[[ $* != "port show"* ]] || wait_until 60 settled
-	command maclearn "$@"
-}
+show_when_settled
 
 answers() {
 	"$@" virsh -c qemu:///system version >/dev/null 2>&1

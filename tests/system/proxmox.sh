@@ -28,7 +28,7 @@ no_learning() {
 plug() {
 	local id=${1//[^0-9]/ }
 	read -r id _ <<<"$id"
-	ip netns add "guest$id" 2>/dev/null || true
+	[[ -e /run/netns/guest$id ]] || ip netns add "guest$id"
 	ip link add name "$1" up type veth peer name eth0 address "02:00:00:00:00:${id: -2}" netns "guest$id"
 	ip -n "guest$id" link set eth0 up
 	PORT=$1
@@ -81,14 +81,7 @@ ssh() {
 	ip netns exec "$@"
 }
 
-# The service has done what the file says before anybody looks.
-settled() {
-	[[ ! $(command maclearn apply /etc/maclearn.toml check) ]]
-}
-maclearn() {
-	[[ $* != "port show"* ]] || wait_until 60 settled
-	command maclearn "$@"
-}
+show_when_settled
 
 open_document drop-ins/proxmox/README.md
 install_packages
