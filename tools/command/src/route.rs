@@ -182,6 +182,12 @@ pub fn told(kind: u16, message: &[u8]) -> Option<Told> {
     }
 }
 
+/// Whether a bridge, which filters VLANs or not, uses an entry of this VLAN, 0 for none: not one of
+/// before it began to filter them, or stopped. If it is not known whether it does, it is taken to.
+pub fn uses_entry(filters_vlans: Option<bool>, vlan: u16) -> bool {
+    filters_vlans.is_none_or(|filters| filters == (vlan != 0))
+}
+
 /// Asks rtnetlink.
 pub struct Route(Connection);
 

@@ -332,10 +332,8 @@ impl Seen {
         let entries = self.ports.iter().flat_map(|now| {
             let filters = now.bridge.and_then(|bridge| self.filters.get(&bridge));
             let has = |vlan, mac| {
-                // One of before the bridge began to filter VLANs, or stopped, is of no use.
-                let is_used = filters.is_none_or(|filters| *filters == (vlan != 0));
                 let has = |index| self.entries.contains(&(index, vlan, mac));
-                is_used && now.ifindex.is_some_and(has)
+                route::uses_entry(filters.copied(), vlan) && now.ifindex.is_some_and(has)
             };
             Change::of_entries(rules, &name(now.ifindex), &name(now.bridge), now, has)
         });

@@ -637,8 +637,8 @@ impl Owners {
         };
         let key = (bridge, entry.vlan.unwrap_or_default(), mac.0);
         let is_static = entry.r#static == Some(true);
-        let filters = self.filters.get(&bridge);
-        if is_static && filters.is_some_and(|filters| *filters != (key.1 != 0)) {
+        let filters = self.filters.get(&bridge).copied();
+        if is_static && !route::uses_entry(filters, key.1) {
             *self.unused.entry(bridge).or_default() += 1;
         }
         let Some(first) = self.seen.get_mut(&key) else {

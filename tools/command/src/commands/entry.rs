@@ -12,7 +12,7 @@ use crate::{
     devices::{self, Names},
     failure::Failure,
     output::{Item, Paint, Record},
-    route::Route,
+    route::{self, Route},
 };
 
 /// What was said of an entry, or of several.
@@ -44,14 +44,13 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
     let mut dump = None;
     context.output.list(|emit| {
         dump = Some(client.dump(&operation::ENTRY_GET, &filter, |mut entry| {
-            // The bridge does not use what is of before it began to filter VLANs, or stopped.
             if let Some(bridge) = entry.bridge.filter(|_| entry.offloaded == Some(true)) {
                 let filters = filters.entry(bridge).or_insert_with(|| {
                     let device = route.bridge(bridge).ok();
                     device.map(|device| device.filters_vlans)
                 });
-                let has_vlan = entry.vlan.is_some_and(|vlan| vlan != 0);
-                entry.offloaded = Some(filters.is_none_or(|filters| filters == has_vlan));
+                let vlan = entry.vlan.unwrap_or_default();
+                entry.offloaded = Some(route::uses_entry(*filters, vlan));
             }
             emit(&record(&entry, &names))
         })?);
