@@ -59,8 +59,7 @@ pub fn send(
     ] {
         write(device, &setting)?;
     }
-    // Older kernels take the last character for the end of the line.
-    write("pgctrl", "start\n")?;
+    write("pgctrl", "start")?;
     // Older kernels show bytes there that are no text.
     let result = String::from_utf8_lossy(&fs::read(path(device))?).into_owned();
     let microseconds = parse_result(&result).with_context(|| result.clone())?;
@@ -77,7 +76,8 @@ fn path(file: &str) -> String {
 }
 
 fn write(file: &str, command: &str) -> Result<()> {
-    fs::write(path(file), command).with_context(|| format!("{file}: {command}"))
+    // Older kernels read a number on beyond the end of what is written, to the end of the line.
+    fs::write(path(file), format!("{command}\n")).with_context(|| format!("{file}: {command}"))
 }
 
 /// "Result: OK: 5241(c5000+d241) usec, ...": microseconds of the whole run.
