@@ -82,6 +82,8 @@ for port in "${PORTS[@]}"; do
 done | links -
 wait_for_ports "${PORTS[@]}"
 load_module
+# The copies are made, and suppressed.
+set_attribute br fdb_offload off
 
 # A fifth of a second
 feed 0 in0 1000 $G11 $G31

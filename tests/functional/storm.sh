@@ -8,7 +8,7 @@ source "${BASH_SOURCE%/*}/lib.sh"
 
 [[ $(uname -r) != *-debug ]] || skip "a debug kernel's checks allocate, too"
 
-readonly SOURCES=50000 FEW=5000
+readonly SOURCES=50000 FEW=5000 TRIES=5
 
 readonly TRACING=$LAB/tracing
 mkdir "$TRACING"
@@ -37,10 +37,17 @@ storm() {
     REPLY=$((REPLY * 1000 / frames))
 }
 
-# expect_as_if_known WHAT: the storm made no more than what comes from elsewhere now and then
+# expect_as_if_known WHAT FRAMES MAC: a storm from that many sources, which are new to the port, made no more than what
+# comes from elsewhere now and then. On a busy machine more comes from there: the best of some tries counts.
 expect_as_if_known() {
-    echo "allocations for 1000 frames from $1: $REPLY"
-    ((REPLY <= known + 5)) || fail "more than the $known for frames from a known source"
+    local try
+    for ((try = 0; try < TRIES; try++)); do
+        set_attribute host1 flush 1
+        storm "$2" "$3+$2"
+        echo "allocations for 1000 frames from $1: $REPLY"
+        ((REPLY > known + 5)) || return 0
+    done
+    fail "more than the $known for frames from a known source"
 }
 
 make_hub host1 host2
@@ -57,11 +64,10 @@ known=$REPLY
 ((known >= 1000)) || fail "of 1000 frames the trace events tell of $known allocations"
 
 readonly FIRST=02:00:01:00:00:00
-storm $SOURCES $FIRST+$SOURCES
-expect_as_if_known "new sources"
+expect_as_if_known "new sources" $SOURCES $FIRST
 # A source that came while there was no room yet is learned from one of its next frames.
 owns_all() {
-    attribute_is host1 n_macs $((SOURCES + 1)) || {
+    attribute_is host1 n_macs $SOURCES || {
         "${FRAMES:-frames}" send hosts:host1 $FIRST+$SOURCES $BROADCAST
         return 1
     }
@@ -69,12 +75,10 @@ owns_all() {
 wait_until 60 owns_all
 
 set_attribute host1 max_macs 1
-storm $FEW 02:00:02:00:00:00+$FEW
-expect_as_if_known "sources beyond the limit"
+expect_as_if_known "sources beyond the limit" $FEW 02:00:02:00:00:00
 expect_attribute host1 failing_open 1
 set_attribute host1 max_macs 0
 
 listen "$LAB/events"
-storm $FEW 02:00:03:00:00:00+$FEW
-expect_as_if_known "new sources that somebody is told of"
+expect_as_if_known "new sources that somebody is told of" $FEW 02:00:03:00:00:00
 wait_until 20 grep -q "^learned host1 02:00:03:" "$LAB/events"
