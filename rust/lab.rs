@@ -73,9 +73,7 @@ impl Lab {
             ports: KVec::new(),
         };
         let bridge = &lab.bridge;
-        let mut last = 0;
-        while let Some(model) = network.next_port(last, Some(&model)) {
-            last = model.device.ifindex();
+        for model in &network.next_ports(0, Some(&model))? {
             let index = lab.ports.len() as PortIndex;
             let (network, upkeep) = (network.clone(), upkeep.clone());
             let port = Port::new(network, bridge.clone(), upkeep, &model.device, index)?;

@@ -105,19 +105,24 @@ fn port_set(request: &Request<'_>) -> Result {
 /// Dumps things that have interface indices, in their order, from where the last call ended.
 fn list<T>(
     dump: &mut Dump<'_>,
-    next: impl Fn(&Network, u32) -> Option<(u32, T)>,
+    next: impl Fn(&Network, u32) -> Result<KVec<T>>,
+    index_of: impl Fn(&T) -> u32,
     put: impl Fn(&mut Message<'_>, &T) -> Result<(), Full>,
 ) -> Result {
     let network = network(&dump.request())?;
-    let [mut last, ..] = *dump.state();
-    while let Some((index, item)) = next(&network, last as u32) {
-        if dump.message(|message| put(message, &item)).is_err() {
-            break;
+    loop {
+        let [last, ..] = *dump.state();
+        let items = next(&network, last as u32)?;
+        if items.is_empty() {
+            return Ok(());
         }
-        last = index.into();
+        for item in &items {
+            if dump.message(|message| put(message, item)).is_err() {
+                return Ok(());
+            }
+            dump.state()[0] = index_of(item).into();
+        }
     }
-    dump.state()[0] = last;
-    Ok(())
 }
 
 fn port_dump(dump: &mut Dump<'_>) -> Result {
@@ -128,10 +133,8 @@ fn port_dump(dump: &mut Dump<'_>) -> Result {
         .transpose()?;
     list(
         dump,
-        |network, last| {
-            let port = network.next_port(last, bridge.as_deref())?;
-            Some((port.device.ifindex(), port))
-        },
+        |network, last| network.next_ports(last, bridge.as_deref()),
+        |port| port.device.ifindex(),
         |message, port| put_port(message, port),
     )
 }
@@ -188,9 +191,13 @@ fn bridge_dump(dump: &mut Dump<'_>) -> Result {
     list(
         dump,
         |network, last| {
-            let bridge = network.next_bridge(last)?;
-            Some((bridge.device.ifindex(), bridge))
+            let mut next = KVec::new();
+            if let Some(bridge) = network.next_bridge(last) {
+                next.push(bridge, GFP_KERNEL)?;
+            }
+            Ok(next)
         },
+        |bridge| bridge.device.ifindex(),
         |message, bridge| put_bridge(message, bridge),
     )
 }
@@ -587,11 +594,9 @@ fn stats_get(request: &Request<'_>) -> Result {
 fn stats_dump(dump: &mut Dump<'_>) -> Result {
     list(
         dump,
-        |network, last| {
-            let port = network.next_port(last, None)?;
-            Some((port.device.ifindex(), Counted::Port(port)))
-        },
-        |message, counted| counted.put(message),
+        |network, last| network.next_ports(last, None),
+        |port| port.device.ifindex(),
+        |message, port| Counted::Port(port.clone()).put(message),
     )
 }
 

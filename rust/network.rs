@@ -31,6 +31,9 @@ use crate::{
     quiet,
 };
 
+/// Ports that [`Network::next_ports`] finds at once.
+const PORTS_AT_ONCE: usize = 64;
+
 /// The state of a network namespace.
 ///
 /// Structure, that is which bridges and ports there are and which are enabled, changes under
@@ -415,26 +418,33 @@ impl Network {
             .cloned()
     }
 
-    /// The port with the lowest interface index above `last`, of all bridges or of one.
-    pub(crate) fn next_port(&self, last: u32, of: Option<&Bridge>) -> Option<Arc<Port>> {
+    /// The ports with the lowest interface indices above `last`, in their order, of all bridges or of one: the first
+    /// [`PORTS_AT_ONCE`] of them.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn next_ports(&self, last: u32, of: Option<&Bridge>) -> Result<KVec<Arc<Port>>> {
+        let mut next: KVec<Arc<Port>> = KVec::with_capacity(PORTS_AT_ONCE, GFP_KERNEL)?;
         let members = self.members.lock();
-        let mut next: Option<Arc<Port>> = None;
         for member in &members.bridges {
             if of.is_some_and(|of| !of.device.is(&member.bridge.device)) {
                 continue;
             }
             for port in &*member.bridge.ports.lock() {
                 let index = port.device.ifindex();
-                if index > last
-                    && next
-                        .as_ref()
-                        .is_none_or(|next| index < next.device.ifindex())
-                {
-                    next = Some(port.clone());
+                let place = next.partition_point(|next| next.device.ifindex() < index);
+                if index <= last || place == PORTS_AT_ONCE {
+                    continue;
                 }
+                if next.len() == PORTS_AT_ONCE {
+                    next.pop();
+                }
+                // There is room.
+                let _ = next.insert_within_capacity(place, port.clone());
             }
         }
-        next
+        Ok(next)
     }
 
     /// The bridge with the lowest interface index above `last`.
