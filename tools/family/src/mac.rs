@@ -2,7 +2,10 @@
 
 //! MAC addresses.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::{self, FromStr},
+};
 
 use thiserror::Error;
 
@@ -17,6 +20,23 @@ impl Mac {
         let [first, ..] = self.0;
         first & 1 != 0
     }
+
+    /// Its characters. A million of them are told at once, and for that `format!` takes long.
+    #[must_use]
+    pub fn text(self) -> [u8; 17] {
+        let digit = |value: u8| match value {
+            0..10 => b'0' + value,
+            _ => b'a' - 10 + value,
+        };
+        let mut text = [b':'; 17];
+        for (byte, text) in self.0.iter().zip(text.chunks_mut(3)) {
+            let digits = [digit(byte >> 4), digit(byte & 0xf)];
+            text.iter_mut()
+                .zip(digits)
+                .for_each(|(to, from)| *to = from);
+        }
+        text
+    }
 }
 
 /// A text is not a MAC address.
@@ -26,8 +46,7 @@ pub struct NoMac;
 
 impl fmt::Display for Mac {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, f] = self.0;
-        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+        formatter.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

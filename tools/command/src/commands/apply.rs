@@ -177,7 +177,7 @@ impl Change {
         };
         record.title("kind", Item::word(kind));
         if let Settings::Entry(EntryAttributes { mac: Some(mac), .. }) = &self.settings {
-            record.title("mac", Item::mac(*mac));
+            record.title("mac", Item::Mac(*mac));
         }
         record.device(Item::device(&self.device));
         match &self.settings {

@@ -62,7 +62,7 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
 fn record(entry: &EntryAttributes, names: &Names) -> Record {
     let mut record = Record::new();
     if let Some(mac) = entry.mac {
-        record.title("mac", Item::mac(mac));
+        record.title("mac", Item::Mac(mac));
     }
     if let Some(index) = entry.port {
         record.device(Item::device(names.get(index)));

@@ -50,7 +50,7 @@ fn record(event: &EventAttributes, names: &mut Names, with_time: bool) -> Record
         );
     }
     if let Some(mac) = event.mac {
-        record.title("mac", Item::mac(mac));
+        record.title("mac", Item::Mac(mac));
     }
     match (event.ifname, event.port) {
         // What it was called then; it may be gone.

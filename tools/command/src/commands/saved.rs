@@ -139,7 +139,7 @@ fn entry(found: &EntryAttributes, names: &Names) -> Record {
         Item::device(names.get(found.port.unwrap_or_default())),
     );
     if let Some(mac) = found.mac {
-        record.hidden("mac", Item::mac(mac));
+        record.hidden("mac", Item::Mac(mac));
     }
     if let Some(vlan) = found.vlan.filter(|vlan| *vlan != 0) {
         record.hidden("vlan", Item::Number(vlan.into()));

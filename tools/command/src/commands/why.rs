@@ -208,7 +208,7 @@ impl Facts<'_> {
     /// Who owns the MAC, and what the FDB says.
     fn head(&self, bridge: u32) -> Record {
         let mut record = Record::new();
-        record.title("mac", Item::mac(self.mac));
+        record.title("mac", Item::Mac(self.mac));
         if self.vlan != 0 {
             record.field("vlan", Item::Number(self.vlan.into()));
         }

@@ -2,6 +2,8 @@
 
 //! Colours: those of iproute2.
 
+use std::fmt::{self, Write};
+
 use anstyle::{AnsiColor, Style};
 
 /// What a word is, for its colour.
@@ -20,26 +22,26 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// The word, with its colour on a terminal.
-    pub fn apply(self, text: &str, coloured: bool) -> String {
+    /// Adds a word to a line of text, with its colour on a terminal.
+    pub fn add(self, line: &mut String, word: &str, coloured: bool) -> fmt::Result {
         let colour = match self {
+            _ if !coloured => None,
             Self::Plain => None,
             Self::Device => Some(AnsiColor::Cyan),
             Self::Mac => Some(AnsiColor::Yellow),
             Self::Good => Some(AnsiColor::Green),
             Self::Bad => Some(AnsiColor::Red),
         };
-        match colour.filter(|_| coloured) {
-            None => text.to_string(),
-            Some(colour) => {
-                let style = Style::new().fg_color(Some(colour.into()));
-                let style = if self == Self::Bad {
-                    style.bold()
-                } else {
-                    style
-                };
-                format!("{style}{text}{style:#}")
-            }
-        }
+        let Some(colour) = colour else {
+            line.push_str(word);
+            return Ok(());
+        };
+        let style = Style::new().fg_color(Some(colour.into()));
+        let style = if self == Self::Bad {
+            style.bold()
+        } else {
+            style
+        };
+        write!(line, "{style}{word}{style:#}")
     }
 }

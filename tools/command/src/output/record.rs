@@ -4,7 +4,9 @@
 
 use std::{
     borrow::Cow,
+    fmt::{self, Write as _},
     io::{self, Write},
+    str,
 };
 
 use maclearn_family::{Mac, Value};
@@ -26,6 +28,8 @@ pub enum Item {
     Number(u64),
     /// Milliseconds; told in seconds.
     Milliseconds(u32),
+    /// A MAC address.
+    Mac(Mac),
     /// Per cent; told with one digit after the point.
     Percent(f64),
     /// A word, and what it is.
@@ -49,11 +53,6 @@ impl Item {
         Self::Word(name.into().into(), Paint::Device)
     }
 
-    /// A MAC address.
-    pub fn mac(mac: Mac) -> Self {
-        Self::Word(mac.to_string().into(), Paint::Mac)
-    }
-
     /// The value of an attribute.
     pub fn attribute(value: Value) -> Self {
         match value {
@@ -63,21 +62,28 @@ impl Item {
                 Some(name) => Self::word(name),
                 None => Self::Number(number.into()),
             },
-            Value::Mac(mac) => Self::mac(mac),
+            Value::Mac(mac) => Self::Mac(mac),
             Value::Name(name) => Self::device(name.to_string()),
         }
     }
 
-    fn text(&self, coloured: bool) -> String {
+    /// Adds it to a line of text.
+    fn add(&self, line: &mut String, coloured: bool) -> fmt::Result {
         match self {
-            Self::Switch(on) => if *on { "on" } else { "off" }.to_string(),
-            Self::Number(number) => number.to_string(),
-            Self::Milliseconds(milliseconds) => (milliseconds / 1000).to_string(),
-            Self::Percent(percent) => format!("{percent:.1}%"),
-            Self::Word(word, paint) => paint.apply(word, coloured),
-            Self::Unknown => "-".to_string(),
-            Self::Group(_) | Self::List(_) => String::new(),
+            Self::Switch(on) => line.push_str(if *on { "on" } else { "off" }),
+            Self::Number(number) => write!(line, "{number}")?,
+            Self::Milliseconds(milliseconds) => write!(line, "{}", milliseconds / 1000)?,
+            Self::Mac(mac) => Paint::Mac.add(
+                line,
+                str::from_utf8(&mac.text()).unwrap_or_default(),
+                coloured,
+            )?,
+            Self::Percent(percent) => write!(line, "{percent:.1}%")?,
+            Self::Word(word, paint) => paint.add(line, word, coloured)?,
+            Self::Unknown => line.push('-'),
+            Self::Group(_) | Self::List(_) => (),
         }
+        Ok(())
     }
 }
 
@@ -89,6 +95,7 @@ impl Serialize for Item {
             Self::Milliseconds(milliseconds) => {
                 serializer.serialize_f64(f64::from(*milliseconds) / 1000.0)
             }
+            Self::Mac(mac) => serializer.collect_str(mac),
             Self::Percent(percent) => serializer.serialize_f64((percent * 10.0).round() / 10.0),
             Self::Word(word, _) => serializer.serialize_str(word),
             Self::Group(record) => record.serialize(serializer),
@@ -127,7 +134,11 @@ pub struct Record {
 impl Record {
     /// One without fields.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            // As many as most have
+            fields: Vec::with_capacity(8),
+            is_indented: false,
+        }
     }
 
     /// What it is about: a value without name.
@@ -191,58 +202,103 @@ impl Record {
         self
     }
 
-    /// The words of a line of text.
-    fn words(&self, coloured: bool) -> Vec<String> {
-        let words = self
-            .fields
-            .iter()
-            .filter_map(|(name, item, style)| match (style, item) {
-                (Style::Listed, Item::List(records)) => {
-                    let texts = records
-                        .iter()
-                        .map(|record| record.words(coloured).join(" "));
-                    match records.is_empty() {
-                        true => Some(format!("{name} -")),
-                        false => Some(format!(
-                            "{name} [ {} ]",
-                            texts.collect::<Vec<_>>().join(", ")
-                        )),
-                    }
-                }
-                (Style::Json, _) | (_, Item::Group(_) | Item::List(_)) => None,
-                (Style::Choice([off, on]), Item::Switch(is_on)) => {
-                    Some(format!("{name} {}", if *is_on { on } else { off }))
-                }
-                (Style::Title, _) => Some(item.text(coloured)),
-                (Style::Named, _) => Some(format!("{name} {}", item.text(coloured))),
-                (Style::Called(name), _) => Some(format!("{name} {}", item.text(coloured))),
-                (Style::Flag(paint), Item::Switch(true)) => Some(paint.apply(name, coloured)),
-                (Style::Flag(_) | Style::Choice(_) | Style::Listed, _) => None,
-            });
-        words.collect()
+    /// Adds the words of a line of text.
+    fn add_words(&self, line: &mut String, coloured: bool) -> fmt::Result {
+        let begin = line.len();
+        for field in &self.fields {
+            let before = line.len();
+            if before > begin {
+                line.push(' ');
+            }
+            if !add_word(field, line, coloured)? {
+                line.truncate(before);
+            }
+        }
+        Ok(())
     }
 
     /// Writes it as text.
     pub fn write(&self, stream: &mut impl Write, coloured: bool) -> io::Result<()> {
-        let indent = if self.is_indented { INDENT } else { "" };
-        writeln!(stream, "{indent}{}", self.words(coloured).join(" "))?;
+        let mut line = String::with_capacity(2 * WIDTH);
+        if self.is_indented {
+            line.push_str(INDENT);
+        }
+        self.add_words(&mut line, coloured)
+            .map_err(io::Error::other)?;
+        line.push('\n');
         for (_, item, _) in &self.fields {
             let Item::Group(group) = item else { continue };
-            let mut line = String::new();
-            for word in group.words(coloured) {
-                if !line.is_empty() && INDENT.len() + line.len() + 1 + word.len() > WIDTH {
-                    writeln!(stream, "{INDENT}{line}")?;
-                    line.clear();
-                }
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(&word);
-            }
-            writeln!(stream, "{INDENT}{line}")?;
+            group
+                .add_lines(&mut line, coloured)
+                .map_err(io::Error::other)?;
         }
+        stream.write_all(line.as_bytes())
+    }
+
+    /// Adds the words in as many lines as they need.
+    fn add_lines(&self, lines: &mut String, coloured: bool) -> fmt::Result {
+        lines.push_str(INDENT);
+        let mut begin = lines.len();
+        let mut added = String::new();
+        for field in &self.fields {
+            added.clear();
+            if !add_word(field, &mut added, coloured)? {
+                continue;
+            }
+            let length = lines.len() - begin;
+            if length > 0 && INDENT.len() + length + 1 + added.len() > WIDTH {
+                lines.push('\n');
+                lines.push_str(INDENT);
+                begin = lines.len();
+            } else if length > 0 {
+                lines.push(' ');
+            }
+            lines.push_str(&added);
+        }
+        lines.push('\n');
         Ok(())
     }
+}
+
+/// Adds a field to a line of text. Whether it is one that stands there.
+fn add_word(
+    (name, item, style): &(&str, Item, Style),
+    line: &mut String,
+    coloured: bool,
+) -> Result<bool, fmt::Error> {
+    let called = match style {
+        Style::Called(called) => called,
+        _ => name,
+    };
+    match (style, item) {
+        (Style::Json, _) | (_, Item::Group(_)) => return Ok(false),
+        (Style::Listed, Item::List(records)) => {
+            line.push_str(name);
+            let mut separator = " [ ";
+            for record in records {
+                line.push_str(separator);
+                record.add_words(line, coloured)?;
+                separator = ", ";
+            }
+            line.push_str(if records.is_empty() { " -" } else { " ]" });
+        }
+        (Style::Flag(paint), Item::Switch(true)) => paint.add(line, name, coloured)?,
+        (Style::Choice([off, on]), Item::Switch(is_on)) => {
+            line.push_str(name);
+            line.push(' ');
+            line.push_str(if *is_on { on } else { off });
+        }
+        (Style::Flag(_) | Style::Choice(_) | Style::Listed, _) | (_, Item::List(_)) => {
+            return Ok(false);
+        }
+        (Style::Title, _) => item.add(line, coloured)?,
+        (Style::Named | Style::Called(_), _) => {
+            line.push_str(called);
+            line.push(' ');
+            item.add(line, coloured)?;
+        }
+    }
+    Ok(true)
 }
 
 impl Serialize for Record {
@@ -262,7 +318,7 @@ mod tests {
     fn sample() -> Record {
         let mut record = Record::new();
         record.hidden("ifindex", Item::Number(7));
-        record.title("mac", Item::mac(Mac([2, 0, 0, 0, 1, 1])));
+        record.title("mac", Item::Mac(Mac([2, 0, 0, 0, 1, 1])));
         record.device(Item::device("host1"));
         record.flag("static", true, Paint::Plain);
         record.flag("fdb", false, Paint::Plain);
