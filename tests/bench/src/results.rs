@@ -72,7 +72,7 @@ pub struct Telling {
     pub command: String,
     pub ports: usize,
     pub macs: u32,
-    /// By the virtual machine's clock: an instruction takes a nanosecond.
+    /// Of the processor, by the virtual machine's clock: an instruction takes a nanosecond.
     pub milliseconds: f64,
 }
 
