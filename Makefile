@@ -139,7 +139,7 @@ check-debug: ## KUnit and functional scripts in the UML debug kernel
 check-kernels: ## the functional scripts on other stock kernels, or on KERNELS, such as 7.3-rt-amd64
 	@scripts/check kernels $(KERNELS)
 
-check-variants: ## build the module for kernels that are configured as others than Debian do
+check-variants: ## the main functional scripts on kernels that are configured as others than Debian do
 	@scripts/check variants
 
 deb: root ## build the Debian packages, for KERNELS or Debian's own and the stock kernel, and print the folder

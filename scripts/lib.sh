@@ -16,8 +16,8 @@ logs=$out/log
 # What the functional scripts run: the command, and of the crates in tests/
 tools=(frames netlink maclearn)
 
-# Kernels that scripts/variant prepares
-variants=(like-proxmox like-rhel clang-lto-cfi gendwarfksyms)
+# Kernels that scripts/variant builds
+variants=(clang-lto-cfi like-proxmox gendwarfksyms like-rhel)
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -64,9 +64,15 @@ is_variant() {
 	[[ " ${variants[*]} " == *" $1 "* ]]
 }
 
-# release_of KIND: of a stock kernel; that of any but the newest is its KIND as well.
+# release_of KIND: of a kernel for QEMU; that of Debian's is its KIND as well, but for the newest.
 release_of() {
-	if [[ $1 == stock || $1 == static ]]; then kernel_release; else echo "$1"; fi
+	if [[ $1 == stock || $1 == static ]]; then
+		kernel_release
+	elif is_variant "$1"; then
+		cat "$build/$1/kernel/include/config/kernel.release"
+	else
+		echo "$1"
+	fi
 }
 
 # suite_of KIND: the suite of Debian whose compilers a kernel needs, if it is not one of the root's
@@ -91,7 +97,7 @@ make_arguments() {
 need_kernel() {
 	make_arguments "$1" >/dev/null
 	[[ -f $stamps/$1 ]] ||
-		die "the $1 kernel is not there: run 'make root', 'make kernels', or 'scripts/root RELEASE'"
+		die "the $1 kernel is not there: run 'make root', 'make kernels', 'scripts/root RELEASE', or 'scripts/variant KIND'"
 }
 
 # module_key KIND: what the module for that kernel is made of.
