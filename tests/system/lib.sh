@@ -108,12 +108,13 @@ own_sections_hold() {
 	is_attribute own0 enabled 1
 }
 
-# own_sections_remain: the drop-in and the module are gone, and the file is as it was and good for the service
+# own_sections_remain: the drop-in and the module are gone, the file is as it was, and the service, which is begun at boot as
+# before, does what that says once the module is back
 own_sections_remain() {
 	diff /tmp/own.toml /etc/maclearn.toml
+	systemctl -q is-enabled maclearn
+	systemctl -q is-active maclearn
 	modprobe maclearn
-	is_attribute own0 enabled 0
-	systemctl restart maclearn
 	own_sections_hold
 	systemctl stop maclearn
 	rmmod maclearn

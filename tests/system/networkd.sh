@@ -72,5 +72,7 @@ skip_examples "A udev rule" 2
 example "Undo"
 no_more_examples
 diff "$STATE/maclearn.toml" /etc/maclearn.toml
+systemctl -q is-enabled maclearn
+systemctl -q is-active maclearn
 [[ ! -e /sys/class/net/br0 && ! -e /sys/module/maclearn ]]
 find /etc/systemd/network /etc/udev/rules.d /etc/modules-load.d | sort | diff "$STATE/before" -

@@ -163,7 +163,6 @@ ip netns del node2
 
 example "Undo"
 [[ ! -e /sys/module/maclearn && ! -e /run/tap107i0 ]]
-fails systemctl is-active maclearn
 example "Undo"
 [[ $(bridge_setting vmbr0 ageing_time) == 30000 ]]
 own_sections_remain
