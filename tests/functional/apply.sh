@@ -29,11 +29,11 @@ owns() {
     [[ $(maclearn entry show dev "$1" static | cut -d" " -f1 | sort | xargs) == "${*:2}" ]]
 }
 
-# refused LINE TEXT: a file with this text is, in this line
+# refused LINE TEXT [WORD]: a file with this text is, in this line
 refused() {
     local said status=0
     echo "$2" >"$LAB/wrong"
-    said=$(maclearn apply "$LAB/wrong" 2>&1) || status=$?
+    said=$(maclearn apply "$LAB/wrong" "${@:3}" 2>&1) || status=$?
     [[ $status == 255 && $said == "$1" ]] || fail "'$2': status $status, said '$said', not '$1'"
 }
 
@@ -76,6 +76,8 @@ status=0
 said=$(maclearn apply "$FILE" 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
     fail "without the module: status $status, $said"
+[[ $(maclearn apply "$FILE" check 2>&1) == "The module is not loaded: nothing would change." ]]
+refused "Error: $LAB/wrong line 2: vnet is unknown." $'# mine\n[[vnet]]' check
 
 load_module
 
@@ -148,7 +150,7 @@ listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 listener.bind(sys.argv[1])
 with open(sys.argv[2], "wb", buffering=0) as file:
     while True:
-        file.write(listener.recv(100) + b"\n")
+        file.write(listener.recv(1000) + b"\n")
 PYTHON
 wait_until 20 test -S "$LAB/notify"
 readonly WAITING="STATUS=the module is not loaded, waiting" FOLLOWING=STATUS=following
@@ -248,6 +250,32 @@ wait_until 20 waits READ
 expect_attribute tap3 enabled 0
 exec {lock}>&-
 wait_until 20 has tap3 enabled 1
+
+# ---- the file is wrong as it is read again: that is said, and what it said before holds for what comes
+cp "$FILE" "$LAB/good"
+readonly BAD="Error: $FILE line 4: colour is no setting. What it said before is kept."
+echo "$GOOD"$'\ncolour = "blue"' >"$FILE"
+kill -HUP "$FOLLOWER"
+wait_until 20 grep -qxF "$BAD" "$LAB/problems"
+wait_until 20 grep -qxF "$FOLLOWING; $BAD" "$LAB/said"
+links - <<<"link add name tap4 master br4 type dummy"
+wait_until 20 has tap4 max_macs 9
+rm "$FILE"
+kill -HUP "$FOLLOWER"
+wait_until 20 grep -qxF "Cannot read \"$FILE\": No such file or directory. What it said before is kept." "$LAB/problems"
+# One that begins with such a file does not.
+echo "[[vnet]]" >"$FILE"
+status=0
+said=$(NOTIFY_SOCKET=$LAB/notify maclearn apply --follow "$FILE" 2>&1) || status=$?
+[[ $status == 255 && $said == "Error: $FILE line 1: vnet is unknown." ]] || fail "status $status, $said"
+# It is right again, and says something else, also of what is there.
+sed 's/max_macs = 9/max_macs = 8/' "$LAB/good" >"$FILE"
+kill -HUP "$FOLLOWER"
+wait_until 20 has tap4 max_macs 8
+says_last() { [[ $(tail -n 1 "$LAB/said") == "$1" ]]; }
+wait_until 20 says_last "$FOLLOWING"
+links - <<<"link add name tap5 master br4 type dummy"
+wait_until 20 has tap5 max_macs 8
 
 # ---- it goes on until it is ended
 kill "$FOLLOWER"

@@ -32,14 +32,37 @@ heals() {
     fails helps "$2"
 }
 
+# with_file TEXT COMMAND...: where /etc/maclearn.toml says that
+with_file() {
+    mkdir -p "$LAB/etc"
+    echo "$1" >"$LAB/etc/maclearn.toml"
+    # shellcheck disable=SC2016 # expanded there
+    unshare --mount --propagation private "$BASH" -euc 'mount --bind "$LAB/etc" /etc; "$@"' bash "${@:2}"
+}
+
+# bad_file: the doctor tells where it is wrong, and what it says shows the same
+bad_file() {
+    with_file $'[[port]]\nname = "*"\ncolour = "blue"' maclearn -j doctor >"$LAB/doctor"
+    jq -e '.[] | select(.what | startswith("/etc/maclearn.toml line 3: colour is no setting: ")).weight == "problem"' \
+        "$LAB/doctor" >"$LAB/found" || fail "$(<"$LAB/doctor")"
+    with_file "[port" maclearn doctor | grep -q "^problem /etc/maclearn.toml line 1: " ||
+        fail "$(with_file "[port" maclearn doctor)"
+    with_file "" maclearn doctor >"$LAB/doctor"
+    ! grep maclearn.toml "$LAB/doctor" || fail "nothing is wrong there"
+}
+
 make_hub host1 host2 host3
 
 # ---- a module that the kernel did not take
 finds problem "the module is not loaded"
 echo "Loading of unsigned module is rejected" >/dev/kmsg
 finds problem "the kernel's log says of a module: Loading of unsigned module is rejected"
+bad_file
 
 load_module
+
+# ---- the file of the service
+bad_file
 
 # ---- ports that are left out, and all is well
 heals problem "no port of br is enabled"
@@ -149,15 +172,57 @@ PLAN
 finds hint "nobody has spoken behind host3"
 fails helps "nobody has spoken"
 maclearn bridge set dev br fdb_offload auto
+exchange <<<"hello host3 $G31"
 
-# ---- firewalls
-nft -f - <<EOF
+# ---- firewalls: one that lets everything pass, wherever frames come by
+accepts() {
+    nft -f - <<EOF
 table bridge mine {
-    chain drops {
-        ether daddr $NOBODY drop
+    map kinds {
+        type ether_type : verdict
+        elements = { arp : accept, ip : jump checks }
+    }
+    chain checks {
+        ether daddr $NOBODY counter accept
+        limit rate 5/second log return
+    }
+    chain unused {
+        drop
+    }
+    chain prerouting {
+        type filter hook prerouting priority 0
+        ether type vmap @kinds
+    }
+    chain input {
+        type filter hook input priority 0
+        ether type vmap { ip6 : goto checks }
     }
     chain forward {
-        type filter hook forward priority 0
+        type filter hook forward priority 0; policy accept
+        iifname host1 jump { ether daddr { $G11, $G21 } accept; }
+    }
+    chain output {
+        type filter hook output priority 0
+    }
+    chain postrouting {
+        type filter hook postrouting priority 0
+    }
+}
+table netdev mine {
+    chain ingress {
+        type filter hook ingress devices = { host1, host2 } priority 0
+        ether type { ip, arp } accept
+    }
+    chain egress {
+        type filter hook egress devices = { host2, br } priority 0
+    }
+    chain other {
+        type filter hook ingress device lo priority 0; policy drop
+    }
+}
+table inet mine {
+    chain ingress {
+        type filter hook ingress device host3 priority 0
     }
     chain input {
         type filter hook input priority 0; policy drop
@@ -169,18 +234,55 @@ table ip filter {
     }
 }
 EOF
-fails says "the chain"
-nft add rule bridge mine forward jump drops
-finds hint "the chain bridge mine forward drops some frames between ports"
-helps "the chain bridge mine"
-eval "$REPLY" >"$LAB/chain"
-grep -q "jump drops" "$LAB/chain"
-nft flush chain bridge mine forward
+}
+accepts
+[[ $(maclearn doctor) == "Nothing was found." ]] || fail "$(maclearn doctor)"
+# Who drops at one of the places, and what is said of that
+while read -r family table name where; do
+    chain="$family $table $name"
+    nft add rule "$chain" ether daddr $NOBODY drop
+    finds hint "the chain $chain drops some frames $where"
+    helps "the chain $chain"
+    eval "$REPLY" >"$LAB/chain"
+    grep -q drop "$LAB/chain" || fail "$REPLY: $(<"$LAB/chain")"
+    nft flush chain "$chain"
+    fails says "the chain"
+done <<EOF
+bridge mine prerouting that enter a bridge
+bridge mine input for this host
+bridge mine forward between ports
+bridge mine output from this host
+bridge mine postrouting that leave a bridge
+netdev mine ingress that come in at host1, host2
+netdev mine egress that leave through br, host2
+inet mine ingress that come in at host3
+EOF
 nft add chain bridge mine forward '{ policy drop; }'
-finds hint "the chain bridge mine forward drops frames that no rule accepts"
+finds hint "the chain bridge mine forward drops frames between ports, but for what a rule accepts"
 # Who may not ask is told nothing.
 [[ $(setpriv --reuid 65534 --clear-groups maclearn doctor) != *chain* ]]
+nft add table bridge mine '{ flags dormant; }'
+fails says "the chain"
 nft delete table bridge mine
+nft delete table netdev mine
+nft delete table inet mine
+nft delete table ip filter
+
+# ---- what drops is found behind maps, and what is not followed is said
+accepts
+nft add element bridge mine kinds '{ ip6 : drop }'
+finds hint "the chain bridge mine prerouting drops some frames that enter a bridge"
+nft delete element bridge mine kinds '{ ip6 }'
+fails says "the chain"
+nft add rule bridge mine forward ether type vmap '{ ip6 : goto unused }'
+finds hint "the chain bridge mine forward drops some frames between ports"
+nft flush chain bridge mine forward
+nft add rule bridge mine checks queue num 5
+finds hint "what the chain bridge mine prerouting does with frames that enter a bridge is not known: queue in checks"
+helps "what the chain bridge mine prerouting"
+eval "$REPLY" | grep -q "queue to 5" || fail "$REPLY"
+nft delete table bridge mine
+fails says "the chain"
 
 [[ -e /proc/sys/net/bridge ]] || modprobe br_netfilter
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
@@ -197,3 +299,6 @@ ip link set dev br type bridge nf_call_iptables 1
 finds hint "the chain ip filter forward drops some"
 nft delete table ip filter
 fails says "pass iptables"
+nft add table ip mine
+nft add chain ip mine prerouting '{ type filter hook prerouting priority raw; policy drop; }'
+finds hint "the chain ip mine prerouting drops some"

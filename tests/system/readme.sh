@@ -26,6 +26,24 @@ if ((BOOT == 1)); then
 	enabled
 	add_host br0 host3 10.0.0.3/24
 	wait_until 20 is_attribute host3 enabled 1
+
+	# A file that is wrong is not read, and what it said before holds; the service does not start with it.
+	cp /etc/maclearn.toml /root/good.toml
+	echo 'colour = "blue"' >>/etc/maclearn.toml
+	fails systemctl reload maclearn
+	[[ $(systemctl is-active maclearn) == active ]]
+	add_host br0 host4 10.0.0.4/24
+	wait_until 20 is_attribute host4 enabled 1
+	fails systemctl restart maclearn
+	[[ $(systemctl is-active maclearn) == failed ]]
+	journalctl -q -u maclearn -o cat | grep -q "^Error: /etc/maclearn.toml line [0-9]*: colour is no setting[.]$"
+	sed 's/^enabled.*/&\nmax_macs = 9/' /root/good.toml >/etc/maclearn.toml
+	systemctl restart maclearn
+	wait_until 20 is_attribute host4 max_macs 9
+	cp /root/good.toml /etc/maclearn.toml
+	echo 'max_macs = 8' >>/etc/maclearn.toml
+	systemctl reload maclearn
+	wait_until 20 is_attribute host4 max_macs 8
 	reboot_host
 fi
 add_lab

@@ -222,7 +222,7 @@ fn apply() -> Command {
             flag("check", "only show what would change"),
             flag(
                 "follow",
-                "go on, and give them to what comes later; the module may come later, too",
+                "go on, and give them to what comes later; SIGHUP has the file read again",
             )
             .conflicts_with("check"),
         ])

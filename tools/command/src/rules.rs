@@ -20,6 +20,9 @@ use crate::{
     setting,
 };
 
+/// The file that the service reads.
+pub const FILE: &str = "/etc/maclearn.toml";
+
 /// The key that has the names of devices, as patterns.
 const NAME: &str = "name";
 

@@ -26,6 +26,10 @@ use nix::{
     errno::Errno,
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
 };
 
 use crate::{
@@ -44,13 +48,24 @@ const PATIENCE: u16 = 5000;
 /// Does what the file says.
 pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
     let file = matches.get_one::<String>("file");
-    let rules = Rules::read(file.map(String::as_str).unwrap_or_default())?;
+    let file = file.map(String::as_str).unwrap_or_default();
     if matches.get_flag("follow") {
-        let follower = Follower::new(rules, output)?;
+        let follower = Follower::new(file, output)?;
         return follower.run().map_err(Failure::ended);
     }
+    let rules = Rules::read(file)?;
     let _lock = Lock::shared()?;
-    let mut client = Client::open()?;
+    let mut client = match Client::open() {
+        Err(Error::NoFamily) if matches.get_flag("check") => {
+            // The file is right: that is worth to be known before the module is there.
+            writeln!(
+                io::stderr(),
+                "The module is not loaded: nothing would change."
+            )?;
+            return Ok(());
+        }
+        other => other?,
+    };
     let seen = Seen::all(&mut client, Names::all()?, rules.has_entries())?;
     let changes = seen.changes(&rules);
     if matches.get_flag("check") {
@@ -357,6 +372,8 @@ struct Work {
     is_whole: bool,
     /// Look at these, in this order.
     devices: Vec<u32>,
+    /// Read the file again.
+    rereads: bool,
 }
 
 /// The devices that were looked at.
@@ -421,8 +438,13 @@ type Refused = BTreeMap<(u32, String), String>;
 
 /// Does what the file says from now on.
 struct Follower<'a> {
+    file: &'a str,
     rules: Rules,
+    /// What is wrong in the file since it was read again, so that what it said before is kept.
+    wrong: Option<String>,
     output: &'a mut Output,
+    /// SIGHUP, with which it is asked to read the file again.
+    hangups: SignalFd,
     arrivals: Arrivals,
     links: Listener,
     /// The module, while it is loaded.
@@ -430,15 +452,23 @@ struct Follower<'a> {
     known: Known,
     /// What the kernel has refused, of devices that are looked at again, and its words.
     refused: Refused,
-    /// Whether the module is there, as it was said last.
-    said: Option<bool>,
+    /// Whether the module is there, and what is wrong in the file, as it was said last.
+    said: Option<(bool, Option<String>)>,
 }
 
 impl<'a> Follower<'a> {
-    fn new(rules: Rules, output: &'a mut Output) -> Result<Self, Failure> {
+    fn new(file: &'a str, output: &'a mut Output) -> Result<Self, Failure> {
+        let hangup = SigSet::from(Signal::SIGHUP);
+        hangup.thread_block().map_err(io::Error::from)?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        // From here on no change of the file is missed.
+        let hangups = SignalFd::with_flags(&hangup, flags).map_err(io::Error::from)?;
         Ok(Self {
-            rules,
+            file,
+            rules: Rules::read(file)?,
+            wrong: None,
             output,
+            hangups,
             arrivals: Arrivals::listen()?,
             links: route::listen()?,
             module: None,
@@ -460,28 +490,50 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Says whether it waits for the module, to systemd too, if that is news.
+    /// Says whether it waits for the module, and to systemd also what is wrong in the file, if that is news.
     fn say(&mut self) -> Result<(), Failure> {
         let is_there = self.module.is_some();
-        let said = self.said.replace(is_there);
-        if said == Some(is_there) {
+        let now = Some((is_there, self.wrong.clone()));
+        if self.said == now {
             return Ok(());
+        }
+        let before = mem::replace(&mut self.said, now);
+        if !is_there && before.as_ref().is_none_or(|(was_there, _)| *was_there) {
+            writeln!(io::stderr(), "The module is not loaded: waiting for it.")?;
         }
         let status = match is_there {
             true => "following",
-            false => {
-                writeln!(io::stderr(), "The module is not loaded: waiting for it.")?;
-                "the module is not loaded, waiting"
-            }
+            false => "the module is not loaded, waiting",
         };
+        let wrong = self.wrong.as_ref();
+        let wrong = wrong.map_or_else(String::new, |wrong| format!("; {wrong}"));
         // What is there has its settings.
-        let ready = if said.is_none() { "READY=1\n" } else { "" };
-        tell_service_manager(&format!("{ready}STATUS={status}"))
+        let ready = if before.is_none() { "READY=1\n" } else { "" };
+        tell_service_manager(&format!("{ready}STATUS={status}{wrong}"))
+    }
+
+    /// Reads the file again. One that is wrong changes nothing.
+    fn reread(&mut self) -> Result<(), Failure> {
+        match Rules::read(self.file) {
+            Ok(rules) => (self.rules, self.wrong) = (rules, None),
+            Err(failure) => {
+                let failure = failure.to_string();
+                let failure = failure.trim_end_matches('.');
+                let wrong = format!("{failure}. What it said before is kept.");
+                writeln!(io::stderr(), "{wrong}")?;
+                self.wrong = Some(wrong);
+            }
+        }
+        Ok(())
     }
 
     /// Waits until there is something to do.
     fn hear(&mut self) -> Result<Work, Failure> {
-        let mut files = vec![self.arrivals.as_fd(), self.links.as_fd()];
+        let mut files = vec![
+            self.arrivals.as_fd(),
+            self.links.as_fd(),
+            self.hangups.as_fd(),
+        ];
         files.extend(self.module.iter().map(|(_, events)| events.as_fd()));
         let mut files: Vec<_> = files
             .into_iter()
@@ -497,8 +549,17 @@ impl<'a> Follower<'a> {
         };
         let is_ready: Vec<_> = files.iter().map(|file| file.any() == Some(true)).collect();
         let is_ready = |file: usize| is_ready.get(file) == Some(&true);
-        let (can_arrive, can_link, can_event) = (is_ready(0), is_ready(1), is_ready(2));
+        let (can_arrive, can_link, can_event) = (is_ready(0), is_ready(1), is_ready(3));
         let mut work = Work::default();
+        // Several are one.
+        while self
+            .hangups
+            .read_signal()
+            .map_err(io::Error::from)?
+            .is_some()
+        {
+            work.rereads = true;
+        }
         let known = &mut self.known;
         if can_link {
             let heard = self.links.next(|kind, message| {
@@ -536,6 +597,10 @@ impl<'a> Follower<'a> {
         }
         // A module that was reloaded, or what is restored, gets its MACs back first.
         let _lock = Lock::shared()?;
+        if work.rereads {
+            self.reread()?;
+            work.is_whole = true;
+        }
         if work.is_new || work.is_whole {
             if work.is_new {
                 self.module = match Client::open() {

@@ -16,11 +16,12 @@ use super::{Context, complete, statistics};
 use crate::{
     devices::Names,
     failure::Failure,
-    firewall::{self, Dropping},
+    firewall::{self, Fate, Frames, Suspect},
     grammar::NAME,
     kernel,
     output::{Item, Output, Paint, Record},
     route::{self, Route},
+    rules::{FILE, Rules},
 };
 
 /// How bad it is.
@@ -109,6 +110,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let counted = statistics::all(client)?;
     let names = Names::all()?;
     let mut findings = Vec::new();
+    findings.extend(wrong_file());
     findings.extend(not_installed(Build::running(), Build::installed()));
     let mut owners = Owners::default();
     let mut calls_iptables = ["iptables", "ip6tables"]
@@ -146,8 +148,17 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         },
     )?;
     findings.append(&mut owners.findings(&names));
-    if settings.iter().any(|port| port.enabled == Some(true)) {
-        findings.append(&mut firewall(calls_iptables)?);
+    let enabled = settings.iter().filter(|port| port.enabled == Some(true));
+    let tracked: HashSet<_> = enabled.filter_map(|port| port.bridge).collect();
+    if !tracked.is_empty() {
+        let ports = settings
+            .iter()
+            .filter(|port| port.bridge.is_some_and(|bridge| tracked.contains(&bridge)));
+        let devices = ports
+            .filter_map(|port| port.ifindex)
+            .chain(tracked.iter().copied());
+        let devices = devices.map(|index| names.get(index).into_owned()).collect();
+        findings.append(&mut firewall(&devices, calls_iptables)?);
     }
     print(&mut context.output, &findings)?;
     complete(dump)
@@ -173,7 +184,29 @@ pub fn without(output: &mut Output) -> Result<(), Failure> {
         is_signed: kernel::installed("sig_id").is_some_and(|id| !id.is_empty()),
         refused: kernel::refused(),
     };
-    print(output, &absent.findings(&release))
+    let mut findings = absent.findings(&release);
+    findings.extend(wrong_file());
+    print(output, &findings)
+}
+
+/// What is wrong in the file that the service reads, if there is one that may be read.
+fn wrong_file() -> Option<Finding> {
+    fs::File::open(FILE).ok()?;
+    Rules::read(FILE).err().map(wrong_settings)
+}
+
+fn wrong_settings(failure: Failure) -> Finding {
+    let text = failure.to_string();
+    let text = text.trim_start_matches("Error: ").trim_end_matches('.');
+    Finding::problem(
+        format!(
+            "{text}: the service that gives settings does not start with that; one that runs keeps what the file \
+             said before"
+        ),
+        Some(format!(
+            "editor {FILE}; maclearn apply {FILE} check && systemctl reload-or-restart maclearn"
+        )),
+    )
 }
 
 /// What is known where the module is not loaded.
@@ -271,19 +304,18 @@ fn not_installed(running: Build, installed: Build) -> Option<Finding> {
     })
 }
 
-/// What drops frames between ports.
-fn firewall(calls_iptables: bool) -> Result<Vec<Finding>, Failure> {
-    let chains = firewall::dropping()?;
-    let mut findings = dropped(chains.as_deref().unwrap_or_default(), calls_iptables);
-    if firewall::old_bridge_drops() {
-        findings.push(Finding::hint(
-            "ebtables drops frames between ports",
-            Some("ebtables-legacy -t filter -L FORWARD".into()),
-        ));
-    }
-    if calls_iptables && firewall::old_ip_drops() {
-        findings.push(passes_iptables("iptables"));
-    } else if calls_iptables && chains.is_none() {
+/// What drops frames that pass a bridge, one of whose devices is of these.
+fn firewall(devices: &HashSet<String>, calls_iptables: bool) -> Result<Vec<Finding>, Failure> {
+    let is_meant = |name: &str| match name.strip_suffix('*') {
+        Some(begin) => devices.iter().any(|device| device.starts_with(begin)),
+        None => devices.contains(name),
+    };
+    let suspects = firewall::suspects(is_meant)?;
+    let may_ask = suspects.is_some();
+    let mut suspects = suspects.unwrap_or_default();
+    suspects.append(&mut firewall::old_suspects(calls_iptables));
+    let mut findings = suspected(&suspects, calls_iptables);
+    if calls_iptables && !may_ask {
         let what = format!("{PASS_IPTABLES}, which may drop them");
         findings.push(Finding::hint(what, Some(SHOW_RULES.into())));
     }
@@ -295,40 +327,75 @@ const PASS_IPTABLES: &str = "packets between ports pass iptables (bridge-nf-call
 /// It is shown and never switched off: these may be the guests' firewalls.
 const SHOW_RULES: &str = "iptables -S FORWARD; nft list ruleset";
 
-fn passes_iptables(what: &str) -> Finding {
-    let text = format!(
-        "{PASS_IPTABLES}, and {what} drops some. The firewalls of Proxmox VE, Docker and Kubernetes \
-         work so: change a rule, and leave that on"
-    );
-    Finding::hint(text, Some(SHOW_RULES.into()))
+/// Of chains that drop something, or may, those that frames pass.
+fn suspected(suspects: &[Suspect], calls_iptables: bool) -> Vec<Finding> {
+    let passed = suspects
+        .iter()
+        .filter(|suspect| calls_iptables || suspect.frames != Frames::Iptables);
+    passed.map(suspicion).collect()
 }
 
-/// Of chains that drop what is forwarded, those that frames between ports pass.
-fn dropped(chains: &[Dropping], calls_iptables: bool) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for chain in chains {
-        let Dropping {
-            family,
-            table,
-            chain: name,
-            is_policy,
-        } = chain;
-        let place = format!("{family} {table} {name}");
-        if *family == "bridge" {
-            let which = match is_policy {
-                true => "frames that no rule accepts",
-                false => "some frames",
+fn suspicion(suspect: &Suspect) -> Finding {
+    let Suspect {
+        family,
+        table,
+        chain,
+        frames,
+        fate,
+    } = suspect;
+    let place = format!("{family} {table} {chain}");
+    let some = |devices: &BTreeSet<String>| {
+        let devices: Vec<_> = devices.iter().map(String::as_str).collect();
+        devices.join(", ")
+    };
+    let frames = match frames {
+        Frames::Entering => "frames that enter a bridge".to_string(),
+        Frames::ForHost => "frames for this host".to_string(),
+        Frames::Between => "frames between ports".to_string(),
+        Frames::FromHost => "frames from this host".to_string(),
+        Frames::Leaving => "frames that leave a bridge".to_string(),
+        Frames::In(devices) => format!("frames that come in at {}", some(devices)),
+        Frames::Out(devices) => format!("frames that leave through {}", some(devices)),
+        Frames::Iptables => {
+            let text = match fate {
+                Fate::Unknown(inner, what) => format!(
+                    "{PASS_IPTABLES}, and what the chain {place} does there is not known: {what} in {inner}"
+                ),
+                _ => format!(
+                    "{PASS_IPTABLES}, and the chain {place} drops some. The firewalls of Proxmox VE, Docker and \
+                     Kubernetes work so: change a rule, and leave that on"
+                ),
             };
-            findings.push(Finding::hint(
-                format!("the chain {place} drops {which} between ports"),
-                Some(format!("nft list chain {place}")),
-            ));
-        } else if calls_iptables {
-            let what = format!("the chain {place}");
-            findings.push(passes_iptables(&what));
+            return Finding::hint(text, Some(show_chain(suspect)));
         }
+    };
+    let text = match fate {
+        Fate::DropsRest => format!("the chain {place} drops {frames}, but for what a rule accepts"),
+        Fate::DropsSome => format!("the chain {place} drops some {frames}"),
+        Fate::Unknown(inner, what) => {
+            format!("what the chain {place} does with {frames} is not known: {what} in {inner}")
+        }
+    };
+    Finding::hint(text, Some(show_chain(suspect)))
+}
+
+/// A command that shows the chain, or the one that is not understood.
+fn show_chain(suspect: &Suspect) -> String {
+    let Suspect { family, table, .. } = suspect;
+    let chain = match &suspect.fate {
+        Fate::Unknown(inner, _) => inner,
+        _ => &suspect.chain,
+    };
+    if family.starts_with("ebtables") {
+        format!("{family} -t {table} -L {chain}")
+    } else if family.ends_with("-legacy") {
+        format!("{family} -t {table} -S {chain}")
+    } else if chain.starts_with("__") {
+        // It has no name of its own.
+        format!("nft list table {family} {table}")
+    } else {
+        format!("nft list chain {family} {table} {chain}")
     }
-    findings
 }
 
 fn print(output: &mut Output, findings: &[Finding]) -> Result<(), Failure> {
@@ -1017,35 +1084,88 @@ mod tests {
     }
 
     #[test]
-    fn finds_chains_that_frames_between_ports_pass() {
-        let chain = |family, is_policy| Dropping {
+    fn finds_what_is_wrong_in_the_file_of_the_service() {
+        let found = wrong_settings(Failure::usage(format!(
+            "Error: {FILE} line 4: colour is no setting."
+        )));
+        let wanted = Finding::problem(
+            "/etc/maclearn.toml line 4: colour is no setting: the service that gives settings does not start with \
+             that; one that runs keeps what the file said before",
+            Some(
+                "editor /etc/maclearn.toml; maclearn apply /etc/maclearn.toml check && \
+                 systemctl reload-or-restart maclearn"
+                    .to_string(),
+            ),
+        );
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn finds_chains_that_frames_pass() {
+        let suspect = |family, frames, fate| Suspect {
             family,
             table: "filter".to_string(),
             chain: "FORWARD".to_string(),
-            is_policy,
+            frames,
+            fate,
         };
-        let what = |chains: &[Dropping], calls_iptables| {
-            let findings = dropped(chains, calls_iptables).into_iter();
-            let text = |finding: Finding| format!("{:?}: {}", finding.weight, finding.what);
+        let told = |suspects: &[Suspect], calls_iptables| {
+            let findings = suspected(suspects, calls_iptables).into_iter();
+            let text = |finding: Finding| {
+                assert_eq!(finding.weight, Weight::Hint);
+                format!("{} # {}", finding.what, finding.helps.unwrap_or_default())
+            };
             findings.map(text).collect::<Vec<_>>()
         };
-        let both = [
-            chain("bridge", true),
-            chain("ip", true),
-            chain("inet", false),
+        let unknown = |chain: &str| Fate::Unknown(chain.to_string(), "queue".to_string());
+        let devices = BTreeSet::from(["host1".to_string(), "vnet*".to_string()]);
+        let bridge = [
+            suspect("bridge", Frames::Between, Fate::DropsRest),
+            suspect("bridge", Frames::Entering, Fate::DropsSome),
+            suspect("bridge", Frames::ForHost, unknown("mine")),
+            suspect("bridge", Frames::FromHost, unknown("__chain0")),
+            suspect("ebtables-legacy", Frames::Leaving, Fate::DropsSome),
+            suspect("netdev", Frames::In(devices.clone()), Fate::DropsSome),
+            suspect("netdev", Frames::Out(devices), Fate::DropsSome),
         ];
-        let bridge =
-            "Hint: the chain bridge filter FORWARD drops frames that no rule accepts between ports";
-        assert_eq!(what(&both, false), [bridge]);
-        let passes = "packets between ports pass iptables (bridge-nf-call-iptables), and the chain";
+        let wanted = [
+            "the chain bridge filter FORWARD drops frames between ports, but for what a rule accepts # \
+             nft list chain bridge filter FORWARD",
+            "the chain bridge filter FORWARD drops some frames that enter a bridge # \
+             nft list chain bridge filter FORWARD",
+            "what the chain bridge filter FORWARD does with frames for this host is not known: queue in mine # \
+             nft list chain bridge filter mine",
+            "what the chain bridge filter FORWARD does with frames from this host is not known: queue in __chain0 # \
+             nft list table bridge filter",
+            "the chain ebtables-legacy filter FORWARD drops some frames that leave a bridge # \
+             ebtables-legacy -t filter -L FORWARD",
+            "the chain netdev filter FORWARD drops some frames that come in at host1, vnet* # \
+             nft list chain netdev filter FORWARD",
+            "the chain netdev filter FORWARD drops some frames that leave through host1, vnet* # \
+             nft list chain netdev filter FORWARD",
+        ];
+        assert_eq!(told(&bridge, false), wanted);
+        let iptables = [
+            suspect("ip", Frames::Iptables, Fate::DropsRest),
+            suspect("iptables-legacy", Frames::Iptables, Fate::DropsSome),
+            suspect("inet", Frames::Iptables, unknown("mine")),
+        ];
+        assert_eq!(told(&iptables, false), [""; 0]);
+        let passes = "packets between ports pass iptables (bridge-nf-call-iptables), and";
         let those = "The firewalls of Proxmox VE, Docker and Kubernetes work so: change a rule, and leave that on";
-        assert_eq!(
-            what(&both, true),
-            [
-                bridge.to_string(),
-                format!("Hint: {passes} ip filter FORWARD drops some. {those}"),
-                format!("Hint: {passes} inet filter FORWARD drops some. {those}"),
-            ]
-        );
+        let wanted = [
+            format!(
+                "{passes} the chain ip filter FORWARD drops some. {those} # nft list chain ip filter FORWARD"
+            ),
+            format!(
+                "{passes} the chain iptables-legacy filter FORWARD drops some. {those} # \
+                 iptables-legacy -t filter -S FORWARD"
+            ),
+            format!(
+                "{passes} what the chain inet filter FORWARD does there is not known: queue in mine # \
+                 nft list chain inet filter mine"
+            ),
+        ];
+        assert_eq!(told(&iptables, true), wanted);
     }
 }
