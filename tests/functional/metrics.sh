@@ -14,8 +14,11 @@ for port in host1 host2 host3; do set_attribute "$port" enabled 1; done
 exchange <<PLAN
 hello host1 $G11
 PLAN
+# Then no copy for the third port is made of a frame for host1.
+wait_until 20 attribute_is br n_offloaded 1
 
 maclearn metrics >"$LAB/metrics"
+grep -qxF 'maclearn_bridge_never_made_per_frame{bridge="br"} 1' "$LAB/metrics" || fail "one copy is not made"
 grep -qxF 'maclearn_port_learned_total{bridge="br",port="host1"} 1' "$LAB/metrics" || fail "host1 learned one MAC"
 ../../monitoring/check "$LAB/metrics"
 

@@ -20,7 +20,7 @@ DOCUMENT = SOURCE / "Documentation/scale.md"
 BEGIN, END = "<!-- tests/scale/fleet.py -->\n", "<!-- end -->\n"
 
 # Samples of `maclearn metrics`: one of the module, and these of each bridge and port (tests/functional/metrics.sh).
-BRIDGE_SAMPLES, PORT_SAMPLES = 4, 16
+BRIDGE_SAMPLES, PORT_SAMPLES = 5, 16
 # Most MACs of a bridge that are given to its FDB.
 MOST_OFFLOADED = 65536
 

@@ -3,14 +3,14 @@
 //! `maclearn metrics`: counters and states for Prometheus, in its text format. No MAC is a label, so
 //! that there are as many series as ports, whatever the guests do.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use maclearn_family::{
     Attributes, BridgeAttributes, Error, PortAttributes, StatisticsAttributes, Value, operation,
 };
 
-use super::{Context, statistics};
-use crate::{devices::Names, failure::Failure};
+use super::{Context, statistics, summary};
+use crate::{devices::Names, failure::Failure, route::Route};
 
 /// Attributes of a port that are told, what they are called, and what that means.
 const PORT: &[(&str, &str, &str)] = &[
@@ -60,7 +60,30 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let ports = client.list(&operation::PORT_GET, &PortAttributes::default())?;
     let counted = statistics::all(client)?;
     let names = Names::all()?;
-    let text = text(&bridges, &ports, |index| counted.get(&index), &names);
+    let mut route = Route::open()?;
+    let given = || bridges.iter().filter(|bridge| bridge.n_offloaded > Some(0));
+    let links = match given().next() {
+        Some(_) => route.ports()?,
+        None => Vec::new(),
+    };
+    let mut spared = HashMap::new();
+    for bridge in given() {
+        let Some(index) = bridge.ifindex else {
+            continue;
+        };
+        let device = route.bridge(index)?;
+        let links = links.iter().filter(|link| link.bridge == index);
+        if let Some(copies) = summary::never_made_per_frame(bridge, device, links) {
+            spared.insert(index, copies);
+        }
+    }
+    let text = text(
+        &bridges,
+        &ports,
+        |index| counted.get(&index),
+        &spared,
+        &names,
+    );
     context.output.raw(&text)
 }
 
@@ -76,6 +99,7 @@ fn text<'c>(
     bridges: &[BridgeAttributes],
     ports: &[PortAttributes],
     counted: impl Fn(u32) -> Option<&'c StatisticsAttributes>,
+    spared: &HashMap<u32, u64>,
     names: &Names,
 ) -> String {
     let name = |index: Option<u32>| escape(&names.get(index.unwrap_or_default()));
@@ -100,6 +124,17 @@ fn text<'c>(
             samples,
         );
     }
+    let samples = bridges.iter().filter_map(|bridge| {
+        let copies = spared.get(&bridge.ifindex?)?;
+        Some((bridge_labels(bridge), Value::Number(*copies)))
+    });
+    family(
+        &mut text,
+        "maclearn_bridge_never_made_per_frame",
+        "gauge",
+        "Copies that are not made of a frame for an owner, or made and suppressed, while the bridge's own fdb directs it.",
+        samples,
+    );
     for (attribute, called, help) in PORT {
         let samples = ports
             .iter()
@@ -208,11 +243,14 @@ mod tests {
             &[bridge],
             &[port(2), port(3)],
             |_| Some(&counted),
+            &HashMap::from([(1, 7)]),
             &Names::default(),
         );
         for line in [
             "maclearn_loaded 1",
             "maclearn_bridge_memory_bytes{bridge=\"if1\"} 4096",
+            "# TYPE maclearn_bridge_never_made_per_frame gauge",
+            "maclearn_bridge_never_made_per_frame{bridge=\"if1\"} 7",
             "maclearn_port_enabled{bridge=\"if1\",port=\"if2\"} 1",
             "maclearn_port_macs{bridge=\"if1\",port=\"if3\"} 3",
             "# TYPE maclearn_port_suppressed_total counter",

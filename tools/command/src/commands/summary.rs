@@ -215,15 +215,27 @@ fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Opti
     }
 }
 
-/// Copies that the bridge did not make since it was given the MACs, as far as that follows from what is so
-/// now: a frame that came to an owner would have had a copy for each port but that and its own, and those that
-/// were made were suppressed. Nothing follows where a MAC may have two owners, or where not every port floods
-/// to every other.
+/// Copies that the bridge did not make since it was given the MACs, as far as that follows from what is so now:
+/// of a frame that came to an owner, all but those that were made and suppressed.
 fn never_made<'a>(
     bridge: &BridgeAttributes,
     device: route::Bridge,
-    mut links: impl Iterator<Item = &'a route::Port>,
+    links: impl Iterator<Item = &'a route::Port>,
     sums: &StatisticsAttributes,
+) -> Option<u64> {
+    let copies = sums
+        .passed_owned?
+        .saturating_mul(never_made_per_frame(bridge, device, links)?);
+    copies.checked_sub(sums.suppressed?)
+}
+
+/// Copies that the bridge, since it was given the MACs, does not make of a frame for an owner: one for each port
+/// but that and the frame's own. Nothing follows where a MAC may have two owners, or where not every port floods to
+/// every other. `links` are the bridge's ports.
+pub fn never_made_per_frame<'a>(
+    bridge: &BridgeAttributes,
+    device: route::Bridge,
+    mut links: impl Iterator<Item = &'a route::Port>,
 ) -> Option<u64> {
     let given = bridge.n_offloaded.filter(|given| *given != 0)?;
     if bridge.n_macs != Some(given) || device.filters_vlans {
@@ -233,9 +245,7 @@ fn never_made<'a>(
         let is_plain = link.floods && !link.is_isolated && !link.is_proxy_arp;
         is_plain.then_some(receiving + u64::from(link.forwards))
     })?;
-    let others = receiving.checked_sub(2)?;
-    let copies = sums.passed_owned?.saturating_mul(others);
-    copies.checked_sub(sums.suppressed?)
+    receiving.checked_sub(2)
 }
 
 /// The share of the unicast copies for other ports that was suppressed or never made.
