@@ -5,6 +5,7 @@
 mod model;
 
 use std::{
+    env,
     io::{self, IsTerminal},
     time::{Duration, Instant},
 };
@@ -27,7 +28,7 @@ use model::{KEYS, Key, Model, Wish};
 const OTHER_LINES: u16 = 3;
 
 const HELP: &str =
-    "q quit  space pause  r reverse  sort: p b m s(uppressed) y(bytes) o u f  arrows scroll";
+    "q quit  space pause  r reverse  arrows scroll  sort p b m s(uppr) y(bytes) o u f";
 
 /// Milliseconds from one look to the next at least.
 const LEAST_DELAY: u32 = 100;
@@ -42,6 +43,11 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::usage(
             "Error: top is for a terminal, try \"maclearn statistics\".",
+        ));
+    }
+    if env::var_os("TERM").is_some_and(|kind| kind == "dumb") {
+        return Err(Failure::usage(
+            "Error: top needs a terminal that is not \"dumb\", try \"maclearn statistics\".",
         ));
     }
     let word = matches.get_one::<String>("sort");
@@ -195,7 +201,7 @@ mod tests {
         assert_eq!(lines[1], model::head());
         assert!(lines[2].starts_with("if100           if1"), "{}", lines[2]);
         assert!(lines[22].starts_with("if120 "), "{}", lines[22]);
-        assert!(lines[23].starts_with("q quit"), "{}", lines[23]);
+        assert_eq!(lines[23], HELP);
         for (width, height) in [(1, 1), (1, 2), (20, 3), (300, 100)] {
             assert_eq!(text(&model, width, height).len(), usize::from(height));
         }
