@@ -20,7 +20,7 @@ pub fn of(grammar: &Command, path: &[&str]) -> String {
     let _ = if path.is_empty() {
         all(&mut text, command)
     } else {
-        lines(&mut text, &prefix, command)
+        lines(&mut text, &prefix, command).and_then(|()| keywords(&mut text, command))
     };
     text.trim_end().to_string()
 }
@@ -48,7 +48,10 @@ fn all(text: &mut String, grammar: &Command) -> std::fmt::Result {
     for object in grammar.get_subcommands() {
         lines(text, &format!("{NAME} {}", object.get_name()), object)?;
     }
-    Ok(())
+    writeln!(
+        text,
+        "When a guest is not reachable, begin with: {NAME} doctor, and {NAME} why MAC from PORT"
+    )
 }
 
 /// A line for each command of an object, or for one, and its keywords.
@@ -67,6 +70,15 @@ fn lines(text: &mut String, prefix: &str, command: &Command) -> std::fmt::Result
     writeln!(text, "         {about}")
 }
 
+/// What the keywords of a command mean, each in a line.
+fn keywords(text: &mut String, command: &Command) -> std::fmt::Result {
+    for argument in command.get_arguments() {
+        let said = said(argument);
+        writeln!(text, "         {said:<32} {}", help_of(argument))?;
+    }
+    Ok(())
+}
+
 /// What comes after a command's words, such as ` dev PORT [ vlan VID ]`.
 pub fn synopsis(command: &Command) -> String {
     let (required, optional): (Vec<_>, Vec<_>) = command
@@ -74,18 +86,23 @@ pub fn synopsis(command: &Command) -> String {
         .partition(|argument| argument.is_required_set());
     let mut text = String::new();
     for argument in required.into_iter().chain(optional) {
-        let value = value_of(argument);
-        let said = match (argument.get_long(), argument.get_action().takes_values()) {
-            (Some(name), true) => format!("{name} {value}"),
-            (Some(name), false) => name.to_string(),
-            (None, _) => value,
-        };
+        let said = said(argument);
         text += &match argument.is_required_set() {
             true => format!(" {said}"),
             false => format!(" [ {said} ]"),
         };
     }
     text
+}
+
+/// An argument with its keyword, such as `dev PORT`.
+fn said(argument: &Arg) -> String {
+    let value = value_of(argument);
+    match (argument.get_long(), argument.get_action().takes_values()) {
+        (Some(name), true) => format!("{name} {value}"),
+        (Some(name), false) => name.to_string(),
+        (None, _) => value,
+    }
 }
 
 /// What stands for the value of an argument: its words or its name.

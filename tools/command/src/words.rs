@@ -23,7 +23,7 @@ pub fn read(grammar: &Command, arguments: &[String]) -> Result<ArgMatches, Failu
         read_option(&built, option, &mut words, &mut said)?;
     }
     let (path, command) = descend(&built, &mut words, &mut said)?;
-    read_keywords(&path, command, &mut words, &mut said)?;
+    read_keywords(&built, &path, command, &mut words, &mut said)?;
     grammar
         .clone()
         .try_get_matches_from(said)
@@ -87,7 +87,7 @@ fn descend<'g, 'a>(
         let place = place(&path);
         let next = match words.next() {
             Some(word) => {
-                if word == "help" {
+                if word == "help" || is_help_option(word) {
                     return Err(Failure::Help(usage::of(grammar, &path)));
                 }
                 let kind = if path.is_empty() { "Object" } else { "Command" };
@@ -118,6 +118,7 @@ fn descend<'g, 'a>(
 }
 
 fn read_keywords<'a>(
+    grammar: &Command,
     path: &[&str],
     command: &Command,
     words: &mut impl Iterator<Item = &'a str>,
@@ -142,6 +143,9 @@ fn read_keywords<'a>(
         let Some((argument, name)) =
             found.and_then(|argument| Some((argument, argument.get_long()?)))
         else {
+            if is_help_option(word) {
+                return Err(Failure::Help(usage::of(grammar, path)));
+            }
             positional.next().ok_or_else(|| {
                 Failure::usage(format!("\"{word}\" is unknown, try \"{place} help\"."))
             })?;
@@ -165,6 +169,11 @@ fn read_keywords<'a>(
         said.append(&mut without_keyword);
     }
     Ok(())
+}
+
+/// Whether somebody who is used to other commands asks for help.
+fn is_help_option(word: &str) -> bool {
+    ["-h", "-help", "--help"].contains(&word)
 }
 
 /// The one that is called so, or else the only one whose name begins so; the names if there are several.
@@ -540,6 +549,12 @@ mod tests {
             "port set help",
             "entry help",
             "monitor help",
+            "--help",
+            "port --help",
+            "port show -h",
+            "doctor --help",
+            "why -h",
+            "why 02:00:00:00:00:01 -help",
         ] {
             assert!(matches!(said(line), Err(Failure::Help(_))), "{line}");
         }
@@ -547,6 +562,16 @@ mod tests {
         assert!(
             help.starts_with("maclearn entry del MAC dev PORT [ vlan VID ]\n"),
             "{help}"
+        );
+        // It says what each keyword means.
+        let explained = help.lines().filter(|line| line.contains("in this VLAN"));
+        assert_eq!(explained.count(), 1, "{help}");
+        let last = refusal("help").lines().last().map(str::to_string);
+        assert_eq!(
+            last.as_deref(),
+            Some(
+                "When a guest is not reachable, begin with: maclearn doctor, and maclearn why MAC from PORT"
+            )
         );
     }
 
