@@ -137,6 +137,8 @@ pub struct Way {
     pub to: Destination,
     /// Milliseconds since the last one from a port, or since the entry was made.
     pub used: Option<u32>,
+    /// Milliseconds since the entry was made, or said again by whoever made it.
+    pub updated: Option<u32>,
 }
 
 impl Way {
@@ -144,6 +146,7 @@ impl Way {
     pub const NONE: Self = Self {
         to: Destination::Flooded,
         used: None,
+        updated: None,
     };
 }
 
@@ -332,13 +335,17 @@ fn way(entry: &[u8], bridge: u32) -> Option<Way> {
     let state = entry.get(8..10).and_then(number).map(u16::from_ne_bytes)?;
     // `struct nda_cacheinfo`: confirmed, used, updated, references.
     let times = attribute(after(entry, NEIGHBOUR_HEADER)?, NEIGHBOUR_TIMES);
-    let used = times.and_then(|times| at(times, 4));
+    let time = |offset| {
+        let ticks = times.and_then(|times| at(times, offset));
+        ticks.map(|ticks| ticks.saturating_mul(1000 / TICKS))
+    };
     Some(Way {
         to: match state & PERMANENT != 0 || port == bridge {
             true => Destination::Host,
             false => Destination::Port(port),
         },
-        used: used.map(|ticks| ticks.saturating_mul(1000 / TICKS)),
+        used: time(4),
+        updated: time(8),
     })
 }
 
@@ -380,6 +387,29 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_bridge_and_whether_it_lets_every_copy_pass() {
+        let read = |filters: u8, options: u32| {
+            let (mut link, mut info, mut data) = (vec![0; LINK_HEADER], Vec::new(), Vec::new());
+            message::put(&mut data, BRIDGE_AGEING_TIME, &30_000u32.to_ne_bytes());
+            message::put(&mut data, BRIDGE_FILTERS_VLANS, &[filters]);
+            let options = [options.to_ne_bytes(), [0xff; 4]].concat();
+            message::put(&mut data, BRIDGE_OPTIONS, &options);
+            message::put(&mut info, INFO_DATA, &data);
+            message::put(&mut link, LINK_INFO, &info);
+            bridge(&link).unwrap()
+        };
+        let wanted = Bridge {
+            filters_vlans: true,
+            ageing_time: 300,
+            calls_iptables: false,
+            has_mst: true,
+        };
+        assert_eq!(read(1, OPTION_MST), wanted);
+        assert!(wanted.passes_all());
+        assert!(!read(1, !OPTION_MST).passes_all() && !read(0, OPTION_MST).passes_all());
+    }
+
+    #[test]
     fn reads_where_a_mac_is_sent_to_and_when_it_last_was() {
         let mut entry = vec![AF_BRIDGE, 0, 0, 0];
         entry.extend_from_slice(&7u32.to_ne_bytes());
@@ -392,6 +422,7 @@ mod tests {
         let there = Way {
             to: Destination::Port(7),
             used: Some(250),
+            updated: Some(30),
         };
         assert_eq!(way(&entry, 1), Some(there));
         assert_eq!(way(&entry, 7).map(|way| way.to), Some(Destination::Host));

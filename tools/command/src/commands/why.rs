@@ -37,6 +37,7 @@ struct Facts<'a> {
     ports: Vec<&'a Port>,
     settings: &'a HashMap<u32, PortAttributes>,
     counted: &'a HashMap<u32, StatisticsAttributes>,
+    with_details: bool,
     names: &'a Names,
 }
 
@@ -136,6 +137,7 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
                 ports: ports.iter().filter(|port| port.bridge == bridge).collect(),
                 settings: &settings,
                 counted: &counted,
+                with_details: context.with_details,
                 names: &names,
             };
             told.push((facts.head(bridge), facts.verdicts()));
@@ -223,6 +225,9 @@ impl Facts<'_> {
         );
         if let (Destination::Port(_), Some(used)) = (self.way.to, self.way.used) {
             record.field("used", Item::Milliseconds(used));
+            if let Some(updated) = self.way.updated.filter(|_| self.with_details) {
+                record.field("updated", Item::Milliseconds(updated));
+            }
         }
         let owners = self.owners.iter().map(|owner| {
             let mut record = Record::new();
@@ -451,6 +456,23 @@ mod tests {
             &mut u16,
         ),
     ) -> Verdict {
+        verdict_at(1, mac, is_learning, false, change)
+    }
+
+    /// The same of the port at another place, or at a bridge with multiple spanning trees.
+    fn verdict_at(
+        at: usize,
+        mac: Mac,
+        is_learning: bool,
+        passes_all: bool,
+        change: impl FnOnce(
+            &mut Vec<Port>,
+            &mut HashMap<u32, PortAttributes>,
+            &mut Vec<EntryAttributes>,
+            &mut Destination,
+            &mut u16,
+        ),
+    ) -> Verdict {
         let mut ports = vec![port(2), port(3), port(4)];
         let mut settings = HashMap::from([enabled(2), enabled(3), enabled(4)]);
         let mut owners = vec![owner(4)];
@@ -467,18 +489,19 @@ mod tests {
             vlan,
             way: Way {
                 to: destination,
-                used: None,
+                ..Way::NONE
             },
             is_learning,
-            passes_all: false,
+            passes_all,
             owners: owners.iter().collect(),
             from: ports.first(),
             ports: ports.iter().collect(),
             settings: &settings,
             counted: &HashMap::new(),
+            with_details: false,
             names: &Names::default(),
         };
-        facts.verdict(&ports[1])
+        facts.verdict(&ports[at])
     }
 
     #[test]
@@ -551,14 +574,6 @@ mod tests {
             }),
             yes("it stands in for the port that the bridge's fdb sends it to")
         );
-        assert_eq!(
-            verdict(|ports, _, owners, _, _| {
-                ports.swap(0, 1);
-                ports[0].is_hairpin = true;
-                owners.clear();
-            }),
-            yes("nobody owns the MAC")
-        );
         let group = Mac([0xff; 6]);
         assert_eq!(
             verdict_for(group, false, |_, _, _, _, _| ()),
@@ -586,5 +601,45 @@ mod tests {
             verdict(|ports, _, _, _, _| ports[1].floods = false),
             no("flood is off at the port, and the bridge's fdb does not know the MAC")
         );
+    }
+
+    #[test]
+    fn a_frame_goes_back_through_a_hairpin_port_alone() {
+        let back = |is_hairpin, change: fn(&mut Vec<EntryAttributes>, &mut Destination)| {
+            verdict_at(0, MAC, false, false, |ports, _, owners, destination, _| {
+                ports[0].is_hairpin = is_hairpin;
+                change(owners, destination);
+            })
+        };
+        let comes = Verdict::no("the frame comes from there");
+        assert_eq!(back(false, |owners, _| owners.clear()), comes);
+        assert_eq!(back(false, |_, to| *to = Destination::Port(2)), comes);
+        let nobodys = back(true, |owners, _| owners.clear());
+        assert_eq!(nobodys, Verdict::yes("nobody owns the MAC"));
+        assert_eq!(back(true, |_, _| ()), Verdict::no("if4 owns the MAC"));
+        let own = back(true, |owners, _| owners.push(owner(2)));
+        assert_eq!(own, Verdict::yes("it owns the MAC"));
+        let directed = back(true, |_, to| *to = Destination::Port(2));
+        assert_eq!(directed, Verdict::yes("the bridge's fdb sends it there"));
+        let elsewhere = back(true, |_, to| *to = Destination::Port(4));
+        let only = Verdict::no("the bridge's fdb sends it to if4 only");
+        assert_eq!(elsewhere, only);
+    }
+
+    #[test]
+    fn a_bridge_with_multiple_spanning_trees_keeps_nothing_back() {
+        let verdict = |change: fn(&mut Vec<Port>)| {
+            verdict_at(1, MAC, false, true, |ports, settings, _, _, _| {
+                let settings = settings.get_mut(&3).unwrap();
+                settings.unknown_unicast = Some(UnknownUnicast::Suppress);
+                change(ports);
+            })
+        };
+        let passes = Verdict::yes("the bridge has mst_enabled and filters VLANs");
+        assert_eq!(verdict(|_| ()), passes);
+        // The bridge itself does.
+        let off =
+            Verdict::no("flood is off at the port, and the bridge's fdb does not know the MAC");
+        assert_eq!(verdict(|ports| ports[1].floods = false), off);
     }
 }
