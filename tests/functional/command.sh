@@ -428,3 +428,11 @@ status=0
 said=$(setpriv --reuid 65534 --clear-groups maclearn port set dev host1 enabled off 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: Operation not permitted." ]] || fail "without the capability: $status, $said"
 expect_attribute host1 enabled 1
+
+# ---- who monitors is told that the module has gone
+monitor "$LAB/last"
+monitor=$!
+unload_module
+status=0
+wait $monitor || status=$?
+((status == 1)) || fail "monitor: status $status"

@@ -172,7 +172,7 @@ fn statistics() -> Command {
 }
 
 fn monitor() -> Command {
-    Command::new("monitor").about("show what happens, until interrupted")
+    Command::new("monitor").about("show what happens, until interrupted or the module is unloaded")
 }
 
 fn top() -> Command {

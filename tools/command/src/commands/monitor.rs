@@ -2,8 +2,14 @@
 
 //! `maclearn monitor`.
 
+use std::{io, os::fd::AsFd};
+
 use jiff::Timestamp;
-use maclearn_family::{Event, EventAttributes, Value};
+use maclearn_family::{Arrivals, Error, Event, EventAttributes, Value};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 
 use super::Context;
 use crate::{
@@ -12,12 +18,28 @@ use crate::{
     output::{Item, Paint, Record},
 };
 
-/// Shows what happens, a line for each, at once.
+/// Shows what happens, a line for each, at once, until the module goes: another one would not be heard.
 pub fn show(context: &mut Context) -> Result<(), Failure> {
+    let mut arrivals = Arrivals::listen()?;
     // From here on nothing is missed.
     let mut events = context.client.listen()?;
     let mut names = Names::all()?;
     loop {
+        let files = [events.as_fd(), arrivals.as_fd()];
+        let mut files = files.map(|file| PollFd::new(file, PollFlags::POLLIN));
+        match poll(&mut files, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            other => other.map_err(io::Error::from)?,
+        };
+        let has_heard = files.first().is_some_and(|file| file.any() == Some(true));
+        if !has_heard {
+            let mut is_gone = false;
+            let heard = arrivals.next(|_| is_gone = true)?;
+            if is_gone || !heard {
+                return Err(Failure::from(Error::NoFamily).ended());
+            }
+            continue;
+        }
         let time = context.with_time;
         let output = &mut context.output;
         let heard = events.next(|event| output.line(&record(&event, &mut names, time)))?;
