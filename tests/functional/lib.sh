@@ -305,7 +305,7 @@ on_processors() {
 
 # netlink_client ARGUMENT...: a client of the generic netlink family ("netlink --help")
 netlink_client() {
-    "${NETLINK:-netlink}" --spec "${BASH_SOURCE[0]%/*}/../../Documentation/netlink/specs/maclearn.yaml" "$@"
+    "${NETLINK:-netlink}" "$@"
 }
 
 # listen FILE [COMMAND...]: what happens from now on is written there; COMMAND runs the listener elsewhere

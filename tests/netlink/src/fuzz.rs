@@ -5,20 +5,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     time::Instant,
 };
 
 use anyhow::{bail, ensure, Context, Result};
+use maclearn_family::{Request, NAME, REQUESTS};
 use rand::{rngs::StdRng, SeedableRng};
 
 use crate::{
     generate::Generator,
     message::{
-        messages, Header, GENERIC_HEADER, HEADER, NLMSG_MIN_TYPE, NLM_F_DUMP, NLM_F_REQUEST,
+        attributes, messages, Header, GENERIC_HEADER, HEADER, NLMSG_MIN_TYPE, NLM_F_DUMP,
+        NLM_F_REQUEST,
     },
     socket::{Answer, Connection},
-    spec::{Operation, Spec},
+    spec::{attribute, named, number, request_of},
     twin::{is_allowed, Difference, Settings},
 };
 
@@ -59,9 +60,9 @@ impl Sent {
         }
     }
 
-    fn operation<'a>(&self, spec: &'a Spec) -> Option<&'a Operation> {
+    fn operation(&self) -> Option<&'static Request> {
         match self.fate() {
-            Fate::Request { command, is_dump } => spec.operation(command, is_dump),
+            Fate::Request { command, is_dump } => request_of(command, is_dump),
             _ => None,
         }
     }
@@ -82,23 +83,21 @@ struct Tally {
 }
 
 /// Sends `count` messages.
-pub fn fuzz(specification: &Path, count: u64, seed: u64) -> Result<()> {
+pub fn fuzz(count: u64, seed: u64) -> Result<()> {
     println!("{count} messages from seed {seed}");
-    let spec = Spec::read(specification).context("the specification")?;
     let begun = Instant::now();
     let mut connection = Connection::open()?;
-    let family = connection.family(&spec.family)?;
+    let family = connection.family(NAME)?;
     let mut listener = Connection::open()?;
     listener.listen(family)?;
 
-    let mut wanted = Settings::read(&mut connection, family, &spec)?;
-    let bridge_of = bridges(&mut connection, family.id, &spec)?;
+    let mut wanted = Settings::read(&mut connection, family)?;
+    let bridge_of = bridges(&mut connection, family.id)?;
     let devices = wanted
         .devices()
         .map(|index| index as u32)
         .chain(OTHER_DEVICES);
     let mut generator = Generator {
-        spec: &spec,
         family: family.id,
         devices: devices.collect(),
         random: StdRng::seed_from_u64(seed),
@@ -110,21 +109,21 @@ pub fn fuzz(specification: &Path, count: u64, seed: u64) -> Result<()> {
         while messages.len() < BATCH {
             let mut batch = batch(&mut generator, &mut connection);
             let exchanged = exchange(&mut connection, &mut batch)
-                .and_then(|()| check(&spec, &bridge_of, &batch, &mut wanted, &mut tallies));
+                .and_then(|()| check(&bridge_of, &batch, &mut wanted, &mut tallies));
             messages.extend(batch);
-            exchanged.with_context(|| story(&spec, &messages))?;
+            exchanged.with_context(|| story(&messages))?;
         }
         sent += messages.len() as u64;
-        Settings::read(&mut connection, family, &spec)
+        Settings::read(&mut connection, family)
             .and_then(|found| {
                 ensure!(found == wanted, "{}", Difference(&found, &wanted));
                 Ok(())
             })
-            .with_context(|| story(&spec, &messages))?;
+            .with_context(|| story(&messages))?;
     }
     println!("{sent} messages in {:.1} s", begun.elapsed().as_secs_f64());
-    for operation in &spec.operations {
-        let key = (&*operation.name, operation.is_dump);
+    for operation in REQUESTS {
+        let key = (operation.name, operation.is_dump);
         let tally = tallies.remove(&key).unwrap_or_default();
         let how = if operation.is_dump { "dump" } else { "do" };
         println!(
@@ -141,14 +140,14 @@ pub fn fuzz(specification: &Path, count: u64, seed: u64) -> Result<()> {
 }
 
 /// Which bridge each port belongs to.
-fn bridges(connection: &mut Connection, family: u16, spec: &Spec) -> Result<HashMap<u64, u64>> {
-    let get = spec.named("port-get", true)?;
-    let index = spec.attribute(get, "ifindex")?.number;
-    let bridge = spec.attribute(get, "bridge")?.number;
+fn bridges(connection: &mut Connection, family: u16) -> Result<HashMap<u64, u64>> {
+    let get = named("port-get", true)?;
+    let index = attribute(get, "ifindex")?.number;
+    let bridge = attribute(get, "bridge")?.number;
     let mut bridges = HashMap::new();
     connection.dump(family, get.command, &[], |part| {
-        let all: HashMap<_, _> = crate::message::attributes(part).collect();
-        let of = |n| all.get(n).map_or(0, |payload| crate::spec::number(payload));
+        let all: HashMap<_, _> = attributes(part).collect();
+        let of = |n| all.get(n).map_or(0, |payload| number(payload));
         bridges.insert(of(&index), of(&bridge));
     })?;
     Ok(bridges)
@@ -203,48 +202,47 @@ fn exchange(connection: &mut Connection, batch: &mut [Sent]) -> Result<()> {
 }
 
 /// Notes what each taken message does.
-fn check<'a>(
-    spec: &'a Spec,
+fn check(
     bridge_of: &HashMap<u64, u64>,
     batch: &[Sent],
     wanted: &mut Settings,
-    tallies: &mut BTreeMap<(&'a str, bool), Tally>,
+    tallies: &mut BTreeMap<(&'static str, bool), Tally>,
 ) -> Result<()> {
     for message in batch {
         let Fate::Request { .. } = message.fate() else {
             continue;
         };
         let is_taken = message.error == Some(0);
-        let Some(operation) = message.operation(spec) else {
+        let Some(operation) = message.operation() else {
             ensure!(!is_taken, "taken, and there is no such operation");
             continue;
         };
         let tally = tallies
-            .entry((&operation.name, operation.is_dump))
+            .entry((operation.name, operation.is_dump))
             .or_default();
         if !is_taken {
             tally.refused += 1;
             continue;
         }
         tally.taken += 1;
-        if !is_allowed(spec, operation, message.body()) {
+        if !is_allowed(operation, message.body()) {
             bail!(
                 "taken, and the specification does not allow it: {:?}",
                 message.header
             );
         }
-        wanted.apply(spec, bridge_of, operation, message.body())?;
+        wanted.apply(bridge_of, operation, message.body())?;
     }
     Ok(())
 }
 
 /// The messages and their answers, for someone to find the fault.
-fn story(spec: &Spec, batch: &[Sent]) -> String {
+fn story(batch: &[Sent]) -> String {
     let mut story = String::from("after these messages");
     for message in batch {
         let name = message
-            .operation(spec)
-            .map_or("no operation", |operation| &operation.name);
+            .operation()
+            .map_or("no operation", |operation| operation.name);
         story += &format!(
             "\n  {name}, answer {:?}: {:02x?}",
             message.error, message.bytes

@@ -2,6 +2,7 @@
 
 //! Messages that the specification allows, and such that it does not.
 
+use maclearn_family::{Attribute, Kind, Request, REQUESTS};
 use rand::{
     rngs::StdRng,
     seq::{IndexedRandom, IteratorRandom},
@@ -12,14 +13,13 @@ use crate::{
     message::{
         put, request, GENERIC_HEADER, HEADER, NLMSG_MIN_TYPE, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST,
     },
-    spec::{Attribute, Kind, Operation, Spec},
+    spec::length,
 };
 
 /// Few, so that messages are often about the same entry.
 const MACS: u8 = 6;
 
-pub struct Generator<'a> {
-    pub spec: &'a Spec,
+pub struct Generator {
     pub family: u16,
     /// Interface indices of bridges, ports, and devices that are neither.
     pub devices: Vec<u32>,
@@ -28,14 +28,13 @@ pub struct Generator<'a> {
 
 type Attributes = Vec<(u16, Vec<u8>)>;
 
-impl Generator<'_> {
+impl Generator {
     /// A message, its length as its header says or, rarely, not.
     pub fn message(&mut self, sequence: u32) -> Vec<u8> {
-        let spec = self.spec;
         // A dump is an exchange of its own, and takes as long as many messages.
         let dumps = self.random.random_bool(0.005);
-        let operations = spec.operations.iter().filter(|o| o.is_dump == dumps);
-        let operation = operations.choose(&mut self.random).unwrap();
+        let requests = REQUESTS.iter().filter(|one| one.is_dump == dumps);
+        let operation = requests.choose(&mut self.random).unwrap();
         let mut attributes = self.attributes(operation);
         let faults = if self.random.random_bool(0.5) {
             0
@@ -58,11 +57,11 @@ impl Generator<'_> {
         bytes
     }
 
-    fn attributes(&mut self, operation: &Operation) -> Attributes {
+    fn attributes(&mut self, operation: &Request) -> Attributes {
         let mut attributes = Vec::new();
-        for attribute in self.spec.attributes(operation) {
-            let numbers = operation.attributes.as_deref().unwrap_or_default();
-            let often = matches!(&*attribute.name, "ifindex" | "port" | "mac");
+        for attribute in operation.set {
+            let numbers = operation.attributes.unwrap_or_default();
+            let often = matches!(attribute.name, "ifindex" | "port" | "mac");
             let chance = if often { 0.95 } else { 0.4 };
             if numbers.contains(&attribute.number) && self.random.random_bool(chance) {
                 attributes.push((attribute.number, self.payload(attribute)));
@@ -73,10 +72,17 @@ impl Generator<'_> {
 
     /// A payload that the specification allows.
     fn payload(&mut self, attribute: &Attribute) -> Vec<u8> {
-        match attribute.kind {
-            Kind::Number { bytes } => {
+        match (attribute.kind, length(attribute)) {
+            (Kind::Mac | Kind::Name, length) => {
+                let mut payload = vec![0; length.unwrap_or(6)];
+                payload[0] = 2;
+                *payload.last_mut().unwrap() = self.random.random_range(0..MACS);
+                payload
+            }
+            (_, bytes) => {
+                let bytes = bytes.unwrap_or(8);
                 let max = attribute.max.min(u64::MAX >> (64 - 8 * bytes));
-                let number = match &*attribute.name {
+                let number = match attribute.name {
                     "ifindex" | "port" | "bridge" => {
                         (*self.devices.choose(&mut self.random).unwrap()).into()
                     }
@@ -90,12 +96,6 @@ impl Generator<'_> {
                 };
                 number.to_le_bytes()[..bytes].to_vec()
             }
-            Kind::Bytes => {
-                let mut payload = vec![0; attribute.length.unwrap_or(6)];
-                payload[0] = 2;
-                *payload.last_mut().unwrap() = self.random.random_range(0..MACS);
-                payload
-            }
         }
     }
 
@@ -105,7 +105,7 @@ impl Generator<'_> {
         noise
     }
 
-    fn spoil_attributes(&mut self, operation: &Operation, attributes: &mut Attributes) {
+    fn spoil_attributes(&mut self, operation: &Request, attributes: &mut Attributes) {
         if attributes.is_empty() {
             let number = self.random.random_range(0..20);
             attributes.push((number, self.noise(12)));
@@ -126,8 +126,8 @@ impl Generator<'_> {
             }
             3 => {
                 // Just beyond what is allowed.
-                let spec = self.spec.attributes(operation).iter();
-                let limits = spec
+                let all = operation.set.iter();
+                let limits = all
                     .filter(|known| known.number == *number)
                     .flat_map(|known| [known.min.wrapping_sub(1), known.max.wrapping_add(1)]);
                 let limits: Vec<_> = limits.collect();
@@ -206,15 +206,13 @@ impl Generator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{message::Header, spec::tests::spec};
+    use crate::message::Header;
     use rand::SeedableRng;
 
     #[test]
     fn a_seed_repeats_a_run() {
-        let spec = spec();
         let run = |seed| {
             let mut generator = Generator {
-                spec: &spec,
                 family: 30,
                 devices: vec![1, 2, 3],
                 random: StdRng::seed_from_u64(seed),

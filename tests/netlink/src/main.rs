@@ -10,17 +10,12 @@ mod socket;
 mod spec;
 mod twin;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(about = "Clients of the maclearn family for tests")]
 struct Cli {
-    /// The specification of the family
-    #[arg(long)]
-    spec: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,18 +52,16 @@ enum Command {
 }
 
 fn main() -> Result<()> {
-    let Cli { spec, command } = Cli::parse();
+    let Cli { command } = Cli::parse();
     match command {
-        Command::Fuzz { messages, seed } => {
-            fuzz::fuzz(&spec, messages, seed.unwrap_or_else(rand::random))
-        }
-        Command::Fill { port, entries } => scale::fill(&spec, &[port], entries),
-        Command::Spread { entries, ports } => scale::fill(&spec, &ports, entries),
-        Command::Dump { entries, buffer } => scale::dump(&spec, entries, buffer),
+        Command::Fuzz { messages, seed } => fuzz::fuzz(messages, seed.unwrap_or_else(rand::random)),
+        Command::Fill { port, entries } => scale::fill(&[port], entries),
+        Command::Spread { entries, ports } => scale::fill(&ports, entries),
+        Command::Dump { entries, buffer } => scale::dump(entries, buffer),
         Command::Disturb {
             port,
             entries,
             seconds,
-        } => scale::disturb(&spec, &port, entries, seconds),
+        } => scale::disturb(&port, entries, seconds),
     }
 }

@@ -5,19 +5,19 @@
 use std::{
     collections::HashSet,
     ops::Range,
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{ensure, Context, Result};
+use maclearn_family::NAME;
 use nix::net::if_::if_nametoindex;
 
 use crate::{
     message::{attributes, messages, put, request, NLM_F_ACK, NLM_F_REQUEST},
     socket::{status, Connection, Family},
-    spec::{number, Spec},
+    spec::{attribute, named, number},
 };
 
 /// Entries made with one datagram.
@@ -36,15 +36,14 @@ struct Entries {
 }
 
 impl Entries {
-    fn open(specification: &Path, mut connection: Connection) -> Result<(Self, Connection)> {
-        let spec = Spec::read(specification)?;
-        let get = spec.named("entry-get", true)?;
+    fn open(mut connection: Connection) -> Result<(Self, Connection)> {
+        let get = named("entry-get", true)?;
         let entries = Self {
-            family: connection.family(&spec.family)?,
-            new: spec.named("entry-new", false)?.command,
+            family: connection.family(NAME)?,
+            new: named("entry-new", false)?.command,
             get: get.command,
-            port: spec.attribute(get, "port")?.number,
-            mac: spec.attribute(get, "mac")?.number,
+            port: attribute(get, "port")?.number,
+            mac: attribute(get, "mac")?.number,
         };
         Ok((entries, connection))
     }
@@ -92,10 +91,10 @@ impl Entries {
         let mut found = Vec::new();
         let part = |part: &[u8]| {
             let (mut mac, mut port) = (0, 0);
-            for (attribute, payload) in attributes(part) {
-                if attribute == self.mac {
+            for (kind, payload) in attributes(part) {
+                if kind == self.mac {
                     mac = number(payload);
-                } else if attribute == self.port {
+                } else if kind == self.port {
                     port = number(payload);
                 }
             }
@@ -109,8 +108,8 @@ impl Entries {
 
 /// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`, the next
 /// those that follow. Prints the milliseconds that it took.
-pub fn fill(specification: &Path, ports: &[String], count: u32) -> Result<()> {
-    let (entries, mut connection) = Entries::open(specification, Connection::open()?)?;
+pub fn fill(ports: &[String], count: u32) -> Result<()> {
+    let (entries, mut connection) = Entries::open(Connection::open()?)?;
     let begun = Instant::now();
     for (place, port) in (0..).zip(ports) {
         let port = if_nametoindex(port.as_str())?;
@@ -121,9 +120,9 @@ pub fn fill(specification: &Path, ports: &[String], count: u32) -> Result<()> {
 }
 
 /// Dumps everything, which has to be `count` entries, into a buffer of so many bytes, if that is said.
-pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result<()> {
+pub fn dump(count: usize, buffer: Option<usize>) -> Result<()> {
     let connection = buffer.map_or_else(Connection::open, Connection::with_buffer)?;
-    let (entries, mut connection) = Entries::open(specification, connection)?;
+    let (entries, mut connection) = Entries::open(connection)?;
     let begun = Instant::now();
     let (found, interrupted) = entries.dump(&mut connection, || Ok(()))?;
     let milliseconds = begun.elapsed().as_millis();
@@ -149,10 +148,9 @@ pub fn dump(specification: &Path, count: usize, buffer: Option<usize>) -> Result
 /// Dumps while entries are made, by another thread and between any two datagrams of a dump: none waits for a dump to
 /// end. Those that `fill` made have to be in every dump that does not say that it was interrupted. Prints how
 /// many dumps were whole and how many interrupted, and how many entries were made between their datagrams.
-pub fn disturb(specification: &Path, port: &str, count: u32, seconds: u64) -> Result<()> {
+pub fn disturb(port: &str, count: u32, seconds: u64) -> Result<()> {
     // For many datagrams.
-    let (entries, mut connection) =
-        Entries::open(specification, Connection::with_buffer(8 << 10)?)?;
+    let (entries, mut connection) = Entries::open(Connection::with_buffer(8 << 10)?)?;
     let port = if_nametoindex(port)?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut maker = Connection::open()?;

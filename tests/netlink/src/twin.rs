@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use maclearn_family::Request;
 
 use crate::{
     message::{attributes, put},
     socket::{Connection, Family},
-    spec::{number, Operation, Spec},
+    spec::{allows, attribute, named, number},
 };
 
 /// Settings of ports and bridges, and configured entries.
@@ -44,13 +45,13 @@ const OBJECTS: [(&str, &str, &str); 2] = [
 
 impl Settings {
     /// Asks the kernel.
-    pub fn read(connection: &mut Connection, family: Family, spec: &Spec) -> Result<Self> {
+    pub fn read(connection: &mut Connection, family: Family) -> Result<Self> {
         let mut settings = Self::default();
         for (object, get, set) in OBJECTS {
-            let set = spec.named(set, false)?;
-            let index = spec.attribute(set, "ifindex")?.number;
-            let settable = set.attributes.as_deref().unwrap_or_default();
-            let command = spec.named(get, true)?.command;
+            let set = named(set, false)?;
+            let index = attribute(set, "ifindex")?.number;
+            let settable = set.attributes.unwrap_or_default();
+            let command = named(get, true)?.command;
             connection.dump(family.id, command, &[], |part| {
                 let mut all: BTreeMap<_, _> = attributes(part)
                     .filter(|(attribute, _)| settable.contains(attribute))
@@ -60,8 +61,8 @@ impl Settings {
                 settings.objects.insert((object, index), all);
             })?;
         }
-        let get = spec.named("entry-get", true)?;
-        let of = |name| spec.attribute(get, name).map(|attribute| attribute.number);
+        let get = named("entry-get", true)?;
+        let of = |name| attribute(get, name).map(|attribute| attribute.number);
         let (bridge, port, vlan, mac) = (of("bridge")?, of("port")?, of("vlan")?, of("mac")?);
         let mut only_static = Vec::new();
         put(&mut only_static, of("static")?, &[1]);
@@ -86,9 +87,8 @@ impl Settings {
     /// Does what a message that the kernel took says.
     pub fn apply(
         &mut self,
-        spec: &Spec,
         bridge_of: &HashMap<u64, u64>,
-        operation: &Operation,
+        operation: &Request,
         body: &[u8],
     ) -> Result<()> {
         // Of an attribute that is there twice the last counts.
@@ -96,13 +96,13 @@ impl Settings {
             .map(|(n, payload)| (n, number(payload)))
             .collect();
         let of = |name| {
-            let attribute = spec.attribute(operation, name).ok()?;
+            let attribute = attribute(operation, name).ok()?;
             given.get(&attribute.number).copied()
         };
         for (object, _, set) in OBJECTS {
             if operation.name == set {
                 let index = of("ifindex").context("a device was set that was not named")?;
-                let own = spec.attribute(operation, "ifindex")?.number;
+                let own = attribute(operation, "ifindex")?.number;
                 let settings_of = self
                     .objects
                     .get_mut(&(object, index))
@@ -114,11 +114,8 @@ impl Settings {
                         .map(|(n, v)| (*n, *v)),
                 );
                 if object == "bridge" {
-                    let number = |name| {
-                        spec.attribute(operation, name)
-                            .map(|attribute| attribute.number)
-                    };
-                    let (seconds, whose) = (number("ageing-time")?, number("ageing")?);
+                    let number = |name| attribute(operation, name).map(|known| known.number);
+                    let (seconds, whose) = (number("ageing_time")?, number("ageing")?);
                     if given.contains_key(&seconds) && !given.contains_key(&whose) {
                         settings_of.insert(whose, OWN);
                     }
@@ -129,7 +126,7 @@ impl Settings {
             }
         }
         let is_static = of("static") == Some(1);
-        match &*operation.name {
+        match operation.name {
             "entry-new" | "entry-del" => {
                 let port = of("port").context("an entry of no port")?;
                 let entry = Entry {
@@ -162,16 +159,13 @@ impl Settings {
 }
 
 /// Whether the specification allows what is in a request for `operation`.
-pub fn is_allowed(spec: &Spec, operation: &Operation, body: &[u8]) -> bool {
-    let Some(allowed) = &operation.attributes else {
+pub fn is_allowed(operation: &Request, body: &[u8]) -> bool {
+    let Some(allowed) = operation.attributes else {
         return true;
     };
     attributes(body).all(|(n, payload)| {
-        let attribute = spec
-            .attributes(operation)
-            .iter()
-            .find(|known| known.number == n);
-        allowed.contains(&n) && attribute.is_some_and(|known| known.allows(payload))
+        let attribute = operation.set.iter().find(|known| known.number == n);
+        allowed.contains(&n) && attribute.is_some_and(|known| allows(known, payload))
     })
 }
 
@@ -205,25 +199,20 @@ impl fmt::Display for Difference<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::tests::spec;
 
     #[test]
     fn does_what_messages_say() {
-        let spec = spec();
         let bridge_of = HashMap::from([(7, 3), (8, 3)]);
         let mut settings = Settings::default();
         let mut apply = |name, given: &[(&str, &[u8])]| {
-            let operation = spec.named(name, false).unwrap();
+            let operation = named(name, false).unwrap();
             let mut body = Vec::new();
-            for (attribute, payload) in given {
-                put(
-                    &mut body,
-                    spec.attribute(operation, attribute).unwrap().number,
-                    payload,
-                );
+            for (name, payload) in given {
+                let known = attribute(operation, name).unwrap();
+                put(&mut body, known.number, payload);
             }
-            assert!(is_allowed(&spec, operation, &body));
-            settings.apply(&spec, &bridge_of, operation, &body).unwrap();
+            assert!(is_allowed(operation, &body));
+            settings.apply(&bridge_of, operation, &body).unwrap();
             settings.entries.len()
         };
         let (seven, eight) = (7u32.to_le_bytes(), 8u32.to_le_bytes());

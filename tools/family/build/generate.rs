@@ -49,7 +49,32 @@ pub fn family(specification: &Specification) -> Result<String> {
             operation.name,
         )?;
     }
-    writeln!(text, "}}\n/// The multicast groups.\npub mod group {{")?;
+    writeln!(
+        text,
+        "}}\n/// All that can be asked, whatever attributes it has.\npub const REQUESTS: &[Request] = &["
+    )?;
+    for (command, operation) in (1..).zip(&specification.operations.list) {
+        for (is_dump, exchange) in [(false, &operation.done), (true, &operation.dump)] {
+            let Some(exchange) = exchange else { continue };
+            let request = exchange.request.as_ref();
+            let attributes = request
+                .map(|request| {
+                    numbers(specification, &operation.attribute_set, &request.attributes)
+                })
+                .transpose()?;
+            let attributes = attributes.map_or_else(
+                || "None".to_string(),
+                |numbers| format!("Some(&{numbers:?})"),
+            );
+            writeln!(
+                text,
+                "Request {{ name: {:?}, command: {command}, is_dump: {is_dump}, attributes: {attributes}, set: {}::ATTRIBUTES }},",
+                operation.name,
+                record(&operation.attribute_set),
+            )?;
+        }
+    }
+    writeln!(text, "];\n/// The multicast groups.\npub mod group {{")?;
     for group in &specification.mcast_groups.list {
         writeln!(text, "/// The group `{}`.", group.name)?;
         writeln!(

@@ -88,6 +88,7 @@ pub struct Operation {
     pub attribute_set: String,
     #[serde(rename = "do")]
     pub done: Option<Exchange>,
+    pub dump: Option<Exchange>,
 }
 
 #[derive(Deserialize)]

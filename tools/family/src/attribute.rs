@@ -417,6 +417,21 @@ impl<A> Operation<A> {
     }
 }
 
+/// Something that can be asked of the family, for who makes messages of any attributes.
+#[derive(Debug)]
+pub struct Request {
+    /// The name of the operation.
+    pub name: &'static str,
+    /// What the kernel knows it by.
+    pub command: u8,
+    /// Whether it is asked for as a dump.
+    pub is_dump: bool,
+    /// The numbers of the attributes that it may have; none if the kernel looks at none.
+    pub attributes: Option<&'static [u16]>,
+    /// The attributes that there are.
+    pub set: &'static [Attribute],
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

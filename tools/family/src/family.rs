@@ -4,7 +4,8 @@
 
 use crate::{
     attribute::{
-        Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
+        Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Request, Unfit,
+        Value,
     },
     mac::Mac,
     name::Name,

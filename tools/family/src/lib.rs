@@ -33,7 +33,7 @@ mod name;
 mod refusal;
 
 pub use attribute::{
-    Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Unfit, Value,
+    Attribute, Attributes, Entry, Enumerated, Enumeration, Kind, Operation, Request, Unfit, Value,
     WrongText, decode, encode,
 };
 pub use client::{Arrivals, Client, Events};
