@@ -15,9 +15,11 @@ many=()
 for ((port = 0; port < ports; port++)); do many+=("many$port"); done
 
 ip link add name br type bridge ageing_time 0
-for port in "${many[@]}"; do echo "link add name $port master br type dummy"; done | links -
 PARAMETERS=(auto_enable=1 fdb_offload=0)
 load_module
+# They join in another order than that of their indices, in which they are told of.
+for port in "${many[@]}"; do echo "link add name $port type dummy"; done | links -
+for ((port = ports; port-- > 0; )); do echo "link set dev many$port master br"; done | links -
 netlink_client spread 1 "${many[@]}" >"$LAB/filled"
 
 SVG=../../scripts/terminal-svg python3 - $ports <<'PYTHON' || fail "see above"
@@ -41,6 +43,7 @@ def lines(*words):
 
 assert len(lines()) == PORTS + 2, lines()[:3]
 assert sum(" enabled " in line for line in lines("port")) == PORTS
+assert [line.split()[0] for line in lines("port") if line.startswith("many")] == [f"many{n}" for n in range(PORTS)]
 assert len(lines("entry")) == PORTS
 
 screens = importlib.machinery.SourceFileLoader("svg", os.environ["SVG"]).load_module()
