@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# timeout: 1200
 # drop-ins/networkd: what its README says works as it stands there, also after a boot, and undoing it leaves nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"

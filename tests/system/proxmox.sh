@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: hosts
-# timeout: 1200
 # drop-ins/proxmox: what its README says works as it stands there, and undoing it leaves nothing. What is of Proxmox VE is
 # made here in the way of its PVE::Network: bridges, ports, names and flags. A node is a network namespace.
 . "${0%/*}/lib.sh"
