@@ -89,7 +89,7 @@ make_arguments() {
 	clang-lto-cfi) echo "LLVM=1" ;;
 	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
-	*) die "no such kernel: '$1' (stock, uml, debug, static, or another release of Debian's)" ;;
+	*) die "no such kernel: '$1' (stock, uml, debug, static, another release of Debian's, or ${variants[*]})" ;;
 	esac
 }
 

@@ -215,6 +215,7 @@ pings() {
     # ping waits for the last ones no longer than for those before.
     [[ $output == *" $3 received"* ]] || {
         echo "$output"
+        [[ $output != *duplicates* ]]
         wait_until 20 has_answers "$1" $((before + $3))
     }
 }

@@ -104,14 +104,18 @@ links - <<<"link add name many up type bridge ageing_time 0"
 for ((port = 0; port < ports; port++)); do
     echo "link add name many$port master many type dummy"
 done | links -
-python3 - <<'PYTHON' || fail "see above"
+python3 - "$ports" <<'PYTHON' || fail "see above"
+import sys
 import time
 
 from family import connect, indices
 
+PORTS = int(sys.argv[1])
 ynl = connect()
 many = indices()["many"]
 ports = [port["ifindex"] for port in ynl.dump("port-get", {"bridge": many})]
+assert ports == sorted(set(ports)), "a port was told twice, or out of order"
+assert len(ports) == PORTS, f"{len(ports)} ports were told"
 settings = {"enabled": 1, "unknown-unicast": "suppress", "max-macs": 7}
 
 
