@@ -76,7 +76,8 @@ status=0
 said=$(maclearn apply "$FILE" 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: the kernel does not have the family maclearn: the module is not loaded." ]] ||
     fail "without the module: status $status, $said"
-[[ $(maclearn apply "$FILE" check 2>&1) == "The module is not loaded: nothing would change." ]]
+[[ $(maclearn apply "$FILE" check 2>&1) == \
+    "The file is right. What would change is not known until the module is loaded." ]]
 refused "Error: $LAB/wrong line 2: vnet is unknown." $'# mine\n[[vnet]]' check
 
 load_module
@@ -254,12 +255,14 @@ wait_until 20 has tap3 enabled 1
 # ---- the file is wrong as it is read again: that is said, and what it said before holds for what comes
 cp "$FILE" "$LAB/good"
 readonly BAD="Error: $FILE line 4: colour is no setting. What it said before is kept."
+maclearn port set dev tap3 max_macs 5
 echo "$GOOD"$'\ncolour = "blue"' >"$FILE"
 kill -HUP "$FOLLOWER"
 wait_until 20 grep -qxF "$BAD" "$LAB/problems"
 wait_until 20 grep -qxF "$FOLLOWING; $BAD" "$LAB/said"
 links - <<<"link add name tap4 master br4 type dummy"
 wait_until 20 has tap4 max_macs 9
+expect_attribute tap3 max_macs 5
 rm "$FILE"
 kill -HUP "$FOLLOWER"
 wait_until 20 grep -qxF "Cannot read \"$FILE\": No such file or directory. What it said before is kept." "$LAB/problems"

@@ -60,7 +60,7 @@ pub fn apply(output: &mut Output, matches: &ArgMatches) -> Result<(), Failure> {
             // The file is right: that is worth to be known before the module is there.
             writeln!(
                 io::stderr(),
-                "The module is not loaded: nothing would change."
+                "The file is right. What would change is not known until the module is loaded."
             )?;
             return Ok(());
         }
@@ -512,19 +512,22 @@ impl<'a> Follower<'a> {
         tell_service_manager(&format!("{ready}STATUS={status}{wrong}"))
     }
 
-    /// Reads the file again. One that is wrong changes nothing.
-    fn reread(&mut self) -> Result<(), Failure> {
+    /// Reads the file again, and whether it was right. One that is wrong changes nothing.
+    fn reread(&mut self) -> Result<bool, Failure> {
         match Rules::read(self.file) {
-            Ok(rules) => (self.rules, self.wrong) = (rules, None),
+            Ok(rules) => {
+                (self.rules, self.wrong) = (rules, None);
+                Ok(true)
+            }
             Err(failure) => {
                 let failure = failure.to_string();
                 let failure = failure.trim_end_matches('.');
                 let wrong = format!("{failure}. What it said before is kept.");
                 writeln!(io::stderr(), "{wrong}")?;
                 self.wrong = Some(wrong);
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     /// Waits until there is something to do.
@@ -598,8 +601,7 @@ impl<'a> Follower<'a> {
         // A module that was reloaded, or what is restored, gets its MACs back first.
         let _lock = Lock::shared()?;
         if work.rereads {
-            self.reread()?;
-            work.is_whole = true;
+            work.is_whole |= self.reread()?;
         }
         if work.is_new || work.is_whole {
             if work.is_new {
