@@ -284,6 +284,19 @@ impl Facts<'_> {
     }
 
     fn verdict(&self, port: &Port) -> Verdict {
+        let mut verdict = self.of_taken(port);
+        // Whose frame it is was not said.
+        if let Some(from) = self.from.filter(|from| from.is_locked && verdict.gets) {
+            verdict.reason += &format!(
+                "; but {} is locked, and only a sender that the bridge's fdb has there gets in",
+                self.names.get(from.index)
+            );
+        }
+        verdict
+    }
+
+    /// What becomes of a frame, if a port that is locked takes it.
+    fn of_taken(&self, port: &Port) -> Verdict {
         let destination = self.directed();
         if let Some(why) = self.kept_out() {
             return Verdict::no(format!("the frame does not get in: {why}"));
@@ -573,6 +586,15 @@ mod tests {
                 (ports[2].has_link, ports[2].backup) = (false, Some(3));
             }),
             yes("it stands in for the port that the bridge's fdb sends it to")
+        );
+        assert_eq!(
+            verdict(|ports, _, owners, _, _| {
+                owners.clear();
+                ports[0].is_locked = true;
+            }),
+            yes(
+                "nobody owns the MAC; but if2 is locked, and only a sender that the bridge's fdb has there gets in"
+            )
         );
         let group = Mac([0xff; 6]);
         assert_eq!(
