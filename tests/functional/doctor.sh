@@ -259,8 +259,10 @@ inet mine ingress that come in at host3
 EOF
 nft add chain bridge mine forward '{ policy drop; }'
 finds hint "the chain bridge mine forward drops frames between ports, but for what a rule accepts"
-# Who may not ask is told nothing.
-[[ $(setpriv --reuid 65534 --clear-groups maclearn doctor) != *chain* ]]
+# Who may not ask is told so.
+setpriv --reuid 65534 --clear-groups maclearn doctor >"$LAB/doctor"
+grep -qx "hint what firewalls drop was not looked at: only root may" "$LAB/doctor" || fail "$(<"$LAB/doctor")"
+! grep chain "$LAB/doctor" || fail "it was looked at"
 nft add table bridge mine '{ flags dormant; }'
 fails says "the chain"
 nft delete table bridge mine
@@ -287,7 +289,7 @@ fails says "the chain"
 [[ -e /proc/sys/net/bridge ]] || modprobe br_netfilter
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
 # It may be the guests' firewall: it is shown, and stays as it is.
-finds hint "pass iptables (bridge-nf-call-iptables), and the chain ip filter forward drops some"
+finds hint "ports of br pass iptables (bridge-nf-call-iptables), and the chain ip filter forward drops them, but for what"
 helps "pass iptables"
 eval "$REPLY" >"$LAB/rules" || fail "$REPLY"
 grep -q "policy drop" "$LAB/rules"
@@ -295,10 +297,15 @@ grep -q "policy drop" "$LAB/rules"
 echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables
 echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables
 fails says "pass iptables"
-ip link set dev br type bridge nf_call_iptables 1
-finds hint "the chain ip filter forward drops some"
+# One bridge with it says nothing of another, and IPv6 nothing of IPv4.
+ip link set dev br type bridge nf_call_ip6tables 1
+ip link add other type bridge nf_call_iptables 1
+fails says "pass iptables"
+ip link del other
+ip link set dev br type bridge nf_call_ip6tables 0 nf_call_iptables 1
+finds hint "the chain ip filter forward drops them"
 nft delete table ip filter
 fails says "pass iptables"
 nft add table ip mine
 nft add chain ip mine prerouting '{ type filter hook prerouting priority raw; policy drop; }'
-finds hint "the chain ip mine prerouting drops some"
+finds hint "the chain ip mine prerouting drops them"

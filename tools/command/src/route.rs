@@ -106,8 +106,10 @@ pub struct Bridge {
     pub filters_vlans: bool,
     /// Seconds after which it forgets a MAC; 0 is a hub.
     pub ageing_time: u32,
-    /// Whether what it bridges passes iptables, wherever it is said for all bridges.
+    /// Whether the IPv4 packets that it bridges pass iptables, wherever it is said for all bridges.
     pub calls_iptables: bool,
+    /// The same of IPv6.
+    pub calls_ip6tables: bool,
     /// Whether it has multiple spanning trees (`mst_enabled`).
     pub has_mst: bool,
 }
@@ -277,9 +279,8 @@ fn bridge(link: &[u8]) -> Option<Bridge> {
     Some(Bridge {
         filters_vlans: switch(data, BRIDGE_FILTERS_VLANS)?,
         ageing_time: u32::from_ne_bytes(ticks) / TICKS,
-        calls_iptables: [BRIDGE_CALLS_IPTABLES, BRIDGE_CALLS_IP6TABLES]
-            .into_iter()
-            .any(|wanted| switch(data, wanted) == Some(true)),
+        calls_iptables: switch(data, BRIDGE_CALLS_IPTABLES) == Some(true),
+        calls_ip6tables: switch(data, BRIDGE_CALLS_IP6TABLES) == Some(true),
         // `struct br_boolopt_multi`: values, which of them are meant.
         has_mst: attribute(data, BRIDGE_OPTIONS)
             .and_then(|options| at(options, 0))
@@ -402,6 +403,7 @@ mod tests {
             filters_vlans: true,
             ageing_time: 300,
             calls_iptables: false,
+            calls_ip6tables: false,
             has_mst: true,
         };
         assert_eq!(read(1, OPTION_MST), wanted);

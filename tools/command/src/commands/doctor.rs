@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fs,
+    fs, io,
 };
 
 use maclearn_family::{
@@ -113,9 +113,9 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     findings.extend(wrong_file());
     findings.extend(not_installed(Build::running(), Build::installed()));
     let mut owners = Owners::default();
-    let mut calls_iptables = ["iptables", "ip6tables"]
-        .iter()
-        .any(|what| kernel::switch(&format!("/proc/sys/net/bridge/bridge-nf-call-{what}")));
+    let mut calling = Calling::default();
+    let calls_all = |what| kernel::switch(&format!("/proc/sys/net/bridge/bridge-nf-call-{what}"));
+    let (all_ip, all_ip6) = (calls_all("iptables"), calls_all("ip6tables"));
     for bridge in &bridges {
         let Some(index) = bridge.ifindex else {
             continue;
@@ -129,7 +129,6 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             counted: settings.ifindex.and_then(|index| counted.get(&index)),
         });
         let device = route.bridge(index)?;
-        calls_iptables |= device.calls_iptables;
         owners.filters.insert(index, device.filters_vlans);
         let patient = Patient {
             bridge,
@@ -137,6 +136,12 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             ports: ports.collect(),
             names: &names,
         };
+        if patient.any_enabled() && (all_ip || device.calls_iptables) {
+            calling.ip.insert(patient.name());
+        }
+        if patient.any_enabled() && (all_ip6 || device.calls_ip6tables) {
+            calling.ip6.insert(patient.name());
+        }
         findings.append(&mut patient.examine());
     }
     let dump = client.dump(
@@ -158,7 +163,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             .filter_map(|port| port.ifindex)
             .chain(tracked.iter().copied());
         let devices = devices.map(|index| names.get(index).into_owned()).collect();
-        findings.append(&mut firewall(&devices, calls_iptables)?);
+        findings.append(&mut firewall(&devices, &calling)?);
     }
     print(&mut context.output, &findings)?;
     complete(dump)
@@ -189,9 +194,14 @@ pub fn without(output: &mut Output) -> Result<(), Failure> {
     print(output, &findings)
 }
 
-/// What is wrong in the file that the service reads, if there is one that may be read.
+/// What is wrong in the file that the service reads, if there is one.
 fn wrong_file() -> Option<Finding> {
-    fs::File::open(FILE).ok()?;
+    match fs::File::open(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Some(not_looked_at(FILE));
+        }
+        other => other.ok()?,
+    };
     Rules::read(FILE).err().map(wrong_settings)
 }
 
@@ -305,37 +315,66 @@ fn not_installed(running: Build, installed: Build) -> Option<Finding> {
 }
 
 /// What drops frames that pass a bridge, one of whose devices is of these.
-fn firewall(devices: &HashSet<String>, calls_iptables: bool) -> Result<Vec<Finding>, Failure> {
+fn firewall(devices: &HashSet<String>, calling: &Calling) -> Result<Vec<Finding>, Failure> {
     let is_meant = |name: &str| match name.strip_suffix('*') {
         Some(begin) => devices.iter().any(|device| device.starts_with(begin)),
         None => devices.contains(name),
     };
     let suspects = firewall::suspects(is_meant)?;
-    let may_ask = suspects.is_some();
-    let mut suspects = suspects.unwrap_or_default();
-    suspects.append(&mut firewall::old_suspects(calls_iptables));
-    let mut findings = suspected(&suspects, calls_iptables);
-    if calls_iptables && !may_ask {
-        let what = format!("{PASS_IPTABLES}, which may drop them");
-        findings.push(Finding::hint(what, Some(SHOW_RULES.into())));
-    }
-    Ok(findings)
+    let Some(mut suspects) = suspects else {
+        return Ok(vec![not_looked_at("what firewalls drop")]);
+    };
+    let calls_any = !calling.ip.is_empty() || !calling.ip6.is_empty();
+    suspects.append(&mut firewall::old_suspects(calls_any));
+    Ok(suspected(&suspects, calling))
 }
 
-const PASS_IPTABLES: &str = "packets between ports pass iptables (bridge-nf-call-iptables)";
+/// What another user has to look at.
+fn not_looked_at(what: &str) -> Finding {
+    Finding::hint(
+        format!("{what} was not looked at: only root may"),
+        Some("maclearn doctor".into()),
+    )
+}
 
-/// It is shown and never switched off: these may be the guests' firewalls.
-const SHOW_RULES: &str = "iptables -S FORWARD; nft list ruleset";
+/// The bridges whose packets between ports pass iptables, by their names.
+#[derive(Default)]
+struct Calling {
+    ip: BTreeSet<String>,
+    ip6: BTreeSet<String>,
+}
+
+impl Calling {
+    /// What is said of those that pass a chain of this family, if any do.
+    fn pass(&self, family: &str) -> Option<String> {
+        let (bridges, command) = match family {
+            "ip" | "iptables-legacy" => (self.ip.clone(), "iptables"),
+            "ip6" | "ip6tables-legacy" => (self.ip6.clone(), "ip6tables"),
+            _ if self.ip.is_empty() => (self.ip6.clone(), "ip6tables"),
+            _ => (&self.ip | &self.ip6, "iptables"),
+        };
+        (!bridges.is_empty()).then(|| {
+            let bridges = some(&bridges);
+            format!("packets between ports of {bridges} pass {command} (bridge-nf-call-{command})")
+        })
+    }
+}
+
+/// Names, one after another.
+fn some(names: &BTreeSet<String>) -> String {
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}
 
 /// Of chains that drop something, or may, those that frames pass.
-fn suspected(suspects: &[Suspect], calls_iptables: bool) -> Vec<Finding> {
-    let passed = suspects
-        .iter()
-        .filter(|suspect| calls_iptables || suspect.frames != Frames::Iptables);
-    passed.map(suspicion).collect()
+fn suspected(suspects: &[Suspect], calling: &Calling) -> Vec<Finding> {
+    let found = suspects.iter();
+    found
+        .filter_map(|suspect| suspicion(suspect, calling))
+        .collect()
 }
 
-fn suspicion(suspect: &Suspect) -> Finding {
+fn suspicion(suspect: &Suspect, calling: &Calling) -> Option<Finding> {
     let Suspect {
         family,
         table,
@@ -344,10 +383,6 @@ fn suspicion(suspect: &Suspect) -> Finding {
         fate,
     } = suspect;
     let place = format!("{family} {table} {chain}");
-    let some = |devices: &BTreeSet<String>| {
-        let devices: Vec<_> = devices.iter().map(String::as_str).collect();
-        devices.join(", ")
-    };
     let frames = match frames {
         Frames::Entering => "frames that enter a bridge".to_string(),
         Frames::ForHost => "frames for this host".to_string(),
@@ -357,26 +392,35 @@ fn suspicion(suspect: &Suspect) -> Finding {
         Frames::In(devices) => format!("frames that come in at {}", some(devices)),
         Frames::Out(devices) => format!("frames that leave through {}", some(devices)),
         Frames::Iptables => {
-            let text = match fate {
-                Fate::Unknown(inner, what) => format!(
-                    "{PASS_IPTABLES}, and what the chain {place} does there is not known: {what} in {inner}"
-                ),
-                _ => format!(
-                    "{PASS_IPTABLES}, and the chain {place} drops some. The firewalls of Proxmox VE, Docker and \
-                     Kubernetes work so: change a rule, and leave that on"
-                ),
+            let pass = calling.pass(family)?;
+            let drops = match fate {
+                Fate::Unknown(inner, what) => {
+                    let text = format!(
+                        "{pass}, and what the chain {place} does there is not known: {what} in {inner}"
+                    );
+                    return Some(Finding::hint(text, Some(show_chain(suspect))));
+                }
+                Fate::DropsRest => "drops them, but for what a rule accepts",
+                Fate::DropsSome => "drops some",
             };
-            return Finding::hint(text, Some(show_chain(suspect)));
+            let text = format!(
+                "{pass}, and the chain {place} {drops}. The firewalls of Proxmox VE, Docker and Kubernetes work \
+                 so: change a rule, and leave that on"
+            );
+            return Some(Finding::hint(text, Some(show_chain(suspect))));
         }
     };
-    let text = match fate {
+    let mut text = match fate {
         Fate::DropsRest => format!("the chain {place} drops {frames}, but for what a rule accepts"),
         Fate::DropsSome => format!("the chain {place} drops some {frames}"),
         Fate::Unknown(inner, what) => {
             format!("what the chain {place} does with {frames} is not known: {what} in {inner}")
         }
     };
-    Finding::hint(text, Some(show_chain(suspect)))
+    if !matches!(suspect.frames, Frames::In(_) | Frames::Out(_)) {
+        text += "; all bridges pass it";
+    }
+    Some(Finding::hint(text, Some(show_chain(suspect))))
 }
 
 /// A command that shows the chain, or the one that is not understood.
@@ -1109,8 +1153,8 @@ mod tests {
             frames,
             fate,
         };
-        let told = |suspects: &[Suspect], calls_iptables| {
-            let findings = suspected(suspects, calls_iptables).into_iter();
+        let told = |suspects: &[Suspect], calling: &Calling| {
+            let findings = suspected(suspects, calling).into_iter();
             let text = |finding: Finding| {
                 assert_eq!(finding.weight, Weight::Hint);
                 format!("{} # {}", finding.what, finding.helps.unwrap_or_default())
@@ -1129,33 +1173,34 @@ mod tests {
             suspect("netdev", Frames::Out(devices), Fate::DropsSome),
         ];
         let wanted = [
-            "the chain bridge filter FORWARD drops frames between ports, but for what a rule accepts # \
+            "the chain bridge filter FORWARD drops frames between ports, but for what a rule accepts; all bridges pass it # \
              nft list chain bridge filter FORWARD",
-            "the chain bridge filter FORWARD drops some frames that enter a bridge # \
+            "the chain bridge filter FORWARD drops some frames that enter a bridge; all bridges pass it # \
              nft list chain bridge filter FORWARD",
-            "what the chain bridge filter FORWARD does with frames for this host is not known: queue in mine # \
+            "what the chain bridge filter FORWARD does with frames for this host is not known: queue in mine; all bridges pass it # \
              nft list chain bridge filter mine",
-            "what the chain bridge filter FORWARD does with frames from this host is not known: queue in __chain0 # \
+            "what the chain bridge filter FORWARD does with frames from this host is not known: queue in __chain0; all bridges pass it # \
              nft list table bridge filter",
-            "the chain ebtables-legacy filter FORWARD drops some frames that leave a bridge # \
+            "the chain ebtables-legacy filter FORWARD drops some frames that leave a bridge; all bridges pass it # \
              ebtables-legacy -t filter -L FORWARD",
             "the chain netdev filter FORWARD drops some frames that come in at host1, vnet* # \
              nft list chain netdev filter FORWARD",
             "the chain netdev filter FORWARD drops some frames that leave through host1, vnet* # \
              nft list chain netdev filter FORWARD",
         ];
-        assert_eq!(told(&bridge, false), wanted);
+        assert_eq!(told(&bridge, &Calling::default()), wanted);
         let iptables = [
             suspect("ip", Frames::Iptables, Fate::DropsRest),
             suspect("iptables-legacy", Frames::Iptables, Fate::DropsSome),
             suspect("inet", Frames::Iptables, unknown("mine")),
         ];
-        assert_eq!(told(&iptables, false), [""; 0]);
-        let passes = "packets between ports pass iptables (bridge-nf-call-iptables), and";
+        assert_eq!(told(&iptables, &Calling::default()), [""; 0]);
+        let passes =
+            "packets between ports of br0, br1 pass iptables (bridge-nf-call-iptables), and";
         let those = "The firewalls of Proxmox VE, Docker and Kubernetes work so: change a rule, and leave that on";
         let wanted = [
             format!(
-                "{passes} the chain ip filter FORWARD drops some. {those} # nft list chain ip filter FORWARD"
+                "{passes} the chain ip filter FORWARD drops them, but for what a rule accepts. {those} # nft list chain ip filter FORWARD"
             ),
             format!(
                 "{passes} the chain iptables-legacy filter FORWARD drops some. {those} # \
@@ -1166,6 +1211,23 @@ mod tests {
                  nft list chain inet filter mine"
             ),
         ];
-        assert_eq!(told(&iptables, true), wanted);
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let ip = Calling {
+            ip: names(&["br0", "br1"]),
+            ..Default::default()
+        };
+        assert_eq!(told(&iptables, &ip), wanted);
+        // A chain of the other protocol is not passed, and one of both is.
+        let ip6 = Calling {
+            ip6: names(&["br2"]),
+            ..Default::default()
+        };
+        assert_eq!(
+            told(&iptables, &ip6),
+            [
+                "packets between ports of br2 pass ip6tables (bridge-nf-call-ip6tables), and what the chain inet \
+                 filter FORWARD does there is not known: queue in mine # nft list chain inet filter mine"
+            ]
+        );
     }
 }
