@@ -362,6 +362,7 @@ maclearn port show dev host1 | grep -q $'^host1 master'
 # ---- what is wrong: said, and nothing has changed
 state >"$LAB/before"
 refused 'Object "none" is unknown, try "maclearn help".' none
+[[ $(maclearn --help 2>&1 >"$LAB/help") == "" && $(head -n 1 "$LAB/help") == "Usage: maclearn "* ]] || fail "$(<"$LAB/help")"
 refused 'Option "-x" is unknown, try "maclearn help".' -x
 refused 'Cannot open network namespace "none": No such file or directory' -n none port
 refused 'Command "none" is unknown, try "maclearn port help".' port none

@@ -37,9 +37,12 @@ pub enum Failure {
     /// The output can't be written.
     #[error("Cannot write: {0}")]
     Output(#[from] io::Error),
-    /// Help was asked for.
+    /// Help was asked for, as an object or a command.
     #[error("{0}")]
     Help(String),
+    /// The same by an option: that is answered, and no failure.
+    #[error("{0}")]
+    HelpOption(String),
 }
 
 impl Failure {
@@ -59,6 +62,12 @@ impl Failure {
     /// Tells the user.
     pub fn report(self) -> ExitCode {
         let status = match &self {
+            Self::HelpOption(text) => {
+                return match writeln!(io::stdout(), "{text}") {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => Self::Output(error).report(),
+                };
+            }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return BROKEN_PIPE.into();
             }

@@ -72,9 +72,10 @@ fn lines(text: &mut String, prefix: &str, command: &Command) -> std::fmt::Result
 
 /// What the keywords of a command mean, each in a line.
 fn keywords(text: &mut String, command: &Command) -> std::fmt::Result {
-    for argument in command.get_arguments() {
-        let said = said(argument);
-        writeln!(text, "         {said:<32} {}", help_of(argument))?;
+    let all: Vec<_> = command.get_arguments().map(said).collect();
+    let width = all.iter().map(String::len).max().unwrap_or_default();
+    for (said, argument) in all.iter().zip(command.get_arguments()) {
+        writeln!(text, "         {said:<width$} {}", help_of(argument))?;
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ fn read_option<'a>(
         },
     );
     if long == "help" {
-        return Err(Failure::Help(usage::of(grammar, &[])));
+        return Err(Failure::HelpOption(usage::of(grammar, &[])));
     }
     Ok(())
 }
@@ -83,12 +83,19 @@ fn descend<'g, 'a>(
 ) -> Result<(Vec<&'g str>, &'g Command), Failure> {
     let mut path = Vec::new();
     let mut command = grammar;
+    let mut wants_help = false;
     while command.has_subcommands() {
         let place = place(&path);
         let next = match words.next() {
+            // Of what comes then.
+            Some("help") => {
+                wants_help = true;
+                continue;
+            }
+            None if wants_help => break,
             Some(word) => {
-                if word == "help" || is_help_option(word) {
-                    return Err(Failure::Help(usage::of(grammar, &path)));
+                if is_help_option(word) {
+                    return Err(Failure::HelpOption(usage::of(grammar, &path)));
                 }
                 let kind = if path.is_empty() { "Object" } else { "Command" };
                 the_only(command.get_subcommands(), word, |command| {
@@ -111,7 +118,7 @@ fn descend<'g, 'a>(
         path.push(next.get_name());
         command = next;
     }
-    if words.peek() == Some(&"help") {
+    if wants_help || words.peek() == Some(&"help") {
         return Err(Failure::Help(usage::of(grammar, &path)));
     }
     Ok((path, command))
@@ -144,7 +151,7 @@ fn read_keywords<'a>(
             found.and_then(|argument| Some((argument, argument.get_long()?)))
         else {
             if is_help_option(word) {
-                return Err(Failure::Help(usage::of(grammar, path)));
+                return Err(Failure::HelpOption(usage::of(grammar, path)));
             }
             positional.next().ok_or_else(|| {
                 Failure::usage(format!("\"{word}\" is unknown, try \"{place} help\"."))
@@ -499,7 +506,9 @@ mod tests {
             let refused = |parts: &[&[String]], wanted: &[&str]| {
                 let words = [&[&path[..]], parts].concat().concat();
                 let line = match read(&built, &words) {
-                    Ok(_) | Err(Failure::Help(_)) => panic!("{words:?} is not refused"),
+                    Ok(_) | Err(Failure::Help(_) | Failure::HelpOption(_)) => {
+                        panic!("{words:?} is not refused")
+                    }
                     Err(failure) => failure.to_string(),
                 };
                 assert!(!line.contains('\n'), "{words:?}: {line}");
@@ -544,11 +553,16 @@ mod tests {
     fn help_is_there_for_each_place() {
         for line in [
             "help",
-            "-h",
             "port help",
             "port set help",
+            "help port set",
             "entry help",
             "monitor help",
+        ] {
+            assert!(matches!(said(line), Err(Failure::Help(_))), "{line}");
+        }
+        for line in [
+            "-h",
             "--help",
             "port --help",
             "port show -h",
@@ -556,8 +570,9 @@ mod tests {
             "why -h",
             "why 02:00:00:00:00:01 -help",
         ] {
-            assert!(matches!(said(line), Err(Failure::Help(_))), "{line}");
+            assert!(matches!(said(line), Err(Failure::HelpOption(_))), "{line}");
         }
+        assert_eq!(refusal("help why"), refusal("why help"));
         let help = refusal("entry del help");
         assert!(
             help.starts_with("maclearn entry del MAC dev PORT [ vlan VID ]\n"),
@@ -590,7 +605,7 @@ mod tests {
             ),
         ) {
             match read(&grammar(), &words) {
-                Ok(_) | Err(Failure::Help(_)) => (),
+                Ok(_) | Err(Failure::Help(_) | Failure::HelpOption(_)) => (),
                 Err(failure) => {
                     let line = failure.to_string();
                     let within = words.concat();
