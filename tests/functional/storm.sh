@@ -38,8 +38,8 @@ storm() {
 }
 
 # expect_as_if_known WHAT FRAMES MAC: a storm from that many sources, which are new to the port and for which the table
-# has to grow, made no more than what comes from elsewhere now and then. On a busy machine more comes from there: the
-# best of some tries counts.
+# has to grow, made none of its own for each: up to one in ten frames may be what softirqs do beside them. On a busy
+# machine that is more: the best of some tries counts.
 expect_as_if_known() {
     local try
     for ((try = 0; try < TRIES; try++)); do
@@ -47,7 +47,7 @@ expect_as_if_known() {
         wait_until 60 attribute_is br memory "$EMPTY"
         storm "$2" "$3+$2"
         echo "allocations for 1000 frames from $1: $REPLY"
-        ((REPLY > known + 5)) || return 0
+        ((REPLY > known + 100)) || return 0
     done
     fail "more than the $known for frames from a known source"
 }
