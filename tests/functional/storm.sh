@@ -57,7 +57,7 @@ load_module
 set_attribute br ageing_time 0
 set_attribute br max_macs 0
 set_attribute host1 max_macs 0
-# What the bridge's own database has to free, it frees in softirqs, too.
+# Only what the module itself does is to be seen.
 set_attribute br fdb_offload off
 enable host1 host2
 get_attribute br memory
