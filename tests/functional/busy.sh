@@ -8,13 +8,10 @@ source "${BASH_SOURCE%/*}/lib.sh"
 
 readonly BRIDGES=20 DEVICES=6 TRIES=5
 
-readonly TRACING=$LAB/tracing
-mkdir "$TRACING"
-mount -t tracefs tracefs "$TRACING" || skip "this kernel has no trace events"
+begin_trace
 [[ -e /proc/net/pktgen ]] || modprobe pktgen || skip "this kernel has no pktgen"
-echo 0 >"$TRACING/tracing_on"
-echo 16384 >"$TRACING/buffer_size_kb"
-echo 1 >"$TRACING/events/workqueue/workqueue_execute_start/enable"
+echo 16384 >"$TRACE/buffer_size_kb"
+echo 1 >"$TRACE/events/workqueue/workqueue_execute_start/enable"
 
 # now: the time in hundredths of a second is in REPLY then
 now() {
@@ -56,19 +53,19 @@ count_runs() {
     hold_rtnl
     now
     TIME=-$REPLY
-    echo >"$TRACING/trace"
-    echo 1 >"$TRACING/tracing_on"
+    echo >"$TRACE/trace"
+    echo 1 >"$TRACE/tracing_on"
     for ((bridge = 1; bridge <= BRIDGES; bridge++)); do
         set_attribute many$bridge fdb_offload off
         set_attribute many$bridge fdb_offload auto
     done
     wait_until 20 is_gone slow$((DEVICES - 1))
-    echo 0 >"$TRACING/tracing_on"
+    echo 0 >"$TRACE/tracing_on"
     now
     TIME=$((TIME + REPLY))
     ! is_gone slow$DEVICES || status=1
     wait
-    RUNS=$(grep -c '\[maclearn\]' "$TRACING/trace") || true
+    RUNS=$(grep -c '\[maclearn\]' "$TRACE/trace") || true
     return $status
 }
 

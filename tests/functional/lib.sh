@@ -45,6 +45,7 @@ HUB_PORTS=()
 MODULE_LOADED=
 STREAM_PID=
 COUNT_PID=
+TRACE=
 declare -A BEFORE INNER_BRIDGES=()
 
 # ---- failing -------------------------------------------------------------------------------------------------------
@@ -73,6 +74,7 @@ clean_up() {
     if [[ $MODULE_LOADED ]] && ! unload_module && ((status == 0)); then
         status=1
     fi
+    [[ ! $TRACE ]] || rmdir "$TRACE" || status=1
     umount --lazy "$LAB" && rmdir "$LAB"
     exit "$status"
 }
@@ -177,6 +179,17 @@ make_hub() {
     ip link add name br up type bridge ageing_time 0 mcast_snooping 0
     add_namespaces hosts
     add_ports br "$@"
+}
+
+# begin_trace: the folder TRACE is a trace of the script's own, which ends with it, without events yet and not running. What
+# others have begun is not in there.
+begin_trace() {
+    local tracing=$LAB/tracing
+    mkdir "$tracing"
+    mount -t tracefs tracefs "$tracing" || skip "this kernel has no trace events"
+    TRACE=$tracing/instances/maclearn
+    mkdir "$TRACE"
+    echo 0 >"$TRACE/tracing_on"
 }
 
 # add_guest PORT NAME NUMBER: a guest of the nested host behind PORT, which is a real one: an inner bridge with
