@@ -444,31 +444,22 @@ mod tests {
         }
     }
 
-    /// What port 3 gets of a frame from port 2 for a MAC that port 4 owns, after changes to all that.
-    fn verdict(
-        change: impl FnOnce(
+    /// What a case has else than the others: ports, their settings, owners, whom the bridge sends the frame to, its VLAN.
+    type Change<'a> = dyn Fn(
             &mut Vec<Port>,
             &mut HashMap<u32, PortAttributes>,
             &mut Vec<EntryAttributes>,
             &mut Destination,
             &mut u16,
-        ),
-    ) -> Verdict {
+        ) + 'a;
+
+    /// What port 3 gets of a frame from port 2 for a MAC that port 4 owns, after changes to all that.
+    fn verdict(change: &Change) -> Verdict {
         verdict_for(MAC, false, change)
     }
 
     /// The same with a frame for another MAC, or at a bridge that learns.
-    fn verdict_for(
-        mac: Mac,
-        is_learning: bool,
-        change: impl FnOnce(
-            &mut Vec<Port>,
-            &mut HashMap<u32, PortAttributes>,
-            &mut Vec<EntryAttributes>,
-            &mut Destination,
-            &mut u16,
-        ),
-    ) -> Verdict {
+    fn verdict_for(mac: Mac, is_learning: bool, change: &Change) -> Verdict {
         verdict_at(1, mac, is_learning, false, change)
     }
 
@@ -478,13 +469,7 @@ mod tests {
         mac: Mac,
         is_learning: bool,
         passes_all: bool,
-        change: impl FnOnce(
-            &mut Vec<Port>,
-            &mut HashMap<u32, PortAttributes>,
-            &mut Vec<EntryAttributes>,
-            &mut Destination,
-            &mut u16,
-        ),
+        change: &Change,
     ) -> Verdict {
         let mut ports = vec![port(2), port(3), port(4)];
         let mut settings = HashMap::from([enabled(2), enabled(3), enabled(4)]);
@@ -521,74 +506,76 @@ mod tests {
     fn follows_the_frame() {
         let no = |reason: &str| Verdict::no(reason);
         let yes = |reason: &str| Verdict::yes(reason);
-        assert_eq!(verdict(|_, _, _, _, _| ()), no("if4 owns the MAC"));
+        assert_eq!(verdict(&|_, _, _, _, _| ()), no("if4 owns the MAC"));
         assert_eq!(
-            verdict(|_, _, owners, _, _| owners.push(owner(3))),
+            verdict(&|_, _, owners, _, _| owners.push(owner(3))),
             yes("it owns the MAC")
         );
         assert_eq!(
-            verdict(|_, _, owners, _, _| owners.clear()),
+            verdict(&|_, _, owners, _, _| owners.clear()),
             yes("nobody owns the MAC")
         );
         assert_eq!(
-            verdict(|_, settings, owners, _, _| {
+            verdict(&|_, settings, owners, _, _| {
                 owners.clear();
                 settings.get_mut(&3).unwrap().unknown_unicast = Some(UnknownUnicast::Suppress);
             }),
             no("nobody owns the MAC, and unknown_unicast is suppress")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, _| ports[2].forwards = false),
+            verdict(&|ports, _, _, _, _| ports[2].forwards = false),
             yes("its owners can't receive")
         );
         assert_eq!(
-            verdict(|_, settings, _, _, _| settings.get_mut(&3).unwrap().enabled = Some(false)),
+            verdict(&|_, settings, _, _, _| settings.get_mut(&3).unwrap().enabled = Some(false)),
             yes("it is not enabled")
         );
         assert_eq!(
-            verdict(|_, settings, _, _, _| settings.get_mut(&3).unwrap().failing_open = Some(true)),
+            verdict(
+                &|_, settings, _, _, _| settings.get_mut(&3).unwrap().failing_open = Some(true)
+            ),
             yes("it fails open: sources behind it could not be learned")
         );
         assert_eq!(
-            verdict(|_, _, _, destination, _| *destination = Destination::Port(4)),
+            verdict(&|_, _, _, destination, _| *destination = Destination::Port(4)),
             no("the bridge's fdb sends it to if4 only")
         );
         assert_eq!(
-            verdict(|_, _, _, destination, _| *destination = Destination::Port(3)),
+            verdict(&|_, _, _, destination, _| *destination = Destination::Port(3)),
             yes("the bridge's fdb sends it there")
         );
         assert_eq!(
-            verdict(|_, _, _, destination, _| *destination = Destination::Host),
+            verdict(&|_, _, _, destination, _| *destination = Destination::Host),
             no("the MAC is one of this host")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, _| ports[1].forwards = false),
+            verdict(&|ports, _, _, _, _| ports[1].forwards = false),
             no("it has no link or does not forward")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, vlan| {
+            verdict(&|ports, _, _, _, vlan| {
                 *vlan = 10;
                 ports[0].vlans.insert(10);
             }),
             no("it is not in VLAN 10")
         );
         assert_eq!(
-            verdict(|_, _, _, _, vlan| *vlan = 10),
+            verdict(&|_, _, _, _, vlan| *vlan = 10),
             no("the frame does not get in: if2 is not in VLAN 10")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, _| ports[0].forwards = false),
+            verdict(&|ports, _, _, _, _| ports[0].forwards = false),
             no("the frame does not get in: if2 has no link or does not forward")
         );
         assert_eq!(
-            verdict(|ports, _, _, destination, _| {
+            verdict(&|ports, _, _, destination, _| {
                 *destination = Destination::Port(4);
                 (ports[2].has_link, ports[2].backup) = (false, Some(3));
             }),
             yes("it stands in for the port that the bridge's fdb sends it to")
         );
         assert_eq!(
-            verdict(|ports, _, owners, _, _| {
+            verdict(&|ports, _, owners, _, _| {
                 owners.clear();
                 ports[0].is_locked = true;
             }),
@@ -598,29 +585,29 @@ mod tests {
         );
         let group = Mac([0xff; 6]);
         assert_eq!(
-            verdict_for(group, false, |_, _, _, _, _| ()),
+            verdict_for(group, false, &|_, _, _, _, _| ()),
             yes("what is for a group always passes, but for the bridge's mdb")
         );
         assert_eq!(
-            verdict_for(group, false, |ports, _, _, _, _| ports[1]
+            verdict_for(group, false, &|ports, _, _, _, _| ports[1]
                 .floods_broadcast =
                 false),
             no("bcast_flood is off at the port")
         );
         assert_eq!(
-            verdict_for(MAC, true, |_, _, _, _, _| ()),
+            verdict_for(MAC, true, &|_, _, _, _, _| ()),
             no("if4 owns the MAC")
         );
         assert_eq!(
-            verdict_for(MAC, true, |ports, _, _, _, _| ports[2].learns = true),
+            verdict_for(MAC, true, &|ports, _, _, _, _| ports[2].learns = true),
             yes("the bridge learns, and its fdb does not have the MAC")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, _| ports.iter_mut().for_each(|port| port.is_isolated = true)),
+            verdict(&|ports, _, _, _, _| ports.iter_mut().for_each(|port| port.is_isolated = true)),
             no("both ports are isolated")
         );
         assert_eq!(
-            verdict(|ports, _, _, _, _| ports[1].floods = false),
+            verdict(&|ports, _, _, _, _| ports[1].floods = false),
             no("flood is off at the port, and the bridge's fdb does not know the MAC")
         );
     }
@@ -628,7 +615,7 @@ mod tests {
     #[test]
     fn a_frame_goes_back_through_a_hairpin_port_alone() {
         let back = |is_hairpin, change: fn(&mut Vec<EntryAttributes>, &mut Destination)| {
-            verdict_at(0, MAC, false, false, |ports, _, owners, destination, _| {
+            verdict_at(0, MAC, false, false, &|ports, _, owners, destination, _| {
                 ports[0].is_hairpin = is_hairpin;
                 change(owners, destination);
             })
@@ -651,7 +638,7 @@ mod tests {
     #[test]
     fn a_bridge_with_multiple_spanning_trees_keeps_nothing_back() {
         let verdict = |change: fn(&mut Vec<Port>)| {
-            verdict_at(1, MAC, false, true, |ports, settings, _, _, _| {
+            verdict_at(1, MAC, false, true, &|ports, settings, _, _, _| {
                 let settings = settings.get_mut(&3).unwrap();
                 settings.unknown_unicast = Some(UnknownUnicast::Suppress);
                 change(ports);
