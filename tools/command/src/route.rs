@@ -219,17 +219,17 @@ impl Route {
         Ok(ports)
     }
 
-    /// A bridge.
-    pub fn bridge(&mut self, index: u32) -> Result<Bridge, Error> {
+    /// A bridge, if it is still there.
+    pub fn bridge(&mut self, index: u32) -> Result<Option<Bridge>, Error> {
         let mut body = vec![0; 4];
         body.extend_from_slice(&index.to_ne_bytes());
         body.resize(LINK_HEADER, 0);
         let mut found = Bridge::default();
-        self.0.ask(GET_LINK, &body, |link| {
+        let said = self.0.ask(GET_LINK, &body, |link| {
             found = bridge(link).unwrap_or_default();
             Ok::<_, Error>(())
-        })?;
-        Ok(found)
+        });
+        Ok(unless_gone(said)?.map(|()| found))
     }
 
     /// Whom a bridge sends frames for `mac` to; `vlan` is 0 where it filters none.
@@ -253,6 +253,17 @@ impl Route {
             Err(error) => Err(error),
             Ok(()) => Ok(found),
         }
+    }
+}
+
+/// What was done, or nothing if the kernel says that the device is gone, or the module is.
+pub fn unless_gone<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::Refused(refusal)) if [libc::ENODEV, libc::ENOENT].contains(&refusal.error) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -355,6 +366,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_bridge_that_is_gone_is_no_failure() {
+        let nobody = i32::MAX.unsigned_abs();
+        let mut route = Route::open().unwrap();
+        assert_eq!(route.bridge(nobody).unwrap(), None);
+    }
 
     #[test]
     fn reads_a_port() {

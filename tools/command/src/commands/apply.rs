@@ -37,7 +37,7 @@ use crate::{
     failure::Failure,
     lock::Lock,
     output::{Item, Output, Paint, Record},
-    route::{self, Route, Told},
+    route::{self, Route, Told, unless_gone},
     rules::{Rules, difference},
     setting,
 };
@@ -226,17 +226,6 @@ impl Change {
     }
 }
 
-/// What was done, or nothing if the kernel says that the device is gone, or the module is.
-fn unless_gone<T>(done: Result<T, Error>) -> Result<Option<T>, Error> {
-    match done {
-        Ok(done) => Ok(Some(done)),
-        Err(Error::Refused(refusal)) if [libc::ENODEV, libc::ENOENT].contains(&refusal.error) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// Bridges and ports as they are.
 #[derive(Default)]
 struct Seen {
@@ -277,7 +266,7 @@ impl Seen {
         let mut route = Route::open()?;
         for bridge in self.ports.iter().filter_map(|port| port.bridge) {
             if let Entry::Vacant(place) = self.filters.entry(bridge) {
-                if let Some(device) = unless_gone(route.bridge(bridge))? {
+                if let Some(device) = route.bridge(bridge)? {
                     place.insert(device.filters_vlans);
                 }
             }

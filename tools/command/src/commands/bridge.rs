@@ -10,6 +10,7 @@ use crate::{
     devices::{self, Names},
     failure::Failure,
     output::{Item, Record},
+    route::unless_gone,
     setting,
 };
 
@@ -31,10 +32,10 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
         for bridge in &bridges {
             let mut record = record(bridge, &names, context.with_details);
             if let Some(index) = bridge.ifindex.filter(|_| context.with_statistics) {
-                record.group(
-                    "statistics",
-                    statistics::fields(&statistics::of(client, index)?),
-                );
+                let Some(counted) = unless_gone(statistics::of(client, index))? else {
+                    continue;
+                };
+                record.group("statistics", statistics::fields(&counted));
             }
             emit(&record)?;
         }

@@ -128,7 +128,9 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
                 .and_then(|index| devices.get(&index).copied()),
             counted: settings.ifindex.and_then(|index| counted.get(&index)),
         });
-        let device = route.bridge(index)?;
+        let Some(device) = route.bridge(index)? else {
+            continue;
+        };
         owners.filters.insert(index, device.filters_vlans);
         let patient = Patient {
             bridge,

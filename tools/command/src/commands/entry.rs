@@ -46,7 +46,7 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
         dump = Some(client.dump(&operation::ENTRY_GET, &filter, |mut entry| {
             if let Some(bridge) = entry.bridge.filter(|_| entry.offloaded == Some(true)) {
                 let filters = filters.entry(bridge).or_insert_with(|| {
-                    let device = route.bridge(bridge).ok();
+                    let device = route.bridge(bridge).ok().flatten();
                     device.map(|device| device.filters_vlans)
                 });
                 let vlan = entry.vlan.unwrap_or_default();

@@ -61,17 +61,15 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let counted = statistics::all(client)?;
     let names = Names::all()?;
     let mut route = Route::open()?;
-    let given = || bridges.iter().filter(|bridge| bridge.n_offloaded > Some(0));
-    let links = match given().next() {
-        Some(_) => route.ports()?,
-        None => Vec::new(),
-    };
+    let links = summary::links(&mut route, &bridges)?;
     let mut spared = HashMap::new();
-    for bridge in given() {
+    for bridge in bridges.iter().filter(|bridge| summary::is_given(bridge)) {
         let Some(index) = bridge.ifindex else {
             continue;
         };
-        let device = route.bridge(index)?;
+        let Some(device) = route.bridge(index)? else {
+            continue;
+        };
         let links = links.iter().filter(|link| link.bridge == index);
         if let Some(copies) = summary::never_made_per_frame(bridge, device, links) {
             spared.insert(index, copies);

@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     kernel,
     output::{Item, Paint, Record},
-    route::{self, Route},
+    route::{self, Route, unless_gone},
 };
 
 /// Shows the module, each bridge and each of its ports.
@@ -24,24 +24,14 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let bridges = client.list(&operation::BRIDGE_GET, &BridgeAttributes::default())?;
     let ports = client.list(&operation::PORT_GET, &PortAttributes::default())?;
     let counted = statistics::all(client)?;
-    let sums: Result<HashMap<_, _>, Error> = bridges
-        .iter()
-        .filter_map(|bridge| bridge.ifindex)
-        .map(|index| Ok((index, statistics::of(client, index)?)))
-        .collect();
-    let sums = sums?;
     let mut route = Route::open()?;
-    let devices: Result<HashMap<_, _>, Error> = bridges
-        .iter()
-        .filter_map(|bridge| bridge.ifindex)
-        .map(|index| Ok((index, route.bridge(index)?)))
-        .collect();
-    let devices = devices?;
-    let is_given = |bridge: &BridgeAttributes| bridge.n_offloaded > Some(0);
-    let links = match bridges.iter().any(is_given) {
-        true => route.ports()?,
-        false => Vec::new(),
-    };
+    let (mut sums, mut devices) = (HashMap::new(), HashMap::new());
+    for index in bridges.iter().filter_map(|bridge| bridge.ifindex) {
+        // It may be gone by now.
+        sums.extend(unless_gone(statistics::of(client, index))?.map(|sums| (index, sums)));
+        devices.extend(route.bridge(index)?.map(|device| (index, device)));
+    }
+    let links = links(&mut route, &bridges)?;
     let names = Names::all()?;
     let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
     for port in &ports {
@@ -227,6 +217,19 @@ fn never_made<'a>(
         .passed_owned?
         .saturating_mul(never_made_per_frame(bridge, device, links)?);
     copies.checked_sub(sums.suppressed?)
+}
+
+/// Whether the bridge's own fdb was given MACs, so that there are copies that are never made.
+pub fn is_given(bridge: &BridgeAttributes) -> bool {
+    bridge.n_offloaded > Some(0)
+}
+
+/// The ports of all bridges, if any bridge is given MACs: only then they are asked for.
+pub fn links(route: &mut Route, bridges: &[BridgeAttributes]) -> Result<Vec<route::Port>, Error> {
+    match bridges.iter().any(is_given) {
+        true => route.ports(),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// Copies that the bridge, since it was given the MACs, does not make of a frame for an owner: one for each port

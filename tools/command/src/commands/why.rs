@@ -114,7 +114,10 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
     let names = Names::all()?;
     let mut told = Vec::new();
     for bridge in bridges {
-        let device = route.bridge(bridge)?;
+        let Some(device) = route.bridge(bridge)? else {
+            // One that was said was there a moment ago.
+            continue;
+        };
         let owners = |vlan: u16| {
             let here = entries
                 .iter()
