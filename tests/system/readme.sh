@@ -28,7 +28,8 @@ if ((BOOT == 1)); then
 	wait_until 20 is_attribute host3 enabled 1
 
 	# A file that is wrong is not read, and what it said before holds; the service does not start with it.
-	cp /etc/maclearn.toml /root/good.toml
+	good=$(mktemp)
+	cp /etc/maclearn.toml "$good"
 	echo 'colour = "blue"' >>/etc/maclearn.toml
 	fails systemctl reload maclearn
 	[[ $(systemctl is-active maclearn) == active ]]
@@ -37,10 +38,10 @@ if ((BOOT == 1)); then
 	fails systemctl restart maclearn
 	[[ $(systemctl is-active maclearn) == failed ]]
 	journalctl -q -u maclearn -o cat | grep -q "^Error: /etc/maclearn.toml line [0-9]*: colour is no setting[.]$"
-	sed 's/^enabled.*/&\nmax_macs = 9/' /root/good.toml >/etc/maclearn.toml
+	sed 's/^enabled.*/&\nmax_macs = 9/' "$good" >/etc/maclearn.toml
 	systemctl restart maclearn
 	wait_until 20 is_attribute host4 max_macs 9
-	cp /root/good.toml /etc/maclearn.toml
+	cp "$good" /etc/maclearn.toml
 	echo 'max_macs = 8' >>/etc/maclearn.toml
 	systemctl reload maclearn
 	wait_until 20 is_attribute host4 max_macs 8
