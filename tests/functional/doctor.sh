@@ -51,6 +51,14 @@ bad_file() {
     ! grep maclearn.toml "$LAB/doctor" || fail "nothing is wrong there"
 }
 
+# pass_iptables 0|1: whether packets between ports do
+pass_iptables() {
+    local what
+    for what in ip ip6 arp; do echo "$1" >/proc/sys/net/bridge/bridge-nf-call-${what}tables; done
+}
+
+# What another script has loaded begins with that.
+[[ ! -e /proc/sys/net/bridge ]] || pass_iptables 0
 make_hub host1 host2 host3
 
 # ---- a module that the kernel did not take
@@ -287,7 +295,7 @@ nft delete table bridge mine
 fails says "the chain"
 
 [[ -e /proc/sys/net/bridge ]] || modprobe br_netfilter
-echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
+pass_iptables 1
 # It may be the guests' firewall: it is shown, and stays as it is.
 finds hint "ports of br pass iptables (bridge-nf-call-iptables), and the chain ip filter forward drops them, but for what"
 helps "pass iptables"
