@@ -4,7 +4,7 @@
 # timeout: 1800
 # drop-ins/libvirt: what its README says works as it stands there, and undoing it leaves nothing. host2, to which a domain
 # is migrated, is a libvirt daemon with networks, a host's name and folders of its own; "ssh host2" enters them.
-# shellcheck disable=SC2029 # a name is the same there
+# shellcheck disable=SC2029,SC2032,SC2033 # a name is the same there, and a function is of this host
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
@@ -14,6 +14,16 @@ show_when_settled
 
 answers() {
 	"$@" virsh -c qemu:///system version >/dev/null 2>&1
+}
+
+# A libvirtd that has been restarted first asks the domains that run, and changes nothing meanwhile; on a busy machine longer
+# than virsh waits.
+is_free() {
+	[[ $(command virsh domcontrol "$1") == ok ]]
+}
+virsh() {
+	[[ $1 != metadata || $(command virsh domstate "$2") != running ]] || wait_until 300 is_free "$2"
+	command virsh "$@"
 }
 
 # port DOMAIN: that of its first NIC is in PORT then

@@ -11,7 +11,7 @@ install_packages
 said=$(modprobe maclearn 2>&1 || true)
 [[ $said == *"rejected by service"* ]]
 said=$(maclearn doctor || true)
-[[ $said == *"this kernel loads only modules that are signed with a key that it knows"* ]]
+[[ $said == *"this kernel loads only modules that are signed, and the one that is installed is not"* ]]
 
 updates=/usr/lib/modules/$(uname -r)/updates
 rm "$updates/maclearn.ko.xz"
