@@ -280,6 +280,54 @@ wait_until 20 says_last "$FOLLOWING"
 links - <<<"link add name tap5 master br4 type dummy"
 wait_until 20 has tap5 max_macs 8
 
+# ---- one that was started at a terminal ends with it, unless a service manager has started it: then SIGHUP has the file
+# read again, as where there is no terminal
+# at_terminal COMMAND...: its exit status, or the signal that has ended it, after it has given tap5 its setting and the
+# terminal is gone, and a service manager, if there is one, wants it to end
+at_terminal() {
+    timeout 60 python3 - "$@" <<'PYTHON'
+import os, pty, signal, subprocess, sys, time
+
+def forget():
+    subprocess.run(["maclearn", "port", "set", "dev", "tap5", "max_macs", "5"], check=True)
+
+forget()
+process, terminal = pty.fork()
+if process == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.execvp(sys.argv[1], sys.argv[1:])
+is_service = "NOTIFY_SOCKET" in os.environ
+signal.signal(signal.SIGALRM, lambda *_: os.kill(process, signal.SIGKILL))
+signal.alarm(40)
+heard = b""
+
+def hear(times):
+    global heard
+    while heard.count(b"port dev tap5 max_macs 8") < times:
+        heard += os.read(terminal, 1000)
+
+hear(1)
+if is_service:
+    forget()
+    os.kill(process, signal.SIGHUP)
+    hear(2)
+os.close(terminal)
+if is_service:
+    os.kill(process, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+PYTHON
+}
+status=$(at_terminal maclearn -c=never apply --follow "$FILE")
+((status == -1)) || fail "the terminal is gone: it ended with $status"
+status=$(NOTIFY_SOCKET=$LAB/notify at_terminal maclearn -c=never apply --follow "$FILE")
+((status == -15)) || fail "the service manager wanted it to end: it ended with $status"
+set_attribute tap5 max_macs 5
+setsid maclearn apply --follow "$FILE" >"$LAB/done" &
+wait_until 20 has tap5 max_macs 8
+set_attribute tap5 max_macs 5
+kill -HUP $!
+wait_until 20 has tap5 max_macs 8
+
 # ---- it goes on until it is ended
 kill "$FOLLOWER"
 status=0

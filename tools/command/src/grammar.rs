@@ -222,7 +222,7 @@ fn apply() -> Command {
             flag("check", "only show what would change"),
             flag(
                 "follow",
-                "go on, and give them to what comes later; SIGHUP has the file read again",
+                "go on, and give them to what comes later; SIGHUP has the file read again, unless there is a terminal",
             )
             .conflicts_with("check"),
         ])

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     env,
+    fs::File,
     io::{self, Write},
     mem,
     os::{
@@ -448,7 +449,11 @@ struct Follower<'a> {
 impl<'a> Follower<'a> {
     fn new(file: &'a str, output: &'a mut Output) -> Result<Self, Failure> {
         let hangup = SigSet::from(Signal::SIGHUP);
-        hangup.thread_block().map_err(io::Error::from)?;
+        // One that was started at a terminal ends with it.
+        let has_terminal = || File::open("/dev/tty").is_ok();
+        if env::var_os("NOTIFY_SOCKET").is_some() || !has_terminal() {
+            hangup.thread_block().map_err(io::Error::from)?;
+        }
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         // From here on no change of the file is missed.
         let hangups = SignalFd::with_flags(&hangup, flags).map_err(io::Error::from)?;
