@@ -294,6 +294,31 @@ eval "$REPLY" | grep -q "queue to 5" || fail "$REPLY"
 nft delete table bridge mine
 fails says "the chain"
 
+# ---- of the older tables those are asked for that are there: none is made
+# has_table FUNCTION: one of ebtables is there, whose hook this is
+has_table() {
+    nft list hooks bridge | grep -q "$1"
+}
+fails has_table ebt_
+ebtables-legacy -t filter -A FORWARD -d $NOBODY -j mark --mark-set 1 --mark-target DROP
+finds hint "the chain ebtables-legacy filter FORWARD drops some frames between ports"
+# One that fails
+printf '%s\n' '#!/bin/bash' 'echo "no rules today" >&2; exit 3' >"$LAB/bin/ebtables-legacy"
+chmod +x "$LAB/bin/ebtables-legacy"
+PATH=$LAB/bin:$PATH finds hint "what the table ebtables-legacy filter does with frames of all bridges is not known: \
+ebtables-legacy: exit status: 3, no rules today"
+rm "$LAB/bin/ebtables-legacy"
+ebtables-legacy -t filter -F
+fails says ebtables
+fails has_table ebt_broute
+# What leaves a bridge that way goes on as if its port were none.
+nft add table bridge mine
+nft add chain bridge mine prerouting '{ type filter hook prerouting priority 0; }'
+nft add rule bridge mine prerouting ether daddr $NOBODY meta broute set 1
+finds hint "what the chain bridge mine prerouting does with frames that enter a bridge is not known: meta broute"
+nft delete table bridge mine
+fails says "the chain"
+
 [[ -e /proc/sys/net/bridge ]] || modprobe br_netfilter
 pass_iptables 1
 # It may be the guests' firewall: it is shown, and stays as it is.

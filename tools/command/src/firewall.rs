@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs,
-    path::Path,
+    mem::size_of,
     process::{Command, Stdio},
 };
 
@@ -16,6 +16,8 @@ use maclearn_family::{
     protocols::NETLINK_NETFILTER,
 };
 use nix::libc;
+
+use crate::failure::plain;
 
 // <linux/netfilter/nfnetlink.h>, <linux/netfilter/nf_tables.h>, <linux/netfilter/nf_tables_compat.h>
 const GET_TABLE: u16 = (10 << 8) | 1;
@@ -41,7 +43,11 @@ const EXPRESSION_DATA: u16 = 2;
 const IMMEDIATE_DATA: u16 = 2;
 const LOOKUP_MAP: u16 = 1;
 const LOOKUP_TO: u16 = 3;
+const META_KEY: u16 = 2;
+/// `NFT_META_BRI_BROUTE`
+const META_BROUTE: u32 = 35;
 const TARGET_NAME: u16 = 1;
+const TARGET_INFO: u16 = 3;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;
@@ -52,12 +58,25 @@ const ELEMENT_DATA: u16 = 2;
 /// `NFT_REG_VERDICT`
 const TO_VERDICT: u32 = 0;
 const DROP: u32 = 0;
+/// `NFPROTO_BRIDGE`
+const BRIDGE: u8 = 7;
 const FAMILIES: [(u8, &str); 5] = [
     (1, "inet"),
     (2, "ip"),
     (5, "netdev"),
-    (7, "bridge"),
+    (BRIDGE, "bridge"),
     (10, "ip6"),
+];
+
+// <linux/netfilter/nfnetlink_hook.h>, <linux/netfilter_bridge.h>
+const GET_HOOK: u16 = 12 << 8;
+const HOOK_WANTED: u16 = 1;
+const HOOK_FUNCTION: u16 = 4;
+/// Tables of ebtables: one of the places where they are asked, and the function.
+const EBTABLES: [(&str, u32, &str); 3] = [
+    ("filter", 2, "ebt_do_table"),
+    ("nat", 4, "ebt_do_table"),
+    ("broute", 0, "ebt_broute"),
 ];
 
 /// Expressions after which a packet is still there, whatever it is.
@@ -173,6 +192,17 @@ pub struct Suspect {
     pub fate: Fate,
 }
 
+/// A table that is there, and what is in it is not known.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Untold {
+    /// The command that was asked for it.
+    pub command: &'static str,
+    /// Its name.
+    pub table: String,
+    /// Why the command has not told.
+    pub why: String,
+}
+
 /// The chains of nftables that drop something of what passes a bridge, one of whose devices `is_meant` names. None
 /// if it is not for this user to ask.
 pub fn suspects(is_meant: impl Fn(&str) -> bool) -> Result<Option<Vec<Suspect>>, Error> {
@@ -186,14 +216,22 @@ pub fn suspects(is_meant: impl Fn(&str) -> bool) -> Result<Option<Vec<Suspect>>,
     }
 }
 
-/// The same of the older tables, of iptables only if they are passed. Asking makes these, so that none is asked for whose
-/// module is not loaded.
-pub fn old_suspects(with_iptables: bool) -> Vec<Suspect> {
-    let mut rules = Rules::default();
-    for table in ["filter", "nat", "broute"] {
-        if Path::new(&format!("/sys/module/ebtable_{table}")).exists() {
-            let said = said("ebtables-legacy", &["-t", table, "-L"]);
-            rules.add_old("ebtables-legacy", table, &said);
+/// The same of the older tables, of iptables only if they are passed. Asking for one makes it, so that only those are asked
+/// for that are there in this network namespace. Of ebtables that is seen by their hooks: where the kernel does not tell
+/// these, they are left out.
+pub fn old_suspects(with_iptables: bool) -> (Vec<Suspect>, Vec<Untold>) {
+    let (mut rules, mut untold) = (Rules::default(), Vec::new());
+    let mut ask = |command, table: &str, arguments: &[&str]| match said(command, arguments) {
+        Ok(said) => rules.add_old(command, table, &said),
+        Err(why) => untold.push(Untold {
+            command,
+            table: table.to_string(),
+            why,
+        }),
+    };
+    for (table, hook, function) in EBTABLES {
+        if has_hook(hook, function).unwrap_or_default() {
+            ask("ebtables-legacy", table, &["-t", table, "-L"]);
         }
     }
     let iptables = [
@@ -202,22 +240,53 @@ pub fn old_suspects(with_iptables: bool) -> Vec<Suspect> {
     ];
     for (command, tables) in iptables.into_iter().filter(|_| with_iptables) {
         for table in fs::read_to_string(tables).unwrap_or_default().lines() {
-            rules.add_old(command, table, &said(command, &["-t", table, "-S"]));
+            ask(command, table, &["-w", "5", "-t", table, "-S"]);
         }
     }
-    rules.suspects(|_| false)
+    (rules.suspects(|_| false), untold)
 }
 
-/// What a command prints. Where it is not installed there are no tables of its.
-fn said(program: &str, arguments: &[&str]) -> String {
+/// Whether a function is asked at a place of bridges, in this network namespace.
+fn has_hook(hook: u32, function: &str) -> Result<bool, Error> {
+    let mut body = vec![BRIDGE, 0, 0, 0];
+    put(&mut body, HOOK_WANTED, &hook.to_be_bytes());
+    let mut is_there = false;
+    Connection::open(NETLINK_NETFILTER)?.dump(GET_HOOK, &body, |told| {
+        let told = told.get(HEADER..).unwrap_or_default();
+        is_there |= text(told, HOOK_FUNCTION).is_some_and(|found| found == function);
+        Ok::<_, Error>(())
+    })?;
+    Ok(is_there)
+}
+
+/// What a command prints, or why there is nothing of it.
+fn said(program: &str, arguments: &[&str]) -> Result<String, String> {
     let said = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .output();
-    said.map_or_else(
-        |_| String::new(),
-        |said| String::from_utf8_lossy(&said.stdout).into_owned(),
-    )
+        .output()
+        .map_err(|error| format!("{program}: {}", plain(&error)))?;
+    match said.status.success() {
+        true => Ok(String::from_utf8_lossy(&said.stdout).into_owned()),
+        false => {
+            let words = String::from_utf8_lossy(&said.stderr);
+            let first = words.lines().next().unwrap_or_default();
+            Err(format!("{program}: {}, {first}", said.status))
+        }
+    }
+}
+
+/// Whether a target of ebtables that changes a frame says itself that it is dropped then.
+fn drops_after(target: &str, info: &[u8]) -> bool {
+    // `struct ebt_mark_t_info`, `ebt_nat_info` and `ebt_redirect_info`; EBT_DROP in EBT_VERDICT_BITS.
+    let offset = match target {
+        "mark" => size_of::<libc::c_ulong>(),
+        "dnat" | "snat" => 8,
+        "redirect" => 0,
+        _ => return false,
+    };
+    let verdict = info.get(offset..offset + 4).and_then(number);
+    verdict.is_some_and(|verdict| u32::from_ne_bytes(verdict) & 0xf == 0xe)
 }
 
 /// A family, a table, and a chain or a map.
@@ -301,8 +370,8 @@ impl Rules {
         let devices = || {
             let told = attributes(attribute(hook, HOOK_DEVICES).unwrap_or_default());
             let names = told.filter_map(|(kind, name)| match kind {
-                DEVICE_NAME => Some(plain(name)),
-                DEVICE_PREFIX => Some(plain(name) + "*"),
+                DEVICE_NAME => Some(unended(name)),
+                DEVICE_PREFIX => Some(unended(name) + "*"),
                 _ => None,
             });
             names.collect()
@@ -339,7 +408,18 @@ impl Rules {
                     let map = (place.0, place.1.clone(), text(data, LOOKUP_MAP)?);
                     self.maps.entry(map).or_default().insert(place.2.clone());
                 }
-                "target" => self.add_target(&place, &text(data, TARGET_NAME)?),
+                "meta" if big_endian(data, META_KEY) == Some(META_BROUTE) => {
+                    self.unknown
+                        .insert(place.clone(), "meta broute".to_string());
+                }
+                "target" => {
+                    let target = text(data, TARGET_NAME)?;
+                    let info = attribute(data, TARGET_INFO).unwrap_or_default();
+                    if place.0 == "bridge" && drops_after(&target, info) {
+                        self.drops.insert(place.clone());
+                    }
+                    self.add_target(&place, &target);
+                }
                 name if HARMLESS.contains(&name) => (),
                 name => drop(self.unknown.insert(place.clone(), name.to_string())),
             }
@@ -431,6 +511,9 @@ impl Rules {
                     None => (),
                 }
             } else if let Some(target) = after("-j").or_else(|| after("-g")) {
+                if after(&format!("--{target}-target")) == Some("DROP") {
+                    self.drops.insert(current.clone());
+                }
                 targets.push((current.clone(), target.to_string()));
             }
         }
@@ -508,11 +591,11 @@ fn place(message: &[u8], table: u16, chain: u16) -> Option<Place> {
 }
 
 fn text(told: &[u8], wanted: u16) -> Option<String> {
-    attribute(told, wanted).map(plain)
+    attribute(told, wanted).map(unended)
 }
 
 /// A text without the 0 at its end.
-fn plain(text: &[u8]) -> String {
+fn unended(text: &[u8]) -> String {
     let text = text.strip_suffix(b"\0").unwrap_or(text);
     String::from_utf8_lossy(text).into_owned()
 }
@@ -530,7 +613,6 @@ mod tests {
 
     use super::*;
 
-    const BRIDGE: u8 = 7;
     const NETDEV: u8 = 5;
     const FORWARD: u32 = 2;
 
@@ -712,6 +794,9 @@ mod tests {
         assert_eq!(found(&rules), []);
         rules.add_rule(&target("NFQUEUE"));
         assert_eq!(found(&rules), unknown("NFQUEUE"));
+        let key = (META_KEY, META_BROUTE.to_be_bytes().to_vec());
+        rules.add_rule(&expression("checks", "meta", &[key]));
+        assert_eq!(found(&rules), unknown("meta broute"));
         rules.add_rule(&expression("checks", "queue", &[]));
         assert_eq!(found(&rules), unknown("queue"));
         // What is known to drop says more.
@@ -747,6 +832,14 @@ mod tests {
             ebtables("ACCEPT", "-p IPv4 -j mine \n"),
             forward(Fate::DropsSome)
         );
+        assert_eq!(
+            ebtables("ACCEPT", "-j mark --mark-set 0x1 --mark-target ACCEPT\n"),
+            []
+        );
+        assert_eq!(
+            ebtables("ACCEPT", "-j mark --mark-set 0x1 --mark-target DROP\n"),
+            forward(Fate::DropsSome)
+        );
         let fate = Fate::Unknown("FORWARD".to_string(), "arpreply".to_string());
         assert_eq!(
             ebtables("ACCEPT", "-p ARP -j arpreply --arpreply-mac 2:0:0:0:0:1\n"),
@@ -772,6 +865,40 @@ mod tests {
             forward(Fate::DropsRest)
         );
         assert_eq!(old("iptables-legacy", "modprobe: FATAL\n-P\n-A\n-j\n"), []);
+    }
+
+    #[test]
+    fn a_target_of_ebtables_may_drop_what_it_changes() {
+        let (accept, drops) = ((-1_i32).to_ne_bytes(), (-2_i32).to_ne_bytes());
+        let mark = |verdict: [u8; 4]| [&[0; size_of::<libc::c_ulong>()], &verdict[..]].concat();
+        let nat = |verdict: [u8; 4]| [&[0; 8], &verdict[..]].concat();
+        let rule = |target: &str, info: &[u8]| {
+            let mut rules = Rules::default();
+            rules.add_chain(&chain("c", FORWARD, 1));
+            let name = (TARGET_NAME, format!("{target}\0").into_bytes());
+            let info = (TARGET_INFO, info.to_vec());
+            rules.add_rule(&expression("c", "target", &[name, info]));
+            !found(&rules).is_empty()
+        };
+        for (target, passes, drops) in [
+            ("mark", mark(accept), mark(drops)),
+            ("dnat", nat(accept), nat(drops)),
+            ("snat", nat(accept), nat(drops)),
+            ("redirect", accept.to_vec(), drops.to_vec()),
+        ] {
+            assert!(!rule(target, &passes), "{target}");
+            assert!(rule(target, &drops), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_says_why() {
+        let fails = |script: &str| said("sh", &["-c", script]);
+        assert_eq!(fails("echo one; echo two >&2"), Ok("one\n".to_string()));
+        let why = "sh: exit status: 3, two".to_string();
+        assert_eq!(fails("echo one; echo two >&2; exit 3"), Err(why));
+        let why = "no-such-program: No such file or directory".to_string();
+        assert_eq!(said("no-such-program", &[]), Err(why));
     }
 
     proptest! {

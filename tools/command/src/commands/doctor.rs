@@ -16,7 +16,7 @@ use super::{Context, complete, statistics};
 use crate::{
     devices::Names,
     failure::Failure,
-    firewall::{self, Fate, Frames, Suspect},
+    firewall::{self, Fate, Frames, Suspect, Untold},
     grammar::NAME,
     kernel,
     output::{Item, Output, Paint, Record},
@@ -327,8 +327,13 @@ fn firewall(devices: &HashSet<String>, calling: &Calling) -> Result<Vec<Finding>
         return Ok(vec![not_looked_at("what firewalls drop")]);
     };
     let calls_any = !calling.ip.is_empty() || !calling.ip6.is_empty();
-    suspects.append(&mut firewall::old_suspects(calls_any));
-    Ok(suspected(&suspects, calling))
+    let (mut old, untold) = firewall::old_suspects(calls_any);
+    suspects.append(&mut old);
+    let untold = untold.iter().filter_map(|table| silence(table, calling));
+    Ok(suspected(&suspects, calling)
+        .into_iter()
+        .chain(untold)
+        .collect())
 }
 
 /// What another user has to look at.
@@ -423,6 +428,27 @@ fn suspicion(suspect: &Suspect, calling: &Calling) -> Option<Finding> {
         text += "; all bridges pass it";
     }
     Some(Finding::hint(text, Some(show_chain(suspect))))
+}
+
+/// A table of the older ones that is there, and whose command tells nothing of it, if frames pass it.
+fn silence(untold: &Untold, calling: &Calling) -> Option<Finding> {
+    let Untold {
+        command,
+        table,
+        why,
+    } = untold;
+    let (text, show) = if command.starts_with("ebtables") {
+        let text = format!("what the table {command} {table} does with frames of all bridges");
+        (text, "-L")
+    } else {
+        let pass = calling.pass(command)?;
+        let text = format!("{pass}, and what the table {command} {table} does there");
+        (text, "-S")
+    };
+    Some(Finding::hint(
+        format!("{text} is not known: {why}"),
+        Some(format!("{command} -t {table} {show}")),
+    ))
 }
 
 /// A command that shows the chain, or the one that is not understood.
@@ -1231,5 +1257,35 @@ mod tests {
                  filter FORWARD does there is not known: queue in mine # nft list chain inet filter mine"
             ]
         );
+    }
+
+    #[test]
+    fn a_table_of_which_nothing_is_told_is_not_known() {
+        let told = |command, calling: &Calling| {
+            let untold = Untold {
+                command,
+                table: "filter".to_string(),
+                why: "it fails".to_string(),
+            };
+            silence(&untold, calling)
+                .map(|found| format!("{} # {}", found.what, found.helps.unwrap_or_default()))
+        };
+        let none = Calling::default();
+        assert_eq!(
+            told("ebtables-legacy", &none).unwrap_or_default(),
+            "what the table ebtables-legacy filter does with frames of all bridges is not known: it fails # \
+             ebtables-legacy -t filter -L"
+        );
+        let ip = Calling {
+            ip: BTreeSet::from(["br0".to_string()]),
+            ..Default::default()
+        };
+        assert_eq!(
+            told("iptables-legacy", &ip).unwrap_or_default(),
+            "packets between ports of br0 pass iptables (bridge-nf-call-iptables), and what the table \
+             iptables-legacy filter does there is not known: it fails # iptables-legacy -t filter -S"
+        );
+        assert_eq!(told("ip6tables-legacy", &ip), None);
+        assert_eq!(told("iptables-legacy", &none), None);
     }
 }
