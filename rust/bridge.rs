@@ -13,12 +13,14 @@ use crate::{
     events::{self, Kind, Locked, Outgoing},
     fdb,
     kapi::{
+        atomic::{AtomicU32, AtomicU64},
         bh_lock::{new_bh_lock, BhLock},
         bridge::{self as kernel_bridge, BridgeDevice},
         clock,
-        delayed_work::DelayedWork,
-        device_map::{Anchor, OnDevice},
+        delayed_work::{new_delayed_work, DelayedWork},
+        device_map::{on_device, Anchor},
         genetlink::has_listeners,
+        kvalloc::KvSlice,
         log,
         memcg::MemoryCgroup,
         random,
@@ -31,7 +33,6 @@ use crate::{
     network::Network,
     offload::{self, Gate, Publisher},
     parameters, pending,
-    platform::{AtomicU32, AtomicU64, Buckets},
     port::{Counter, Defaults, Flag, Port, PortChange},
     port_set::PortSet,
     table::{
@@ -153,7 +154,7 @@ pub(crate) struct Bridge {
     #[pin]
     pub(crate) walk: Mutex<()>,
     /// The interface index of each port, by its number, those included that have left.
-    pub(crate) ifindices: Buckets<AtomicU32>,
+    pub(crate) ifindices: KvSlice<AtomicU32>,
     /// When ports that had left were last forgotten, in ticks.
     pub(crate) purged: AtomicU64,
     /// The ports.
@@ -172,22 +173,23 @@ pub(crate) struct Bridge {
     pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
 }
 
-// SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
-unsafe impl OnDevice for Bridge {}
+on_device!(Bridge { anchor });
 
 /// A secret for a new array of a table.
 pub(crate) fn new_secret() -> Secret {
-    Secret::new([(); 4].map(|()| random::word()))
+    Secret::new(random::words())
 }
 
 impl Bridge {
     /// Makes a bridge with the module's initial settings and no ports.
     pub(crate) fn new(network: Arc<Network>, device: &BridgeDevice) -> Result<Arc<Self>> {
+        // Every port that the kernel's bridge may have has a number in the table.
+        const { assert!(MAX_PORTS == kernel_bridge::MAX_PORTS) };
         let (table, writer) = Table::new(new_secret(), SMALLEST_TABLE)?;
         let writer = Locked::new(writer)?;
         let outgoing = Outgoing::new()?;
         let memo = Memo::new()?;
-        let ifindices = Buckets::zeroed(MAX_PORTS)?;
+        let ifindices = KvSlice::zeroed(MAX_PORTS)?;
         let initial = parameters::initial();
         let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
@@ -242,9 +244,15 @@ impl Bridge {
         bridge
             .defaults
             .change(&bridge.writer.lock(), &initial.defaults);
-        let upkeep = Arc::pin_init(DelayedWork::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
+        let upkeep = Arc::pin_init(
+            new_delayed_work!(bridge.clone(), "maclearn_upkeep"),
+            GFP_KERNEL_ACCOUNT,
+        )?;
         let publisher = Arc::new(Publisher::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
-        let publisher = Arc::pin_init(DelayedWork::new(publisher), GFP_KERNEL_ACCOUNT)?;
+        let publisher = Arc::pin_init(
+            new_delayed_work!(publisher, "maclearn_publisher"),
+            GFP_KERNEL_ACCOUNT,
+        )?;
         *bridge.upkeep.lock() = Some(upkeep);
         *bridge.publisher.lock() = Some(publisher);
         Ok(bridge)

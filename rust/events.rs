@@ -18,10 +18,11 @@ use crate::{
     bridge::Bridge,
     fdb::Unplaced,
     kapi::{
-        bindings as uapi, clock,
+        clock,
         genetlink::{has_listeners, Full, Message, Notification},
         netdevice::{Name, Net},
         rtnl::Rtnl,
+        uapi,
     },
     pending::Pending,
     port::Port,
@@ -39,33 +40,33 @@ const DELAY: usize = (clock::TICKS_PER_SECOND / 50) as usize;
 #[repr(u32)]
 pub(crate) enum Kind {
     /// A port owns a MAC that it sent a frame from.
-    Learned = uapi::maclearn_event_MACLEARN_EVENT_LEARNED,
+    Learned = uapi::MACLEARN_EVENT_LEARNED,
     /// The same, and another port owned it before.
-    MovedIn = uapi::maclearn_event_MACLEARN_EVENT_MOVED_IN,
+    MovedIn = uapi::MACLEARN_EVENT_MOVED_IN,
     /// A port owns a MAC by request.
-    Added = uapi::maclearn_event_MACLEARN_EVENT_ADDED,
+    Added = uapi::MACLEARN_EVENT_ADDED,
     /// A MAC was not seen for the ageing time.
-    Aged = uapi::maclearn_event_MACLEARN_EVENT_AGED,
+    Aged = uapi::MACLEARN_EVENT_AGED,
     /// A MAC was forgotten by request, with its port, or with the last enabled port.
-    Deleted = uapi::maclearn_event_MACLEARN_EVENT_DELETED,
+    Deleted = uapi::MACLEARN_EVENT_DELETED,
     /// A source could not be learned for a limit, the first since there was room.
-    LimitReached = uapi::maclearn_event_MACLEARN_EVENT_LIMIT_REACHED,
+    LimitReached = uapi::MACLEARN_EVENT_LIMIT_REACHED,
     /// A port gets every copy from now on.
-    FailingOpen = uapi::maclearn_event_MACLEARN_EVENT_FAILING_OPEN,
+    FailingOpen = uapi::MACLEARN_EVENT_FAILING_OPEN,
     /// It does no longer.
-    Recovered = uapi::maclearn_event_MACLEARN_EVENT_RECOVERED,
+    Recovered = uapi::MACLEARN_EVENT_RECOVERED,
     /// Copies to a port are filtered.
-    Enabled = uapi::maclearn_event_MACLEARN_EVENT_ENABLED,
+    Enabled = uapi::MACLEARN_EVENT_ENABLED,
     /// They are no longer.
-    Disabled = uapi::maclearn_event_MACLEARN_EVENT_DISABLED,
+    Disabled = uapi::MACLEARN_EVENT_DISABLED,
     /// Other settings of a port were changed.
-    PortChanged = uapi::maclearn_event_MACLEARN_EVENT_PORT_CHANGED,
+    PortChanged = uapi::MACLEARN_EVENT_PORT_CHANGED,
     /// Settings of the bridge were changed.
-    BridgeChanged = uapi::maclearn_event_MACLEARN_EVENT_BRIDGE_CHANGED,
+    BridgeChanged = uapi::MACLEARN_EVENT_BRIDGE_CHANGED,
     /// A device has become a port.
-    PortJoined = uapi::maclearn_event_MACLEARN_EVENT_PORT_JOINED,
+    PortJoined = uapi::MACLEARN_EVENT_PORT_JOINED,
     /// It is none any more.
-    PortLeft = uapi::maclearn_event_MACLEARN_EVENT_PORT_LEFT,
+    PortLeft = uapi::MACLEARN_EVENT_PORT_LEFT,
 }
 
 /// An event that waits to be sent.
@@ -317,10 +318,7 @@ fn send_batch(bridge: &Bridge, net: &Net, batch: &Waiting, last: Option<Told>) -
     let mut unsent = batch.lost;
     if batch.lost != 0 {
         let added = add(&|message| {
-            message.put_u32(
-                uapi::MACLEARN_A_EVENT_EVENT,
-                uapi::maclearn_event_MACLEARN_EVENT_LOST,
-            )?;
+            message.put_u32(uapi::MACLEARN_A_EVENT_EVENT, uapi::MACLEARN_EVENT_LOST)?;
             message.put_u32(uapi::MACLEARN_A_EVENT_BRIDGE, bridge_index)?;
             message.put_u32(uapi::MACLEARN_A_EVENT_LOST, batch.lost)
         });

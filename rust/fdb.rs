@@ -14,6 +14,7 @@ use crate::{
     bridge::{Bridge, BRIDGE_ITSELF},
     events::{Kind, Locked},
     kapi::{
+        atomic::AtomicU32,
         bridge as kernel_bridge,
         netdevice::NetDevice,
         pernet,
@@ -23,7 +24,6 @@ use crate::{
     },
     network::Network,
     offload,
-    platform::AtomicU32,
     port::{Flag, Port},
     table::{Claims, Key, Learned, Limits, Owners, Ownership, PortIndex},
 };

@@ -229,9 +229,14 @@ void maclearn_preempt_enable(void)
 	preempt_enable();
 }
 
-void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run)
+/* As INIT_DELAYED_WORK(), but each caller has a lock class of its own. */
+void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run,
+				const char *name, struct lock_class_key *class)
 {
 	INIT_DELAYED_WORK(work, run);
+#ifdef CONFIG_LOCKDEP
+	lockdep_init_map(&work->work.lockdep_map, name, class, 0);
+#endif
 }
 
 bool maclearn_delayed_work_schedule(struct delayed_work *work,

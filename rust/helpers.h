@@ -98,7 +98,8 @@ bool maclearn_in_softirq(void);
 void maclearn_preempt_disable(void);
 void maclearn_preempt_enable(void);
 
-void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run);
+void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run,
+				const char *name, struct lock_class_key *class);
 bool maclearn_delayed_work_schedule(struct delayed_work *work,
 				    unsigned long delay);
 bool maclearn_delayed_work_queue(struct delayed_work *work,

@@ -12,8 +12,9 @@ use kernel::{
 use crate::{
     bridge::Bridge,
     kapi::{
+        atomic::AtomicU32,
         clock,
-        delayed_work::{DelayedWork, Job},
+        delayed_work::{new_delayed_work, Job},
         netdevice::Net,
         pernet,
         rcu::ReadSection,
@@ -21,7 +22,6 @@ use crate::{
     },
     network::Network,
     offload,
-    platform::AtomicU32,
     port::{Flag, Port},
     table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
 };
@@ -152,7 +152,10 @@ impl Reader {
             },
             GFP_KERNEL,
         )?;
-        let work = Arc::pin_init(DelayedWork::new(reader), GFP_KERNEL)?;
+        let work = Arc::pin_init(
+            new_delayed_work!(reader, "maclearn_kunit_reader"),
+            GFP_KERNEL,
+        )?;
         work.schedule(0);
         let reader = work.job();
         for _ in 0..TRIES {

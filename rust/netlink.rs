@@ -11,9 +11,9 @@ use crate::{
     bridge::{Bridge, BridgeChange},
     events::Kind,
     kapi::{
-        bindings as uapi, clock,
+        clock,
         genetlink::{operations, reply, Dump, Full, Message, Request},
-        pernet,
+        pernet, uapi,
     },
     network::Network,
     offload,

@@ -14,8 +14,9 @@ use crate::{
     fdb,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
+        atomic::AtomicU32,
         bridge::{self as kernel_bridge, BridgeDevice},
-        device_map::DeviceMap,
+        device_map::{new_device_map, DeviceMap},
         netdevice::{Net, NetDevice},
         netfilter::{self, HookEntry},
         notifier::{Event, Listener},
@@ -26,7 +27,6 @@ use crate::{
         sysfs::Directory,
     },
     offload,
-    platform::AtomicU32,
     port::{Flag, Port},
     quiet,
 };
@@ -72,8 +72,9 @@ slot_for!(Network);
 
 impl PerNetwork for Network {
     fn new(net: NetHandle) -> Result<Arc<Self>> {
-        let ports = Arc::pin_init(Ports::new()?, GFP_KERNEL_ACCOUNT)?;
-        let (every_port, every_bridge) = (DeviceMap::new()?, DeviceMap::new()?);
+        let ports = Arc::pin_init(new_device_map!("maclearn_ports")?, GFP_KERNEL_ACCOUNT)?;
+        let every_port = new_device_map!("maclearn_every_port")?;
+        let every_bridge = new_device_map!("maclearn_every_bridge")?;
         Arc::pin_init(
             pin_init!(Self {
                 net,

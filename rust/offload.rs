@@ -361,7 +361,9 @@ mod tests {
     use super::*;
 
     use crate::{
-        bridge::BridgeChange, kapi::delayed_work::DelayedWork, lab::Lab, platform::AtomicU32,
+        bridge::BridgeChange,
+        kapi::{atomic::AtomicU32, delayed_work::new_delayed_work},
+        lab::Lab,
     };
 
     const KEY: Key = Key::from_parts(0, 2);
@@ -410,7 +412,10 @@ mod tests {
             },
             GFP_KERNEL,
         )?;
-        let work = Arc::pin_init(DelayedWork::new(closing.clone()), GFP_KERNEL)?;
+        let work = Arc::pin_init(
+            new_delayed_work!(closing.clone(), "maclearn_kunit_closing"),
+            GFP_KERNEL,
+        )?;
         work.schedule(0);
         while closing.has_begun.load_acquire() == 0 {
             rcu::wait_for_readers();

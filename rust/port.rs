@@ -12,15 +12,15 @@ use crate::{
     decision::Policy,
     events::{Kind, Locked},
     kapi::{
+        atomic::{AtomicU32, AtomicU64},
         delayed_work::DelayedWork,
-        device_map::{Anchor, OnDevice},
+        device_map::{on_device, Anchor},
         netdevice::NetDevice,
         percpu::Words,
         sysfs::Directory,
     },
     mark::Secret,
     network::Network,
-    platform::{AtomicU32, AtomicU64},
     table::{PortIndex, Writer},
 };
 
@@ -226,8 +226,7 @@ pub(crate) struct Port {
     pub(crate) directory: Mutex<Option<Directory<Port>>>,
 }
 
-// SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
-unsafe impl OnDevice for Port {}
+on_device!(Port { anchor });
 
 impl Port {
     /// Makes a port with the settings that the bridge has for it, but not enabled yet.

@@ -4,7 +4,7 @@
 
 use crate::{
     events::Locked,
-    platform::{AtomicU32, AtomicU64},
+    kapi::atomic::{AtomicU32, AtomicU64},
     table::{PortIndex, MAX_PORTS},
 };
 

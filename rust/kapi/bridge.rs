@@ -17,6 +17,9 @@ use kernel::{
 
 use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl, skb::VlanTag};
 
+/// How many ports the kernel's bridge has at most.
+pub(crate) const MAX_PORTS: usize = bindings::MACLEARN_MAX_PORTS as usize;
+
 /// A network device that is a bridge.
 ///
 /// # Invariants

@@ -8,7 +8,13 @@
 
 use core::{marker::PhantomPinned, ptr};
 
-use kernel::{container_of, prelude::*, sync::Arc, types::Opaque};
+use kernel::{
+    container_of,
+    prelude::*,
+    str::CStr,
+    sync::{Arc, LockClassKey},
+    types::Opaque,
+};
 
 use super::bindings;
 
@@ -48,13 +54,24 @@ impl<J: Job> DelayedWork<J> {
         Opaque::cast_into(unsafe { &raw const (*this).work })
     }
 
-    /// Makes a work item that is not yet scheduled.
-    pub(crate) fn new(job: Arc<J>) -> impl PinInit<Self> {
+    /// Makes a work item that is not yet scheduled; for [`new_delayed_work`].
+    pub(crate) fn new(
+        job: Arc<J>,
+        name: &'static CStr,
+        class: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
             work <- Opaque::ffi_init(|slot| {
                 // SAFETY: `slot` is valid for writes and pinned; `run` has the type that the C side
-                // calls.
-                unsafe { bindings::maclearn_delayed_work_init(slot, Some(Self::run)) }
+                // calls; the name and the class are static.
+                unsafe {
+                    bindings::maclearn_delayed_work_init(
+                        slot,
+                        Some(Self::run),
+                        name.as_char_ptr(),
+                        class.as_ptr().cast(),
+                    )
+                }
             }),
             job,
             _pinned: PhantomPinned,
@@ -102,6 +119,18 @@ impl<J: Job> DelayedWork<J> {
         }
     }
 }
+
+/// Makes a [`DelayedWork`] that has a lock class of its own.
+macro_rules! new_delayed_work {
+    ($job:expr, $name:literal) => {
+        $crate::kapi::delayed_work::DelayedWork::new(
+            $job,
+            ::kernel::c_str!($name),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_delayed_work;
 
 #[pinned_drop]
 impl<J: Job> PinnedDrop for DelayedWork<J> {

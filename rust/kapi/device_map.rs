@@ -2,13 +2,19 @@
 
 //! A map from network device to a value, read for every frame.
 
-use core::{hint, iter, marker::PhantomData, ptr};
+use core::{
+    hint, iter,
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
 
 use kernel::{
     prelude::*,
+    str::CStr,
     sync::{
+        aref::ARef,
         atomic::{Atomic, Release},
-        new_mutex, Arc, Mutex,
+        Arc, LockClassKey, Mutex,
     },
 };
 
@@ -21,7 +27,11 @@ use super::{
 /// Least number of slots, a power of two.
 const LENGTH: usize = 16;
 
-/// What a value in a map begins with: the device that it belongs to.
+/// What a value in a map begins with: the device that it belongs to, which it holds.
+///
+/// # Invariants
+///
+/// The pointer is null, which only this file makes it, or a reference that this value owns.
 pub(crate) struct Anchor {
     device: *mut bindings::net_device,
 }
@@ -32,10 +42,20 @@ unsafe impl Send for Anchor {}
 unsafe impl Sync for Anchor {}
 
 impl Anchor {
-    /// For a value that belongs to `device`, which is to be held by the value too.
+    /// For a value that belongs to `device`.
     pub(crate) fn of(device: &NetDevice) -> Self {
+        // INVARIANT: The reference is given to this value.
         Self {
-            device: device.as_raw(),
+            device: ARef::into_raw(device.hold()).as_ptr().cast(),
+        }
+    }
+}
+
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        if let Some(device) = NonNull::new(self.device) {
+            // SAFETY: By the type invariants the reference is this value's.
+            drop(unsafe { ARef::<NetDevice>::from_raw(device.cast()) });
         }
     }
 }
@@ -50,12 +70,31 @@ static REMOVED: Anchor = Anchor {
     device: ptr::null_mut(),
 };
 
-/// A value that belongs to a device.
+/// A value that belongs to a device. For [`on_device`].
 ///
 /// # Safety
 ///
-/// The type is `repr(C)`, and its first field is an [`Anchor`], whose device the value keeps valid.
+/// A value begins with an [`Anchor`].
 pub(crate) unsafe trait OnDevice: Send + Sync {}
+
+/// Says that a type may stand in a [`DeviceMap`]: `on_device!(Type { field })`, where the field is an
+/// [`Anchor`] and the first one, of a type with `repr(C)`. Anything else does not compile.
+macro_rules! on_device {
+    ($type:ty { $anchor:ident }) => {
+        const _: () = {
+            assert!(::core::mem::offset_of!($type, $anchor) == 0);
+
+            /// No coercion makes another type's pointer one to an anchor.
+            fn _is_anchor(value: &$type) -> *const $crate::kapi::device_map::Anchor {
+                &raw const value.$anchor
+            }
+
+            // SAFETY: Both were just looked at.
+            unsafe impl $crate::kapi::device_map::OnDevice for $type {}
+        };
+    };
+}
+pub(crate) use on_device;
 
 /// Devices and their values: open addressing by interface index. At most half of the slots are in use,
 /// by a value or by what a removed one left, so that whoever looks for a device that is not there finds
@@ -129,8 +168,8 @@ impl<T: OnDevice> Slots<T> {
     /// are in use more than before. The caller excludes other writers.
     fn put(&self, value: *mut T) -> usize {
         let anchor = value.cast::<Anchor>();
-        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor, and
-        // keeps the device valid.
+        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor, which
+        // holds the device.
         let device = unsafe { NetDevice::from_raw((*anchor).device) };
         let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) else {
             // Half of the slots are free, and a probe comes to each of them.
@@ -189,14 +228,28 @@ impl<T: OnDevice> Slots<T> {
     }
 }
 
+/// Makes a [`DeviceMap`] without values, whose lock has a class of its own. May sleep.
+macro_rules! new_device_map {
+    ($name:literal) => {
+        $crate::kapi::device_map::DeviceMap::new(
+            ::kernel::c_str!($name),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_device_map;
+
 impl<T: OnDevice> DeviceMap<T> {
-    /// Makes a map without values. May sleep.
-    pub(crate) fn new() -> Result<impl PinInit<Self>> {
+    /// Makes a map without values; for [`new_device_map`]. May sleep.
+    pub(crate) fn new(
+        name: &'static CStr,
+        class: Pin<&'static LockClassKey>,
+    ) -> Result<impl PinInit<Self>> {
         let slots = RcuBox::new(KBox::new(Slots::new(LENGTH)?, GFP_KERNEL_ACCOUNT)?);
         // INVARIANT: It holds slots from here on, which all point to nobody.
         Ok(pin_init!(Self {
             slots,
-            used <- new_mutex!(0, "maclearn_device_map"),
+            used <- Mutex::new(0, name, class),
         }))
     }
 
@@ -312,8 +365,14 @@ mod tests {
         device: KBox<MaybeUninit<bindings::net_device>>,
     }
 
-    // SAFETY: It is `repr(C)`, begins with the anchor of `device`, and keeps that.
-    unsafe impl OnDevice for Value {}
+    on_device!(Value { anchor });
+
+    impl Drop for Value {
+        fn drop(&mut self) {
+            // The device is the value's own, and counts nothing.
+            self.anchor.device = ptr::null_mut();
+        }
+    }
 
     impl Value {
         fn device(&self) -> &NetDevice {
@@ -349,7 +408,7 @@ mod tests {
 
     #[test]
     fn devices_whose_indices_end_alike_are_told_apart() -> Result {
-        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let map = KBox::pin_init(new_device_map!("maclearn_kunit_map")?, GFP_KERNEL)?;
         let [one, two, three] = [1, 1 + LENGTH, 1 + 2 * LENGTH].map(|index| value(index as i32));
         let (one, two, three) = (one?, two?, three?);
         map.insert(one.clone())?;
@@ -370,7 +429,7 @@ mod tests {
 
     #[test]
     fn grows_with_its_values() -> Result {
-        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let map = KBox::pin_init(new_device_map!("maclearn_kunit_map")?, GFP_KERNEL)?;
         let mut values = KVec::new();
         for index in 0..4 * LENGTH {
             values.push(value(3 * index as i32)?, GFP_KERNEL)?;
@@ -397,7 +456,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_missed_soon_whatever_came_and_went() -> Result {
         const LIVE: i32 = 64;
-        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let map = KBox::pin_init(new_device_map!("maclearn_kunit_map")?, GFP_KERNEL)?;
         let mut values = KVec::new();
         for round in 0..12 {
             // Others each time, one of them staying: in a row, or with indices that end alike.
@@ -421,7 +480,7 @@ mod tests {
 
     #[test]
     fn what_is_left_goes_with_the_map() -> Result {
-        let map = KBox::pin_init(DeviceMap::new()?, GFP_KERNEL)?;
+        let map = KBox::pin_init(new_device_map!("maclearn_kunit_map")?, GFP_KERNEL)?;
         let value = value(1)?;
         map.insert(value.clone())?;
         drop(map);

@@ -23,11 +23,11 @@ use kernel::{
 };
 
 use super::{
+    atomic::AtomicU32,
     bindings,
     netdevice::{Name, Net, NetDevice},
     rcu::ReadSection,
 };
-use crate::platform::AtomicU32;
 
 /// Whether there is a [`Registration`], or is about to be.
 static TAKEN: Atomic<i32> = Atomic::new(0);
@@ -516,6 +516,9 @@ pub(crate) unsafe fn run_dump(
     }
 }
 
+/// What the functions that [`operations`] defines are called with.
+pub(crate) use bindings::{genl_info, netlink_callback, sk_buff};
+
 /// Defines the functions that the generated family calls, each by a safe one.
 macro_rules! operations {
     (do: { $($do_name:ident => $do_function:path,)* } dump: { $($dump_name:ident => $dump_function:path,)* }) => {
@@ -525,8 +528,8 @@ macro_rules! operations {
             /// Called by generic netlink.
             #[no_mangle]
             unsafe extern "C" fn $do_name(
-                _skb: *mut $crate::kapi::bindings::sk_buff,
-                info: *mut $crate::kapi::bindings::genl_info,
+                _skb: *mut $crate::kapi::genetlink::sk_buff,
+                info: *mut $crate::kapi::genetlink::genl_info,
             ) -> ::kernel::ffi::c_int {
                 // SAFETY: By the safety requirement.
                 unsafe { $crate::kapi::genetlink::run(info, $do_function) }
@@ -538,8 +541,8 @@ macro_rules! operations {
             /// Called by generic netlink.
             #[no_mangle]
             unsafe extern "C" fn $dump_name(
-                skb: *mut $crate::kapi::bindings::sk_buff,
-                callback: *mut $crate::kapi::bindings::netlink_callback,
+                skb: *mut $crate::kapi::genetlink::sk_buff,
+                callback: *mut $crate::kapi::genetlink::netlink_callback,
             ) -> ::kernel::ffi::c_int {
                 // SAFETY: By the safety requirement.
                 unsafe { $crate::kapi::genetlink::run_dump(skb, callback, $dump_function) }

@@ -2,10 +2,13 @@
 
 //! Safe abstractions over the C interfaces that the filter needs and the `kernel` crate lacks.
 //!
-//! The module's `unsafe` code is here, in `table/` and in `platform.rs`; beyond that there is only what
-//! `bridge.rs` and `port.rs` declare of the layout of their types ([`device_map::OnDevice`]). Each file
-//! wraps one C interface and knows nothing of MAC learning, but that `genetlink` serves the one family
-//! that is generated.
+//! The module's `unsafe` code is here, in `table/` and in `platform.rs`, and nowhere else: what
+//! [`pernet::slot_for`], [`device_map::on_device`] and [`genetlink::operations`] expand to elsewhere
+//! asks nothing of who uses them. Each file wraps one C interface and knows nothing of MAC learning, but that `genetlink`
+//! serves the one family that is generated, whose numbers are in [`uapi`], and that `helpers.h` says
+//! where a frame has room for the module's own word.
+//!
+//! Nothing here imports from the rest of the module.
 
 use core::mem::size_of;
 
@@ -16,16 +19,15 @@ const _: () = assert!(
         && size_of::<*const ()>() == 8
 );
 
-// Every port that the kernel's bridge may have has a number in the table.
-const _: () = assert!(crate::table::MAX_PORTS == bindings::MACLEARN_MAX_PORTS as usize);
-
+pub(crate) mod atomic;
 pub(crate) mod bh_lock;
-pub(crate) mod bindings;
+mod bindings;
 pub(crate) mod bridge;
 pub(crate) mod clock;
 pub(crate) mod delayed_work;
 pub(crate) mod device_map;
 pub(crate) mod genetlink;
+pub(crate) mod kvalloc;
 pub(crate) mod log;
 pub(crate) mod memcg;
 pub(crate) mod netdevice;
@@ -34,9 +36,11 @@ pub(crate) mod notifier;
 mod notifier_block;
 pub(crate) mod percpu;
 pub(crate) mod pernet;
+pub(crate) mod preempt;
 pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
 pub(crate) mod switchdev;
 pub(crate) mod sysfs;
+pub(crate) mod uapi;

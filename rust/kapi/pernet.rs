@@ -17,11 +17,11 @@ use kernel::{
 };
 
 use super::{
+    atomic::AtomicU32,
     bindings,
     netdevice::Net,
     rcu::{self, ReadSection},
 };
-use crate::platform::AtomicU32;
 
 /// A way to a namespace that does not keep it alive and notices that it has died.
 #[derive(Clone)]

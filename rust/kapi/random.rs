@@ -6,6 +6,11 @@
 
 use super::bindings;
 
+/// Random words from the kernel's generator.
+pub(crate) fn words<const N: usize>() -> [u64; N] {
+    [(); N].map(|()| word())
+}
+
 /// A random word from the kernel's generator.
 pub(crate) fn word() -> u64 {
     let mut word = 0u64;

@@ -16,8 +16,7 @@ use kernel::{
     types::NotThreadSafe,
 };
 
-use super::bindings;
-use crate::platform::read_barrier;
+use super::{atomic::read_barrier, bindings};
 
 /// Proof that the caller is inside an RCU read-side section.
 ///
