@@ -10,7 +10,7 @@ use kernel::{
 };
 
 use crate::{
-    bridge::Bridge,
+    control::{network::Network, parameters},
     kapi::{
         atomic::AtomicU32,
         clock,
@@ -20,10 +20,9 @@ use crate::{
         rcu::ReadSection,
         rtnl::Rtnl,
     },
-    network::Network,
-    offload,
-    port::{Flag, Port},
+    state::{bridge::Bridge, flags::Flag, port::Port},
     table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
+    work::{departed, offload},
 };
 
 /// Ports that the bridge has.
@@ -65,7 +64,7 @@ impl Lab {
     pub(crate) fn new() -> Result<Self> {
         let network = pernet::get::<Network>(Net::initial()).ok_or(ENODEV)?;
         let model = find_bridge(&network).ok_or(ENODEV)?;
-        let bridge = Bridge::new(network.clone(), &model.device)?;
+        let bridge = Bridge::new(model.net.clone(), &parameters::initial(), &model.device)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         bridge.retire();
         let mut lab = Self {
@@ -75,8 +74,7 @@ impl Lab {
         let bridge = &lab.bridge;
         for model in &network.next_ports(0, Some(&model))? {
             let index = lab.ports.len() as PortIndex;
-            let (network, upkeep) = (network.clone(), upkeep.clone());
-            let port = Port::new(network, bridge.clone(), upkeep, &model.device, index)?;
+            let port = Port::new(bridge.clone(), upkeep.clone(), &model.device, index)?;
             {
                 let mut locked = bridge.writer.lock();
                 port.set(&mut locked, Flag::Joining, false);
@@ -107,13 +105,13 @@ impl Lab {
             port.set(&mut locked, Flag::Gone, true);
             bridge.quiet.set(&mut locked, port.index, true);
         }
-        bridge.depart(port)
+        departed::depart(bridge, port)
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        offload::close(&self.bridge);
+        offload::flush(&self.bridge);
         // Ports refer to their bridge.
         let ports = core::mem::take(&mut *self.bridge.ports.lock());
         drop(ports);

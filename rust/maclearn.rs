@@ -2,33 +2,17 @@
 
 //! MAC learning filter for bridge ports.
 //!
-//! `Documentation/design.md` shows the parts; the way of a frame is in `frame.rs`.
+//! `Documentation/design.md` shows the parts; the way of a frame is in `frame/mod.rs`.
 
 use kernel::prelude::*;
 
-mod addresses;
-mod ageing;
-mod attributes;
-mod bridge;
-mod decision;
-mod events;
-mod fdb;
+mod control;
 mod frame;
 mod kapi;
 #[cfg(CONFIG_KUNIT = "y")]
 mod lab;
-mod learning;
-mod mark;
-mod memo;
-mod netlink;
-mod network;
-mod offload;
-mod parameters;
-mod pending;
 mod platform;
-mod port;
-mod port_set;
-mod quiet;
+mod state;
 #[allow(
     dead_code,
     unreachable_pub,
@@ -36,8 +20,9 @@ mod quiet;
     reason = "complete by itself, and public for its tests"
 )]
 mod table;
-mod upkeep;
+mod work;
 
+use control::{devices::NetdevNotifier, parameters};
 use kapi::{genetlink, notifier};
 
 module! {
@@ -91,16 +76,16 @@ struct Maclearn {
     /// Goes first, so that no request comes later.
     _family: genetlink::Registration,
     /// Dropping it takes every bridge and port away, and then the state of every namespace.
-    _follower: notifier::Registration<network::Follower>,
+    _notifier: notifier::Registration<NetdevNotifier>,
 }
 
 impl kernel::Module for Maclearn {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         parameters::check()?;
-        let follower = notifier::Registration::new(network::Follower::new()?)?;
+        let notifier = notifier::Registration::new(NetdevNotifier::new()?)?;
         Ok(Self {
             _family: genetlink::Registration::new()?,
-            _follower: follower,
+            _notifier: notifier,
         })
     }
 }

@@ -157,7 +157,7 @@ impl<L: Listener> Registration<L> {
     ///
     /// What `switchdev_bridge_port_replay()` returns.
     pub(crate) fn replay(&self, port: &NetDevice, rtnl: &Rtnl) -> Result {
-        self.0.replay(port, rtnl)
+        replay(&self.0, port, rtnl)
     }
 }
 
@@ -174,25 +174,23 @@ pub(crate) fn look_through<L: Listener, R>(
     rtnl: &Rtnl,
 ) -> Result<R> {
     let block = Block::new(Chain(listener))?;
-    block.replay(port, rtnl)?;
+    replay(&block, port, rtnl)?;
     Ok(result(&block.notified().0))
 }
 
-impl<L: Listener> Block<Chain<L>> {
-    fn replay(&self, port: &NetDevice, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is valid, RTNL is held, and the block is used for the duration of the
-        // call only; null stands for no interest in other objects, and in an explanation.
-        to_result(unsafe {
-            bindings::switchdev_bridge_port_replay(
-                port.as_raw(),
-                port.as_raw(),
-                ptr::null(),
-                self.as_raw(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        })
-    }
+fn replay<L: Listener>(block: &Block<Chain<L>>, port: &NetDevice, _rtnl: &Rtnl) -> Result {
+    // SAFETY: The device is valid, RTNL is held, and the block is used for the duration of the call
+    // only; null stands for no interest in other objects, and in an explanation.
+    to_result(unsafe {
+        bindings::switchdev_bridge_port_replay(
+            port.as_raw(),
+            port.as_raw(),
+            ptr::null(),
+            block.as_raw(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    })
 }
 
 impl<L: Listener> Notified for Chain<L> {

@@ -8,10 +8,16 @@
 
 use core::hint;
 
+mod decision;
+mod fdb;
+mod learning;
+mod quiet;
+
+use decision::{decide, Decision, Policy};
+use fdb::Answer;
+use learning::{learn, Admission};
+
 use crate::{
-    bridge::Bridge,
-    decision::{decide, Decision},
-    fdb::{self, Answer},
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
@@ -19,10 +25,13 @@ use crate::{
         netfilter::{EgressHook, Hook, HookContext, Point, Priority},
         skb::{is_multicast, Frame, Outgoing, Verdict, VlanTag},
     },
-    learning::{learn, Admission},
-    mark::Mark,
-    port::{Counter, Flag, Flags, Port},
-    quiet,
+    state::{
+        bridge::Bridge,
+        counters::Counter,
+        flags::{Flag, Flags},
+        mark::Mark,
+        port::Port,
+    },
     table::{Absence, Key, Owners, Ownership, Sight, Stamp, Use},
 };
 
@@ -399,7 +408,7 @@ fn filter_closely<'a>(
         Ownership::Other if quiet::are_owners(bridge, key, has_memo, section) => Ownership::Nobody,
         ownership => ownership,
     };
-    if decide(ownership, flags.policy()) == Decision::Suppress {
+    if decide(ownership, Policy::of(flags)) == Decision::Suppress {
         match fdb::ask(bridge, key, ownership, is_local, section) {
             Answer::Directed => return pass::<{ Counter::PassedOwned as usize }>(port, frame),
             Answer::Forgotten => ownership = Ownership::Nobody,
@@ -412,7 +421,7 @@ fn filter_closely<'a>(
 /// The same, the owners of the destination being known.
 #[inline(always)]
 fn conclude<'a>(port: &Port, frame: Frame<'a>, flags: Flags, ownership: Ownership) -> Verdict<'a> {
-    match decide(ownership, flags.policy()) {
+    match decide(ownership, Policy::of(flags)) {
         Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame),
         Decision::PassFailingOpen => pass::<{ Counter::PassedFailingOpen as usize }>(port, frame),
         Decision::PassUnknown => pass::<{ Counter::PassedUnknown as usize }>(port, frame),

@@ -7,18 +7,26 @@
 
 use kernel::{prelude::*, sync::Arc};
 
+use super::{
+    entries::{self, Deleted},
+    network::Network,
+    settings,
+};
 use crate::{
-    bridge::{Bridge, BridgeChange},
-    events::Kind,
     kapi::{
         clock,
         genetlink::{operations, reply, Dump, Full, Message, Request},
         pernet, uapi,
     },
-    network::Network,
-    offload,
-    port::{Counter, Flag, Port, PortChange},
+    state::{
+        bridge::Bridge,
+        counters::Counter,
+        flags::Flag,
+        port::Port,
+        settings::{BridgeChange, PortChange},
+    },
     table::{age, Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
+    work::forget,
 };
 
 operations! {
@@ -88,18 +96,20 @@ fn port_get(request: &Request<'_>) -> Result {
 }
 
 fn port_set(request: &Request<'_>) -> Result {
+    let network = network(request)?;
     let port = port(request, uapi::MACLEARN_A_PORT_IFINDEX)?;
     let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
     let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
     let choice = |kind| number(kind).map(|chosen| chosen != 0);
-    port.change(&PortChange {
+    let change = PortChange {
         enabled: switch(uapi::MACLEARN_A_PORT_ENABLED),
         learning: switch(uapi::MACLEARN_A_PORT_LEARNING),
         suppress_unknown: choice(uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST),
         fail_closed: choice(uapi::MACLEARN_A_PORT_ON_FAILURE),
         max_macs: number(uapi::MACLEARN_A_PORT_MAX_MACS),
-    })
-    .map_err(|error| request.refuse(error, c"the port can't be filtered now", None))
+    };
+    settings::change_port(&network, &port, &change)
+        .map_err(|error| request.refuse(error, c"the port can't be filtered now", None))
 }
 
 /// Dumps things that have interface indices, in their order, from where the last call ended.
@@ -207,7 +217,7 @@ fn bridge_set(request: &Request<'_>) -> Result {
     let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
     let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
     let choice = |kind| number(kind).map(|chosen| chosen != 0);
-    bridge.change(&BridgeChange {
+    let change = BridgeChange {
         defaults: PortChange {
             enabled: switch(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE),
             learning: switch(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING),
@@ -220,7 +230,8 @@ fn bridge_set(request: &Request<'_>) -> Result {
         exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
         max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
         offload: choice(uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD),
-    });
+    };
+    settings::change_bridge(&bridge, &change);
     Ok(())
 }
 
@@ -456,7 +467,7 @@ fn entry_new(request: &Request<'_>) -> Result {
     }
     let age = (!is_static).then(|| age.map_or(0, |age| age.u32()));
     let refuse = |error, message| Err(request.refuse(error, message, None));
-    match bridge.insert(&port, key, age) {
+    match entries::insert(&port, key, age) {
         Some(Learned::Known | Learned::New { .. }) => Ok(()),
         Some(Learned::PortLimit) => refuse(ENOSPC, c"the port owns as many MACs as it may"),
         Some(Learned::TotalLimit) => refuse(ENOSPC, c"the bridge owns as many MACs as it may"),
@@ -468,32 +479,16 @@ fn entry_new(request: &Request<'_>) -> Result {
 fn entry_del(request: &Request<'_>) -> Result {
     let port = port(request, uapi::MACLEARN_A_ENTRY_PORT)?;
     let key = key(request, &port.bridge)?;
-    let (claims, was_pending, unpublished) = {
-        let mut locked = port.bridge.writer.lock();
-        if !port.is_present() {
-            return Err(request.refuse(ENODEV, c"no such port of a bridge", None));
+    let about = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
+    match entries::delete(&port, key) {
+        Deleted::Entry => Ok(()),
+        Deleted::NoPort => Err(request.refuse(ENODEV, c"no such port of a bridge", None)),
+        Deleted::Nothing => Err(request.refuse(ENOENT, c"the port does not own that MAC", about)),
+        Deleted::InBridgeFdb => {
+            let message = c"the bridge's own fdb has that MAC: delete it there";
+            Err(request.refuse(EBUSY, message, about))
         }
-        let claims = locked.claims(key, port.index);
-        let was_pending = locked.pending.forget(key, port.index);
-        locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
-        if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
-            locked.note(Kind::Deleted, &port, Some(key));
-        }
-        (claims, was_pending, locked.take_unpublished())
-    };
-    if let Some(keys) = unpublished {
-        offload::take_back(&port.bridge, keys, None);
     }
-    let mac = request.attribute(uapi::MACLEARN_A_ENTRY_MAC);
-    if claims == Claims::NONE && !was_pending {
-        return Err(request.refuse(ENOENT, c"the port does not own that MAC", mac));
-    }
-    if claims == Claims::BRIDGE {
-        let message = c"the bridge's own fdb has that MAC: delete it there";
-        return Err(request.refuse(EBUSY, message, mac));
-    }
-    port.bridge.settle();
-    Ok(())
 }
 
 fn entry_flush(request: &Request<'_>) -> Result {
@@ -507,10 +502,10 @@ fn entry_flush(request: &Request<'_>) -> Result {
         Some(false) | None => Claims::LEARNED,
     };
     if claims == Claims::LEARNED && filter.vlan.is_none() && filter.mac.is_none() {
-        bridge.forget_learned(filter.port.as_deref());
+        forget::forget_learned(&bridge, filter.port.as_deref());
         return Ok(());
     }
-    bridge.flush(claims, |entry| filter.matches(entry));
+    forget::flush(&bridge, claims, |entry| filter.matches(entry));
     Ok(())
 }
 

@@ -7,28 +7,19 @@ use kernel::{
     sync::{new_mutex, Arc, Mutex},
 };
 
+use super::parameters;
 use crate::{
-    attributes,
-    bridge::Bridge,
-    events::{self, Kind},
-    fdb,
     frame::{BridgeEgress, Forward, LocalIn, LocalOut, Ports, PreRouting},
     kapi::{
-        atomic::AtomicU32,
         bridge::{self as kernel_bridge, BridgeDevice},
         device_map::{new_device_map, DeviceMap},
-        netdevice::{Net, NetDevice},
+        netdevice::NetDevice,
         netfilter::{self, HookEntry},
-        notifier::{Event, Listener},
-        pernet::{self, slot_for, NetHandle, PerNetwork},
-        rcu::ReadSection,
+        pernet::{slot_for, NetHandle, PerNetwork},
         rtnl::Rtnl,
-        switchdev::{self, Change, ChangeListener},
-        sysfs::Directory,
     },
-    offload,
-    port::{Flag, Port},
-    quiet,
+    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port},
+    work::{addresses, departed, forget, notify, offload, recovery},
 };
 
 /// Ports that [`Network::next_ports`] finds at once.
@@ -101,11 +92,6 @@ impl PerNetwork for Network {
 }
 
 impl Network {
-    /// Runs `f` on the namespace, if it is not at its end. May sleep.
-    pub(crate) fn with_net<R>(&self, f: impl FnOnce(&Net) -> R) -> Option<R> {
-        self.net.with(f)
-    }
-
     /// Starts or stops filtering copies to a port.
     ///
     /// # Errors
@@ -126,7 +112,7 @@ impl Network {
         }
         port.set(&mut bridge.writer.lock(), Flag::Enabled, on);
         if !on {
-            offload::close(bridge);
+            offload::flush(bridge);
         }
         self.untrack_if_idle(bridge);
         Ok(())
@@ -170,8 +156,8 @@ impl Network {
             let ports = bridge.ports.lock();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
-        offload::close(bridge);
-        bridge.forget_learned(None);
+        offload::flush(bridge);
+        forget::forget_learned(bridge, None);
     }
 
     fn untrack_if_idle(&self, bridge: &Bridge) {
@@ -193,7 +179,7 @@ impl Network {
             let bridge = &member.bridge;
             bridge.set_closed();
             // While sources are learned, so that none is directed past where it appears meanwhile.
-            offload::close(bridge);
+            offload::flush(bridge);
             for port in &*bridge.ports.lock() {
                 port.set(&mut bridge.writer.lock(), Flag::Enabled, false);
             }
@@ -206,6 +192,15 @@ impl Network {
             self.ports.remove(devices.clone());
             self.every_port.remove(devices);
         }
+    }
+
+    /// A bridge has changed, perhaps in whether it filters VLANs.
+    ///
+    /// # Errors
+    ///
+    /// What registering a hook returns.
+    pub(crate) fn bridge_changed(&self, bridge: &Arc<Bridge>) -> Result {
+        self.update_egress(&mut self.members.lock(), bridge)
     }
 
     /// Sees the bridge's own frames before their tag goes, on a tracked bridge that filters VLANs.
@@ -224,13 +219,14 @@ impl Network {
         Ok(())
     }
 
-    /// A bridge is there.
-    fn add_bridge(self: &Arc<Self>, device: &BridgeDevice, rtnl: &Rtnl) -> Result<Arc<Bridge>> {
+    /// A bridge is there, which is tracked as soon as one of its ports is enabled.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; then nothing is left of the try.
+    pub(crate) fn add_bridge(&self, device: &BridgeDevice, rtnl: &Rtnl) -> Result<Arc<Bridge>> {
         let mut members = self.members.lock();
-        if let Some(member) = members.find(device) {
-            return Ok(member.bridge.clone());
-        }
-        let bridge = Bridge::new(self.clone(), device)?;
+        let bridge = Bridge::new(self.net.clone(), &parameters::initial(), device)?;
         let member = Member {
             bridge: bridge.clone(),
             egress: None,
@@ -241,12 +237,8 @@ impl Network {
         }
         drop(members);
         let added = (|| {
-            bridge.update_addresses()?;
-            self.every_bridge.insert(bridge.clone())?;
-            let directory =
-                Directory::new(device, c"maclearn", attributes::BRIDGE, bridge.clone())?;
-            *bridge.directory.lock() = Some(directory);
-            Ok(())
+            addresses::update(&bridge)?;
+            self.every_bridge.insert(bridge.clone())
         })();
         if added.is_err() {
             self.remove_bridge(device, rtnl);
@@ -255,7 +247,7 @@ impl Network {
     }
 
     /// A bridge goes.
-    fn remove_bridge(&self, device: &NetDevice, rtnl: &Rtnl) {
+    pub(crate) fn remove_bridge(&self, device: &NetDevice, rtnl: &Rtnl) {
         let bridge = {
             let mut members = self.members.lock();
             match members.find(device) {
@@ -284,30 +276,24 @@ impl Network {
     }
 
     /// A device became a port.
-    fn join(
-        self: &Arc<Self>,
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the bridge is about to go, `ENOSPC`, `ENOMEM`, or what registering hooks returns;
+    /// then nothing is left of the try.
+    pub(crate) fn add_port(
+        &self,
+        bridge: &Arc<Bridge>,
         device: &NetDevice,
-        bridge_device: &BridgeDevice,
         rtnl: &Rtnl,
-    ) -> Result {
-        let bridge = self.add_bridge(bridge_device, rtnl)?;
-        let joined = self.add_port(&bridge, device, rtnl);
-        if joined.is_err() {
-            // It is a port all the same, and gets every copy.
-            offload::close(&bridge);
-        }
-        self.look_at_port(device, rtnl);
-        joined
-    }
-
-    fn add_port(self: &Arc<Self>, bridge: &Arc<Bridge>, device: &NetDevice, rtnl: &Rtnl) -> Result {
+    ) -> Result<Arc<Port>> {
         let mut members = self.members.lock();
         if bridge.is_closed() {
             return Err(ENODEV);
         }
-        let index = bridge.find_index().ok_or(ENOSPC)?;
+        let index = departed::find_index(bridge).ok_or(ENOSPC)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
-        let port = Port::new(self.clone(), bridge.clone(), upkeep, device, index)?;
+        let port = Port::new(bridge.clone(), upkeep, device, index)?;
         // What the same device still has to lose from before is no longer told as that of a port.
         for ifindex in &*bridge.ifindices {
             if ifindex.load_relaxed() == device.ifindex() {
@@ -321,9 +307,9 @@ impl Network {
             .quiet
             .set(&mut bridge.writer.lock(), port.index, true);
         // Before anything else is told of it. Who asks about it now waits for the lock that is held.
-        events::send_port(Kind::PortJoined, &port, rtnl);
+        notify::send_port(Kind::PortJoined, &port, rtnl);
         let joined = (|| {
-            bridge.update_addresses()?;
+            addresses::update(bridge)?;
             self.every_port.insert(port.clone())?;
             if bridge.is_tracked() {
                 self.ports.insert(port.clone())?;
@@ -331,22 +317,20 @@ impl Network {
             if bridge.defaults.flags().has(Flag::Enabled) {
                 self.set_enabled_locked(&mut members, &port, true)?;
             } else {
-                offload::close(bridge);
+                offload::flush(bridge);
             }
             port.set(&mut bridge.writer.lock(), Flag::Joining, false);
-            drop(members);
-            let directory = Directory::new(device, c"maclearn", attributes::PORT, port.clone())?;
-            *port.directory.lock() = Some(directory);
             Ok(())
         })();
+        drop(members);
         if joined.is_err() {
             self.leave(&port, rtnl);
         }
-        joined
+        joined.map(|()| port)
     }
 
     /// A port leaves its bridge.
-    fn leave(&self, port: &Port, rtnl: &Rtnl) {
+    pub(crate) fn leave(&self, port: &Port, rtnl: &Rtnl) {
         let bridge = &port.bridge;
         let members = self.members.lock();
         {
@@ -359,9 +343,9 @@ impl Network {
         self.every_port.remove([&*port.device]);
         // The table of one that is closed goes as a whole.
         let is_closed = bridge.is_closed();
-        let has_entries = !is_closed && bridge.depart(port);
+        let has_entries = !is_closed && departed::depart(bridge, port);
         // While the port's number still tells which it was.
-        events::send_port(Kind::PortLeft, port, rtnl);
+        notify::send_port(Kind::PortLeft, port, rtnl);
         if !has_entries {
             bridge.release_index(&mut bridge.writer.lock(), port.index);
         }
@@ -374,9 +358,9 @@ impl Network {
         }
         drop(members);
         if !is_closed {
-            bridge.settle();
+            recovery::settle(bridge);
             // Without memory for it, the upkeep tries again.
-            let _ = bridge.update_addresses();
+            let _ = addresses::update(bridge);
         }
         if has_entries {
             bridge.ask_for_upkeep();
@@ -394,11 +378,13 @@ impl Network {
         })
     }
 
-    fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
+    /// The port that a device is.
+    pub(crate) fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
         self.find_port(|port| port.device.is(device))
     }
 
-    fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
+    /// The bridge that a device is.
+    pub(crate) fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
         self.members
             .lock()
             .find(device)
@@ -457,26 +443,6 @@ impl Network {
             .min_by_key(|bridge| bridge.device.ifindex())
             .cloned()
     }
-
-    fn lose_track(&self, device: &NetDevice) {
-        if let Some(port) = self.port(device) {
-            port.lose_track(&mut port.bridge.writer.lock());
-        }
-    }
-
-    fn changed(&self, device: &NetDevice) -> Result {
-        let Some(bridge) = self.bridge(device) else {
-            return Ok(());
-        };
-        self.update_egress(&mut self.members.lock(), &bridge)
-    }
-
-    fn address_changed(&self, device: &NetDevice) -> Result {
-        let bridge = self
-            .bridge(device)
-            .or_else(|| self.port(device).map(|port| port.bridge.clone()));
-        bridge.map_or(Ok(()), |bridge| bridge.update_addresses())
-    }
 }
 
 impl Members {
@@ -484,150 +450,5 @@ impl Members {
         self.bridges
             .iter_mut()
             .find(|member| member.bridge.device.is(device))
-    }
-}
-
-/// Follows devices through all namespaces.
-pub(crate) struct Follower {
-    /// What follows the bridges' own databases. They are asked for what was there before.
-    databases: switchdev::Registration<fdb::Follower>,
-    _changes: switchdev::ChangeRegistration<Changes>,
-    /// The state of the namespaces, which is there for as long as anything is followed.
-    networks: pernet::Registration<Network>,
-    /// Whether nothing new is followed any more. Changes under RTNL.
-    has_ended: AtomicU32,
-}
-
-impl Follower {
-    /// Makes the state of the namespaces. May sleep.
-    pub(crate) fn new() -> Result<Self> {
-        let networks = pernet::Registration::new()?;
-        Ok(Self {
-            databases: switchdev::Registration::new(fdb::Follower)?,
-            _changes: switchdev::ChangeRegistration::new(Changes)?,
-            networks,
-            has_ended: AtomicU32::new(0),
-        })
-    }
-}
-
-impl Follower {
-    /// A device that is no bridge is there, perhaps a port since before the module was.
-    fn port_registered(&self, network: &Arc<Network>, device: &NetDevice, rtnl: &Rtnl) -> Result {
-        let Some(bridge) = kernel_bridge::bridge_of(device, rtnl) else {
-            return Ok(());
-        };
-        network.join(device, bridge, rtnl)?;
-        let replayed = self.databases.replay(device, rtnl);
-        if replayed.is_err() {
-            network.lose_track(device);
-        }
-        replayed
-    }
-}
-
-impl Listener for Follower {
-    fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
-        let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
-            return;
-        };
-        let result = match event {
-            Event::Registered | Event::UpperChanged { linked: true, .. }
-                if self.has_ended.load_relaxed() != 0 =>
-            {
-                Ok(())
-            }
-            Event::Registered => match BridgeDevice::of(device) {
-                Some(bridge) => network.add_bridge(bridge, rtnl).map(|_| ()),
-                None => self.port_registered(&network, device, rtnl),
-            },
-            Event::UpperChanged { upper, linked } => match BridgeDevice::of(upper) {
-                Some(bridge) if linked => network.join(device, bridge, rtnl),
-                Some(_) => network.forget(device, rtnl),
-                None => Ok(()),
-            },
-            Event::Changed if kernel_bridge::is_bridge(device) => network.changed(device),
-            Event::Changed => {
-                network.look_at_port(device, rtnl);
-                Ok(())
-            }
-            Event::AddressChanged => network.address_changed(device),
-            Event::Unregistering if kernel_bridge::is_bridge(device) => {
-                network.remove_bridge(device, rtnl);
-                Ok(())
-            }
-            Event::Unregistering => network.forget(device, rtnl),
-        };
-        if let Err(error) = result {
-            pr_warn!(
-                "interface {}: {:?}, it is not filtered\n",
-                device.ifindex(),
-                error
-            );
-        }
-    }
-
-    fn end(&self, _rtnl: &Rtnl) {
-        self.has_ended.store_relaxed(1);
-        self.networks.close();
-    }
-}
-
-/// Follows what the bridge says of its state and that of its ports.
-struct Changes;
-
-impl ChangeListener for Changes {
-    fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl) {
-        let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
-            return;
-        };
-        match change {
-            Change::Port => network.look_at_port(device, rtnl),
-            Change::AgeingTime => {
-                if let Some(bridge) = network.bridge(device) {
-                    // It may be going to learn.
-                    bridge.note_foreign();
-                    bridge.ask_for_upkeep();
-                }
-            }
-            Change::VlanFiltering => {
-                if let Some(bridge) = network.bridge(device) {
-                    bridge.follow_vlan_filtering();
-                }
-            }
-            Change::VlanLeft => ReadSection::enter(|section| {
-                if let Some(port) = network.every_port.get(device, section) {
-                    port.bridge.note_left_vlan(port, rtnl);
-                    port.upkeep.schedule(0);
-                }
-            }),
-            Change::VlanJoining => {
-                let bridge = ReadSection::enter(|section| {
-                    let port = network.every_port.get(device, section)?;
-                    let bridge = &port.bridge;
-                    bridge.remembers_left_vlan(port).then(|| bridge.clone())
-                });
-                if let Some(bridge) = bridge {
-                    quiet::before_vlan_joined(&bridge, rtnl);
-                }
-            }
-        }
-    }
-}
-
-impl Network {
-    fn look_at_port(&self, device: &NetDevice, rtnl: &Rtnl) {
-        ReadSection::enter(|section| {
-            if let Some(port) = self.every_port.get(device, section) {
-                quiet::look(port, rtnl);
-            }
-        });
-    }
-
-    fn forget(&self, device: &NetDevice, rtnl: &Rtnl) -> Result {
-        if let Some(port) = self.port(device) {
-            self.leave(&port, rtnl);
-        }
-        Ok(())
     }
 }

@@ -7,22 +7,12 @@ use core::borrow::Borrow;
 use kernel::prelude::*;
 
 use crate::{
-    ageing::MAX_AGEING_SECONDS, bridge, module_parameters as given, port, port::PortChange,
+    module_parameters as given,
+    state::{
+        ageing::MAX_AGEING_SECONDS,
+        settings::{Initial, PortChange, MAX_BRIDGE_MACS, MAX_PORT_MACS},
+    },
 };
-
-/// The settings of a new bridge.
-pub(crate) struct Initial {
-    /// `ageing_time`.
-    pub(crate) ageing_seconds: u32,
-    /// `exclusive`.
-    pub(crate) exclusive: bool,
-    /// `max_macs`.
-    pub(crate) max_macs: u32,
-    /// `fdb_offload`.
-    pub(crate) offload: bool,
-    /// `auto_enable` and what else a port gets that joins; all are there.
-    pub(crate) defaults: PortChange,
-}
 
 /// What the parameters say, which [`check`] has accepted.
 pub(crate) fn initial() -> Initial {
@@ -64,11 +54,7 @@ pub(crate) fn check() -> Result {
             u64::from(MAX_AGEING_SECONDS),
         ),
         ("exclusive", number(given::exclusive.value()), 1),
-        (
-            "max_macs",
-            number(given::max_macs.value()),
-            bridge::MAX_MACS,
-        ),
+        ("max_macs", number(given::max_macs.value()), MAX_BRIDGE_MACS),
         ("fdb_offload", number(given::fdb_offload.value()), 1),
         (
             "default_learning",
@@ -88,7 +74,7 @@ pub(crate) fn check() -> Result {
         (
             "default_max_macs",
             number(given::default_max_macs.value()),
-            port::MAX_MACS,
+            MAX_PORT_MACS,
         ),
     ] {
         if u64::from(value) > most {

@@ -3,10 +3,8 @@
 //! Learning a new source: the part of a frame's way that takes the table's lock.
 
 use crate::{
-    events::{Kind, Locked},
     kapi::netfilter::HookContext,
-    offload,
-    port::{Counter, Flag, Port},
+    state::{counters::Counter, events::Kind, flags::Flag, locked::Locked, port::Port, revoke},
     table::{Absence, Key, Learned, Stamp, Unpublished},
 };
 
@@ -48,12 +46,12 @@ pub(crate) fn learn(
 #[cold]
 #[inline(never)]
 fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
-    if is_open && offload::shut(&port.bridge) {
+    if is_open && revoke::shut(&port.bridge) {
         // All else that the bridge was told is taken back there.
         port.upkeep.schedule(0);
     }
     if let Some(keys) = unpublished {
-        offload::take_back(&port.bridge, keys, Some(port.index));
+        revoke::take_back(&port.bridge, keys, Some(port.index));
     }
 }
 
@@ -81,7 +79,7 @@ fn learn_locked(
     match learned {
         Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {
-            note_learned(port, key, stamp, moved, writer);
+            port.note_learned(writer, key, stamp, moved);
             (Admission::Admit, false)
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
@@ -95,7 +93,7 @@ fn learn_locked(
             counters.increment::<{ Counter::LimitHits as usize }>();
             if !flags.has(Flag::AtLimit) {
                 port.set(writer, Flag::AtLimit, true);
-                writer.note(Kind::LimitReached, port, Some(key));
+                port.note(writer, Kind::LimitReached, Some(key));
             }
             let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
             if may_find_room {
@@ -115,29 +113,6 @@ fn learn_locked(
             keep(port, key, now, true, writer);
             (Admission::Admit, true)
         }
-    }
-}
-
-/// Notes that `port` has become an owner of `key`, which it used at `stamp`; and of one that others
-/// owned if it has `moved`.
-#[inline(always)]
-pub(crate) fn note_learned(port: &Port, key: Key, stamp: Stamp, moved: bool, writer: &mut Locked) {
-    let (bridge, counters) = (&*port.bridge, &port.counters);
-    counters.increment::<{ Counter::Learned as usize }>();
-    if moved {
-        counters.increment::<{ Counter::MovedIn as usize }>();
-    }
-    let kind = if moved { Kind::MovedIn } else { Kind::Learned };
-    writer.note(kind, port, Some(key));
-    if bridge.quiet.has(port.index) {
-        port.set(writer, Flag::LearnedQuiet, true);
-    }
-    port.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
-    if writer.is_full() {
-        port.upkeep.schedule(0);
-    } else if bridge.is_all_published() {
-        bridge.set_all_published(false);
-        port.upkeep.schedule(offload::DELAY);
     }
 }
 

@@ -9,9 +9,9 @@
 //! # Why no frame is lost
 //!
 //! - A key that gets a second owner, or another one, is taken back by whoever changes the table,
-//!   before the frame goes on that showed it: [`take_back`].
+//!   before the frame goes on that showed it: [`revoke::take_back`].
 //! - Before a port may count on every copy (it is disabled, or joins without being enabled), all
-//!   keys are taken back: [`close`]. A port that fails open while frames flow gets all copies as soon
+//!   keys are taken back: [`flush`]. A port that fails open while frames flow gets all copies as soon
 //!   as the upkeep has done so, but those for MACs that it has sent from at once.
 //! - A key that is published and one that is taken back are never mixed up: both happen under
 //!   [`Bridge::gate`], publishing only while the key has one owner and the gate is open. Whoever
@@ -20,20 +20,24 @@
 
 use kernel::{prelude::*, sync::Arc};
 
+use super::walk::{Walk, BUCKETS_A_HOLD};
 use crate::{
-    bridge::{Bridge, BUCKETS_A_HOLD},
-    events::Kind,
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
-        clock,
         delayed_work::Job,
         rcu::{self, ReadSection},
         rtnl::Rtnl,
         switchdev,
     },
-    port::{Flag, Port},
-    table::{Action, Claims, Entry, Key, PortIndex, Unpublished, Visit},
-    upkeep::Retry,
+    state::{
+        bridge::{Bridge, Publisher},
+        events::Kind,
+        flags::Flag,
+        port::Port,
+        retry::SOON,
+        revoke,
+    },
+    table::{Action, Claims, Entry, Visit},
 };
 
 /// Most keys that are published at a time: the bridge needs more memory for each than the table.
@@ -42,81 +46,17 @@ const MOST: u32 = 1 << 16;
 /// Most keys that are published under one hold of RTNL, some milliseconds.
 const MOST_A_HOLD: usize = 1024;
 
-/// Time from the first change that may let a key be published until it is, in ticks.
-pub(crate) const DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
-
-/// Time until what could not be finished goes on, in ticks.
-const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
-
-/// Whether keys may be published.
-#[derive(Default)]
-pub(crate) struct Gate {
-    is_open: bool,
-    /// The table's [`changes`](crate::table::Writer::changes) up to which all is published.
-    done: Option<u64>,
-}
-
-impl Gate {
-    /// Closes it. Whether it was open.
-    fn close(&mut self) -> bool {
-        self.done = None;
-        core::mem::replace(&mut self.is_open, false)
-    }
-}
-
-/// Takes keys back from the bridge that are no longer published, before anything goes on that shows
-/// `port` to own one of them. Any context, without the table's lock.
-pub(crate) fn take_back(bridge: &Bridge, keys: Unpublished, port: Option<PortIndex>) {
-    let _gate = bridge.gate.lock();
-    for key in keys.keys() {
-        let is_bridges = {
-            let mut locked = bridge.writer.lock();
-            // If it was published once more it can be so again.
-            locked.disown_published(key);
-            locked.is_bridges(key)
-        };
-        // What was configured there since stays. The bridge has no way to make that sure of what is
-        // configured at this very moment.
-        if !is_bridges {
-            take(bridge, key);
-        }
-        if let Some(port) = port {
-            bridge.writer.lock().relieve(key, port);
-        }
-    }
-    bridge.writer.lock().taken_back(keys);
-}
-
-/// Takes a key back that is not published, with the gate's lock held.
-fn take(bridge: &Bridge, key: Key) {
-    ReadSection::enter(|section| {
-        switchdev::take_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
-    });
-}
-
-/// Lets no more keys be published, from the packet path. The upkeep takes back those that are.
-/// Whether there may be any.
-pub(crate) fn shut(bridge: &Bridge) -> bool {
-    bridge.gate.lock().close()
-}
-
-/// Has the upkeep look once more for what can be published.
-pub(crate) fn reconsider(bridge: &Bridge) {
-    bridge.gate.lock().done = None;
-    bridge.set_all_published(false);
-}
-
 /// Takes all keys back, and lets no more be published. May sleep.
-pub(crate) fn close(bridge: &Bridge) {
+pub(crate) fn flush(bridge: &Bridge) {
     bridge.gate.lock().close();
     loop {
         let unpublished = bridge.writer.lock().take_unpublished();
         if let Some(keys) = unpublished {
-            take_back(bridge, keys, None);
+            revoke::take_back(bridge, keys, None);
         }
         if bridge.table.published() != 0 {
-            let _walk = bridge.walk.lock();
-            bridge.visit_all(Kind::Deleted, |entry| {
+            let walk = Walk::begin(bridge);
+            walk.visit_all(Kind::Deleted, |entry| {
                 if entry.is_published {
                     Action::Unpublish
                 } else {
@@ -134,19 +74,19 @@ pub(crate) fn close(bridge: &Bridge) {
 
 /// Sees to it that what can be is published, or takes all back if the bridge must make copies. May
 /// sleep.
-pub(crate) fn tend(bridge: &Bridge) {
+pub(crate) fn sync(bridge: &Bridge) {
     if !wants(bridge) {
-        close(bridge);
+        flush(bridge);
         return;
     }
     let has_changed = |port: &Port| may_be_given(port) != (port.is_given.load_relaxed() != 0);
     if bridge.ports.lock().iter().any(|port| has_changed(port)) {
-        reconsider(bridge);
+        revoke::reconsider(bridge);
     }
     let is_done = {
         let gate = bridge.gate.lock();
         let is_full = bridge.table.published() >= MOST;
-        gate.is_open && (is_full || gate.done == Some(bridge.writer.lock().changes()))
+        gate.is_open() && (is_full || gate.done == Some(bridge.writer.lock().changes()))
     };
     if !is_done {
         bridge.ask_to_publish();
@@ -156,23 +96,6 @@ pub(crate) fn tend(bridge: &Bridge) {
 /// Whether anything may be published, as far as can be told without RTNL.
 fn wants(bridge: &Bridge) -> bool {
     may_publish(bridge, &bridge.ports.lock())
-}
-
-/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
-/// while that is busy.
-pub(crate) struct Publisher {
-    bridge: Arc<Bridge>,
-    retry: Retry,
-}
-
-impl Publisher {
-    /// Makes that of a new bridge.
-    pub(crate) fn new(bridge: Arc<Bridge>) -> Self {
-        Self {
-            bridge,
-            retry: Retry::new(),
-        }
-    }
 }
 
 impl Job for Publisher {
@@ -189,7 +112,7 @@ impl Job for Publisher {
         self.retry.reset();
         if !open(bridge, &rtnl) {
             drop(rtnl);
-            close(bridge);
+            flush(bridge);
             return None;
         }
         // Without memory it is tried again in a second.
@@ -205,10 +128,7 @@ fn open(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut gate = bridge.gate.lock();
     let may = knows_all && may_publish(bridge, &ports);
-    if !may {
-        gate.close();
-    }
-    gate.is_open = may;
+    gate.set_open(may);
     may
 }
 
@@ -230,7 +150,7 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             && !bridge.are_addresses_due()
             && !hides_states
             && !bridge.is_closed()
-            && bridge.writer.lock().is_settled()
+            && bridge.writer.lock().has_nothing_pending()
             && ports.iter().all(|port| {
                 let flags = port.flags();
                 // Nothing is published while a port joins, which takes RTNL; and who lets it join
@@ -279,8 +199,8 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     }
     let port_of = |index| ports.get(usize::from(index)).and_then(Option::as_deref);
     if done.is_none() && !are_all && bridge.table.published() != 0 {
-        let _walk = bridge.walk.lock();
-        let was_complete = bridge.visit_all(Kind::Deleted, |entry| {
+        let walk = Walk::begin(bridge);
+        let was_complete = walk.visit_all(Kind::Deleted, |entry| {
             if entry.is_published && port_of(entry.port).is_none() {
                 Action::Unpublish
             } else {
@@ -312,7 +232,7 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             });
         for &key in &*keys {
             let gate = bridge.gate.lock();
-            if !gate.is_open || bridge.table.published() >= MOST {
+            if !gate.is_open() || bridge.table.published() >= MOST {
                 return Ok(false);
             }
             if kernel_bridge::has_entry(&bridge.device, key.mac(), key.vlan(), rtnl) {
@@ -337,7 +257,7 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             given?;
             if !is_published {
                 // It has ceased to be since, perhaps since an older entry went.
-                take(bridge, key);
+                revoke::take(bridge, key);
                 continue;
             }
             published += 1;
@@ -349,7 +269,7 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
         }
     }
     let mut gate = bridge.gate.lock();
-    if gate.is_open {
+    if gate.is_open() {
         gate.done = Some(changes);
         bridge.set_all_published(true);
     }
@@ -361,9 +281,9 @@ mod tests {
     use super::*;
 
     use crate::{
-        bridge::BridgeChange,
         kapi::{atomic::AtomicU32, delayed_work::new_delayed_work},
         lab::Lab,
+        table::Key,
     };
 
     const KEY: Key = Key::from_parts(0, 2);
@@ -383,7 +303,7 @@ mod tests {
     impl Job for Closing {
         fn run(&self) -> Option<usize> {
             self.has_begun.store_release(1);
-            close(&self.bridge);
+            flush(&self.bridge);
             self.has_ended.store_release(1);
             None
         }
@@ -425,7 +345,7 @@ mod tests {
             rcu::wait_for_readers();
         }
         assert_eq!(closing.has_ended.load_acquire(), 0);
-        take_back(bridge, keys, Some(1));
+        revoke::take_back(bridge, keys, Some(1));
         while closing.has_ended.load_acquire() == 0 {
             rcu::wait_for_readers();
         }
@@ -440,10 +360,8 @@ mod tests {
         let [was_open, is_more, is_given, is_open] = with_rtnl(|rtnl| -> Result<_> {
             let was_open = open(bridge, rtnl);
             // By `fdb_offload off`, while it is about to be published.
-            bridge.change(&BridgeChange {
-                offload: Some(false),
-                ..BridgeChange::default()
-            });
+            bridge.offload.store_relaxed(0);
+            flush(bridge);
             let is_more = publish(bridge, rtnl)?;
             let is_given = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
             Ok([was_open, is_more, is_given, open(bridge, rtnl)])

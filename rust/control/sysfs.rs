@@ -7,14 +7,26 @@ use core::fmt::{self, Write};
 
 use kernel::{c_str, prelude::*};
 
+use super::{
+    network::Network,
+    settings::{change_bridge, change_port},
+};
 use crate::{
-    ageing::MAX_AGEING_SECONDS,
-    bridge::{self, Bridge, BridgeChange},
     kapi::{
         netdevice::NetDevice,
+        pernet,
+        rcu::ReadSection,
         sysfs::{Attribute, Group, Text},
     },
-    port::{self, Counter, Flag, Port, PortChange},
+    state::{
+        ageing::MAX_AGEING_SECONDS,
+        bridge::Bridge,
+        counters::Counter,
+        flags::Flag,
+        port::Port,
+        settings::{BridgeChange, PortChange, MAX_BRIDGE_MACS, MAX_PORT_MACS},
+    },
+    work::forget::forget_learned,
 };
 
 /// Fails unless the calling thread may configure `device`.
@@ -76,7 +88,10 @@ fn set_port<T>(port: &Port, value: Result<T>, set: fn(&mut PortChange, T)) -> Re
     permit(&port.device)?;
     let mut change = PortChange::default();
     set(&mut change, value?);
-    port.change(&change)
+    // The device stays in its namespace until its directory is gone, which waits for this.
+    let network =
+        ReadSection::enter(|section| pernet::get::<Network>(port.device.net_rcu(section)));
+    change_port(&*network.ok_or(ENODEV)?, port, &change)
 }
 
 /// Gives a bridge a setting, if that is permitted and the value was understood.
@@ -84,7 +99,7 @@ fn set_bridge<T>(bridge: &Bridge, value: Result<T>, set: fn(&mut BridgeChange, T
     permit(&bridge.device)?;
     let mut change = BridgeChange::default();
     set(&mut change, value?);
-    bridge.change(&change);
+    change_bridge(bridge, &change);
     Ok(())
 }
 
@@ -135,7 +150,7 @@ static PORT_SETTINGS: [Attribute<Port>; 9] = [
         c"max_macs",
         |port, out| write!(out, "{}", port.max_macs()),
         |port, text| {
-            set_port(port, parse_number(text, port::MAX_MACS), |change, value| {
+            set_port(port, parse_number(text, MAX_PORT_MACS), |change, value| {
                 change.max_macs = Some(value)
             })
         },
@@ -143,7 +158,7 @@ static PORT_SETTINGS: [Attribute<Port>; 9] = [
     Attribute::write_only(c"flush", |port, text| {
         permit(&port.device)?;
         parse_trigger(text)?;
-        port.bridge.forget_learned(Some(port));
+        forget_learned(&port.bridge, Some(port));
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
@@ -212,7 +227,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
         |bridge, text| {
             set_bridge(
                 bridge,
-                parse_number(text, port::MAX_MACS),
+                parse_number(text, MAX_PORT_MACS),
                 |change, value| change.defaults.max_macs = Some(value),
             )
         },
@@ -252,7 +267,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
         |bridge, text| {
             set_bridge(
                 bridge,
-                parse_number(text, bridge::MAX_MACS),
+                parse_number(text, MAX_BRIDGE_MACS),
                 |change, value| change.max_macs = Some(value),
             )
         },
@@ -269,7 +284,7 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
     Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
-        bridge.forget_learned(None);
+        forget_learned(bridge, None);
         Ok(())
     }),
     Attribute::read_only(c"n_macs", |bridge, out| {

@@ -2,8 +2,8 @@
 
 //! A set of ports of a bridge, which the packet path reads.
 
+use super::locked::Locked;
 use crate::{
-    events::Locked,
     kapi::atomic::{AtomicU32, AtomicU64},
     table::{PortIndex, MAX_PORTS},
 };

@@ -2,7 +2,10 @@
 
 //! The rule: what happens to a copy of a unicast frame at an enabled port.
 
-use crate::table::Ownership;
+use crate::{
+    state::flags::{Flag, Flags},
+    table::Ownership,
+};
 
 /// What a port's settings and state say about copies to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +14,17 @@ pub(crate) struct Policy {
     pub(crate) suppress_unknown: bool,
     /// The port gets every copy, since a source behind it could not be learned.
     pub(crate) failing_open: bool,
+}
+
+impl Policy {
+    /// What they say of the port that has them.
+    #[inline(always)]
+    pub(crate) fn of(flags: Flags) -> Self {
+        Self {
+            suppress_unknown: flags.has(Flag::SuppressUnknown),
+            failing_open: flags.fails_open(),
+        }
+    }
 }
 
 /// What to do with the copy, and why.

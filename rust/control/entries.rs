@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Entries of the table that somebody asks for: made and deleted.
+
+use crate::{
+    kapi::{clock, rcu::ReadSection},
+    state::{bridge::address_of, events::Kind, flags::Flag, port::Port, revoke},
+    table::{Claims, Key, Learned, Stamp},
+    work::{
+        recovery,
+        resize::resize,
+        walk::{Walk, WALKS},
+    },
+};
+
+/// Age in units that a new entry has at most, half of what a stamp can tell.
+const MOST_UNITS: u64 = 1 << 15;
+
+/// Makes `port` an owner of `key` on request: for good, or as if it had been seen `age`
+/// milliseconds ago. `None` if the address is the bridge's own. May sleep.
+pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned> {
+    let bridge = &*port.bridge;
+    for _ in 0..WALKS {
+        let (learned, unpublished, grows) = {
+            let mut locked = bridge.writer.lock();
+            // Under the lock, so that one which becomes that is forgotten after this.
+            if ReadSection::enter(|section| bridge.has_address(address_of(key), section)) {
+                return None;
+            }
+            if port.flags().has(Flag::Gone) {
+                return Some(Learned::PortLimit);
+            }
+            let limits = bridge.limits(port);
+            let learned = match age {
+                None => locked.claim(key, port.index, Claims::STATIC, limits),
+                Some(age) => {
+                    let now = bridge.now();
+                    let ticks = u64::from(age) * clock::TICKS_PER_SECOND / 1000;
+                    let units = ticks >> bridge.ageing().unit_shift;
+                    let stamp = (now as Stamp).wrapping_sub(units.min(MOST_UNITS) as Stamp);
+                    port.lower_expiry(bridge.ageing().expiry(stamp, now));
+                    locked.learn(key, port.index, stamp, limits, bridge.is_exclusive())
+                }
+            };
+            if matches!(learned, Learned::New { .. }) {
+                port.note(&mut locked, Kind::Added, Some(key));
+            }
+            (
+                learned,
+                locked.take_unpublished(),
+                locked.wanted().is_some(),
+            )
+        };
+        if let Some(keys) = unpublished {
+            revoke::take_back(bridge, keys, Some(port.index));
+        }
+        if learned != Learned::NoRoom {
+            if grows {
+                bridge.ask_for_upkeep();
+            } else {
+                port.queue_offload();
+            }
+            return Some(learned);
+        }
+        resize(&Walk::begin(bridge));
+    }
+    Some(Learned::NoRoom)
+}
+
+/// What a port had of a key that was to be deleted.
+pub(crate) enum Deleted {
+    /// The port has left.
+    NoPort,
+    /// Nothing.
+    Nothing,
+    /// A claim of the bridge's own database alone, which it still has.
+    InBridgeFdb,
+    /// What is deleted now.
+    Entry,
+}
+
+/// Takes from `port` what it has learned and what is static of a key. May sleep.
+pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
+    let bridge = &*port.bridge;
+    let (claims, was_pending, unpublished) = {
+        let mut locked = bridge.writer.lock();
+        if !port.is_present() {
+            return Deleted::NoPort;
+        }
+        let claims = locked.claims(key, port.index);
+        let was_pending = locked.pending.forget(key, port.index);
+        locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
+        if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
+            port.note(&mut locked, Kind::Deleted, Some(key));
+        }
+        (claims, was_pending, locked.take_unpublished())
+    };
+    if let Some(keys) = unpublished {
+        revoke::take_back(bridge, keys, None);
+    }
+    if claims == Claims::NONE && !was_pending {
+        return Deleted::Nothing;
+    }
+    if claims == Claims::BRIDGE {
+        return Deleted::InBridgeFdb;
+    }
+    recovery::settle(bridge);
+    Deleted::Entry
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What bridges tell of their own forwarding database (FDB): a port owns what is configured there
+//! for it, and what goes there is forgotten here.
+
+use kernel::prelude::*;
+
+use super::network::Network;
+use crate::{
+    kapi::{
+        netdevice::NetDevice,
+        pernet,
+        rcu::ReadSection,
+        switchdev::{Entry, Event, Listener},
+    },
+    state::{
+        bridge::{Bridge, BRIDGE_ITSELF},
+        events::Kind,
+        flags::Flag,
+        port::Port,
+        revoke,
+    },
+    table::{Claims, Key, Learned, Limits},
+};
+
+/// Follows the databases of the bridges in all namespaces.
+pub(crate) struct FdbNotifier;
+
+impl Listener for FdbNotifier {
+    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+        let Some(network) = pernet::get::<Network>(device.net_rcu(section)) else {
+            return;
+        };
+        if let Some(port) = network.every_port.get(device, section) {
+            follow(&port.bridge, Some(port), &event);
+        } else if let Some(bridge) = network.every_bridge.get(device, section) {
+            follow(bridge, None, &event);
+        };
+    }
+}
+
+/// Does what an event asks for that is about `port`, or about an address of the bridge itself.
+fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
+    match event {
+        Event::Added(entry) => {
+            if port.is_some() {
+                bridge.note_foreign();
+            }
+            if entry.is_configured {
+                added(bridge, port, entry);
+            }
+        }
+        Event::Given => bridge.note_foreign(),
+        Event::Removed(entry) => removed(bridge, port, entry),
+        // Whether the bridge may direct frames depends on the settings of its ports.
+        Event::PortChanging => {
+            if let Some(port) = port.filter(|_| bridge.is_tracked()) {
+                revoke::reconsider(bridge);
+                port.upkeep.schedule(0);
+            }
+        }
+    }
+}
+
+fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
+    let key = Key::new(entry.vid, entry.mac);
+    let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
+    let mut locked = bridge.writer.lock();
+    locked.pending_fdb.forget(|other, _| other == key);
+    // It is there already, so no limit can keep it out; it counts against them.
+    match locked.claim(key, index, Claims::BRIDGE, Limits::default()) {
+        Learned::New { .. } => {
+            if let Some(port) = port {
+                port.note(&mut locked, Kind::Added, Some(key));
+            }
+        }
+        Learned::NoRoom => {
+            if locked.pending_fdb.push(key, index).is_err() {
+                match port {
+                    Some(port) => port.lose_track(&mut locked),
+                    None => pr_warn!("no memory to note an address of a bridge's own\n"),
+                }
+            }
+            if let Some(port) = port {
+                // It gets every copy until the table has grown.
+                port.set(&mut locked, Flag::Unsettled, true);
+                port.upkeep.schedule(0);
+            }
+        }
+        Learned::Known | Learned::PortLimit | Learned::TotalLimit => {}
+    }
+}
+
+/// What was learned goes with the entry: the bridge has aged it, or moved it to another port, or it
+/// was deleted or flushed, with or without its port. Who still sends from there is learned anew.
+fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
+    let key = Key::new(entry.vid, entry.mac);
+    let claims = Claims::BRIDGE.and(Claims::LEARNED);
+    let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
+    let mut locked = bridge.writer.lock();
+    locked.pending.forget(key, index);
+    locked.pending_fdb.forget(|other, _| other == key);
+    // It may be one that the bridge was given by `offload`.
+    locked.disown_published(key);
+    if bridge.may_direct() {
+        bridge.note_foreign_locked(&mut locked);
+    }
+    if locked.withdraw(key, index, claims) && locked.claims(key, index) == Claims::NONE {
+        if let Some(port) = port {
+            port.note(&mut locked, Kind::Deleted, Some(key));
+        }
+    }
+}

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bridge: its table, its settings and its ports.
+
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, new_mutex, Arc, Mutex},
+};
+
+use super::{
+    addresses::Addresses,
+    ageing::{Ageing, DEFAULT_AGEING_SECONDS},
+    counters::Counter,
+    events::{Event, Kind, Queue},
+    locked::{Gate, Locked},
+    mark,
+    memo::Memo,
+    port::Port,
+    port_set::PortSet,
+    retry::Retry,
+    settings::{Defaults, Initial},
+};
+use crate::{
+    kapi::{
+        atomic::{AtomicU32, AtomicU64},
+        bh_lock::{new_bh_lock, BhLock},
+        bridge::{self as kernel_bridge, BridgeDevice},
+        clock,
+        delayed_work::{new_delayed_work, DelayedWork},
+        device_map::{on_device, Anchor},
+        genetlink::has_listeners,
+        kvalloc::KvSlice,
+        memcg::MemoryCgroup,
+        pernet::NetHandle,
+        random,
+        rcu::{RcuBox, ReadSection},
+        rtnl::Rtnl,
+        sysfs::Directory,
+    },
+    table::{Key, Limits, PortIndex, Secret, Table, MAX_PORTS},
+};
+
+/// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
+const SMALLEST_TABLE: usize = 256;
+
+/// Stands for the bridge device among the owners of keys. No port has the number: a bridge has less
+/// than [`MAX_PORTS`] ports.
+pub(crate) const BRIDGE_ITSELF: PortIndex = MAX_PORTS as PortIndex - 1;
+
+/// A bridge, from the time it is seen until it is gone and nothing uses it.
+///
+/// The table's lock orders all changes to the table, to ports' flags and to the settings.
+/// [`Bridge::walk`] is taken outside it by whoever goes through the whole table or resizes it.
+#[pin_data]
+#[repr(C)]
+pub(crate) struct Bridge {
+    anchor: Anchor,
+    /// Who owns which (VLAN, MAC).
+    pub(crate) table: Table,
+    /// Tells marks that frames got on this bridge.
+    pub(crate) secret: mark::Secret,
+    /// Who owns the destination of the frame that is being copied.
+    pub(crate) memo: Memo,
+    unit_shift: AtomicU32,
+    pub(crate) exclusive: AtomicU32,
+    pub(crate) max_macs: AtomicU32,
+    pub(crate) offload: AtomicU32,
+    ageing_seconds: AtomicU32,
+    pub(crate) follows_ageing: AtomicU32,
+    /// [`Bridge::ageing`], worked out.
+    ageing: AtomicU32,
+    /// What ports that join get.
+    pub(crate) defaults: Defaults,
+    tracked: AtomicU32,
+    closed: AtomicU32,
+    /// The ports that can't receive.
+    pub(crate) quiet: PortSet,
+    /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
+    /// only whom it knows.
+    pub(crate) known: PortSet,
+    /// Not 0 while the bridge's own database may have entries that are neither its own addresses nor
+    /// the module's; another number whenever there may be one more, or one less.
+    foreign: AtomicU32,
+    /// What that was when the database was last looked through.
+    searched: AtomicU32,
+    /// A key with a claim of the bridge's database that a copy has contradicted; 0 is none.
+    pub(crate) doubted: AtomicU64,
+    /// How often a port has left a VLAN.
+    left_vlans: AtomicU32,
+    /// How often it had when what was learned in such was last forgotten.
+    forgotten_vlans: AtomicU32,
+    /// Whether what is in the table was learned while VLANs were filtered.
+    was_filtering: AtomicU32,
+    /// When the upkeep tries again what needs RTNL.
+    pub(crate) retry: Retry,
+    sweeping: AtomicU32,
+    out_of_memory: AtomicU32,
+    all_published: AtomicU32,
+    /// What the table needs as it grows is charged to whoever made the bridge.
+    pub(crate) memory: MemoryCgroup,
+    /// The bridge device.
+    pub(crate) device: ARef<BridgeDevice>,
+    /// The table's lock.
+    #[pin]
+    pub(crate) writer: BhLock<Locked>,
+    /// Whether keys may be published; held while one is, and while one is taken back.
+    #[pin]
+    pub(crate) gate: BhLock<Gate>,
+    /// Serialises sending events.
+    #[pin]
+    pub(crate) outgoing: Mutex<Queue>,
+    /// Hardware addresses of the bridge and its ports: never learned.
+    pub(crate) own_addresses: RcuBox<Addresses>,
+    /// They have changed, and there was no memory to note that.
+    pub(crate) addresses_due: AtomicU32,
+    /// Serialises walks and resizing.
+    #[pin]
+    pub(crate) walk: Mutex<()>,
+    /// The interface index of each port, by its number, those included that have left.
+    pub(crate) ifindices: KvSlice<AtomicU32>,
+    /// When ports that had left were last forgotten, in ticks.
+    pub(crate) purged: AtomicU64,
+    /// The ports.
+    #[pin]
+    pub(crate) ports: Mutex<KVec<Arc<Port>>>,
+    /// The work that grows and ages the table, which refers to the bridge, until it goes.
+    #[pin]
+    pub(crate) upkeep: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
+    /// The work that gives the bridge's own database entries, likewise.
+    #[pin]
+    publisher: Mutex<Option<Arc<DelayedWork<Publisher>>>>,
+    /// The namespace, while that is there.
+    pub(crate) net: NetHandle,
+    /// Its directory in sysfs, which refers to the bridge, until it goes.
+    #[pin]
+    pub(crate) directory: Mutex<Option<Directory<Bridge>>>,
+}
+
+on_device!(Bridge { anchor });
+
+/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
+/// while that is busy.
+pub(crate) struct Publisher {
+    /// The bridge.
+    pub(crate) bridge: Arc<Bridge>,
+    /// When it is tried again.
+    pub(crate) retry: Retry,
+}
+
+impl Publisher {
+    /// Makes that of a new bridge.
+    pub(crate) fn new(bridge: Arc<Bridge>) -> Self {
+        Self {
+            bridge,
+            retry: Retry::new(),
+        }
+    }
+}
+
+impl Bridge {
+    /// Makes a bridge with these settings and no ports.
+    pub(crate) fn new(
+        net: NetHandle,
+        initial: &Initial,
+        device: &BridgeDevice,
+    ) -> Result<Arc<Self>> {
+        // Every port that the kernel's bridge may have has a number in the table.
+        const { assert!(MAX_PORTS == kernel_bridge::MAX_PORTS) };
+        let (table, writer) = Table::new(Secret::new(random::words()), SMALLEST_TABLE)?;
+        let writer = Locked::new(writer)?;
+        let outgoing = Queue::new()?;
+        let memo = Memo::new()?;
+        let ifindices = KvSlice::zeroed(MAX_PORTS)?;
+        let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
+        let bridge = Arc::pin_init(
+            pin_init!(Self {
+                anchor: Anchor::of(device),
+                table,
+                secret: mark::Secret(random::word() as u32),
+                memo,
+                unit_shift: AtomicU32::new(ageing.unit_shift),
+                exclusive: AtomicU32::new(initial.exclusive.into()),
+                max_macs: AtomicU32::new(initial.max_macs),
+                offload: AtomicU32::new(initial.offload.into()),
+                ageing_seconds: AtomicU32::new(initial.ageing_seconds),
+                // A time that was chosen is its own.
+                follows_ageing: AtomicU32::new(
+                    (initial.ageing_seconds == DEFAULT_AGEING_SECONDS).into(),
+                ),
+                ageing: AtomicU32::new(ageing.to_bits()),
+                defaults: Defaults::new(),
+                tracked: AtomicU32::new(0),
+                closed: AtomicU32::new(0),
+                quiet: PortSet::new(),
+                known: PortSet::new(),
+                foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
+                searched: AtomicU32::new(0),
+                doubted: AtomicU64::new(0),
+                left_vlans: AtomicU32::new(0),
+                forgotten_vlans: AtomicU32::new(0),
+                was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
+                retry: Retry::new(),
+                sweeping: AtomicU32::new(0),
+                out_of_memory: AtomicU32::new(0),
+                all_published: AtomicU32::new(0),
+                memory: MemoryCgroup::of_caller(),
+                device: device.hold(),
+                writer <- new_bh_lock!(writer, "maclearn_table"),
+                gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
+                outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
+                own_addresses: RcuBox::empty(),
+                addresses_due: AtomicU32::new(0),
+                walk <- new_mutex!((), "maclearn_walk"),
+                ifindices,
+                purged: AtomicU64::new(0),
+                ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
+                upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
+                publisher <- new_mutex!(None, "maclearn_bridge_publisher"),
+                net,
+                directory <- new_mutex!(None, "maclearn_bridge_directory"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        bridge
+            .defaults
+            .change(&bridge.writer.lock(), &initial.defaults);
+        let upkeep = Arc::pin_init(
+            new_delayed_work!(bridge.clone(), "maclearn_upkeep"),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        let publisher = Arc::new(Publisher::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
+        let publisher = Arc::pin_init(
+            new_delayed_work!(publisher, "maclearn_publisher"),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        *bridge.upkeep.lock() = Some(upkeep);
+        *bridge.publisher.lock() = Some(publisher);
+        Ok(bridge)
+    }
+
+    /// The time in the table's units.
+    #[inline(always)]
+    pub(crate) fn now(&self) -> u64 {
+        clock::ticks().wrapping_shr(self.unit_shift.load_relaxed())
+    }
+
+    /// When entries age.
+    pub(crate) fn ageing(&self) -> Ageing {
+        Ageing::from_bits(self.ageing.load_relaxed())
+    }
+
+    /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
+    pub(crate) fn ageing_seconds(&self) -> u32 {
+        self.ageing_seconds.load_relaxed()
+    }
+
+    /// Whether that is the ageing time of the bridge, if that learns by itself (`ageing`).
+    pub(crate) fn follows_ageing(&self) -> bool {
+        self.follows_ageing.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::ageing`] and [`Bridge::ageing_seconds`], but for the unit of time. The caller
+    /// holds [`Bridge::walk`].
+    pub(crate) fn set_ageing(&self, seconds: u32, ageing: Ageing) {
+        self.ageing_seconds.store_relaxed(seconds);
+        self.ageing.store_relaxed(ageing.to_bits());
+    }
+
+    /// Sets the unit of [`Bridge::now`]. The caller holds [`Bridge::walk`].
+    pub(crate) fn set_unit(&self, shift: u32) {
+        self.unit_shift.store_relaxed(shift);
+    }
+
+    /// Whether the newest port takes a MAC from the others (`exclusive`).
+    #[inline(always)]
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive.load_relaxed() != 0
+    }
+
+    /// Greatest number of MACs of all ports together; 0 is unlimited.
+    pub(crate) fn max_macs(&self) -> u32 {
+        self.max_macs.load_relaxed()
+    }
+
+    /// Whether the bridge is told where MACs are, when it may direct frames (`fdb_offload`).
+    pub(crate) fn offloads(&self) -> bool {
+        self.offload.load_relaxed() != 0
+    }
+
+    /// Whether a port of the bridge is enabled, so that its ports learn.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracked.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
+    pub(crate) fn set_tracked(&self, on: bool) {
+        self.tracked.store_relaxed(on.into());
+    }
+
+    /// Whether the bridge may direct frames by entries of its own database that the module does not
+    /// know. So it is on a bridge that learns, and where something else than the module and the
+    /// bridge's own addresses has come to the database of a hub.
+    #[inline(always)]
+    pub(crate) fn may_direct(&self) -> bool {
+        self.foreign.load_relaxed() != 0
+    }
+
+    /// Notes that there may be such entries, or less of them.
+    pub(crate) fn note_foreign(&self) {
+        self.note_foreign_locked(&mut self.writer.lock());
+    }
+
+    /// The same under the table's lock.
+    pub(crate) fn note_foreign_locked(&self, _locked: &mut Locked) {
+        let next = self.foreign.load_relaxed().wrapping_add(1).max(1);
+        self.foreign.store_relaxed(next);
+    }
+
+    /// A number for [`Bridge::searched`], if the database is to be looked through for such entries.
+    pub(crate) fn unsearched(&self) -> Option<u32> {
+        let foreign = self.foreign.load_relaxed();
+        (foreign != 0 && foreign != self.searched.load_relaxed()).then_some(foreign)
+    }
+
+    /// Notes what was found since [`Bridge::unsearched`] gave this number.
+    pub(crate) fn searched(&self, foreign: u32, has_found: bool) {
+        let _locked = self.writer.lock();
+        if has_found {
+            self.searched.store_relaxed(foreign);
+        } else if self.foreign.load_relaxed() == foreign {
+            self.foreign.store_relaxed(0);
+            // The numbers begin anew.
+            self.searched.store_relaxed(0);
+        }
+    }
+
+    /// A number for [`Bridge::set_forgotten_vlans`], if a port has left a VLAN in which it may have
+    /// learned, or is about to.
+    pub(crate) fn left_vlans(&self) -> Option<u32> {
+        let left = self.left_vlans.load_relaxed();
+        (left != self.forgotten_vlans.load_relaxed()).then_some(left)
+    }
+
+    /// Notes that `port` is about to leave a VLAN.
+    pub(crate) fn note_left_vlan(&self, port: &Port, _rtnl: &Rtnl) {
+        let left = self.left_vlans.load_relaxed().wrapping_add(1);
+        self.left_vlans.store_relaxed(left);
+        port.left_vlan.store_relaxed(left);
+    }
+
+    /// Whether `port` has left a VLAN, and what was learned there may not be forgotten yet.
+    pub(crate) fn remembers_left_vlan(&self, port: &Port) -> bool {
+        let since = port
+            .left_vlan
+            .load_relaxed()
+            .wrapping_sub(self.forgotten_vlans.load_relaxed());
+        0 < since && since <= u32::MAX / 2
+    }
+
+    /// Notes that all is forgotten that was learned in VLANs that ports had left when
+    /// [`Bridge::left_vlans`] gave this number.
+    pub(crate) fn set_forgotten_vlans(&self, left: u32) {
+        self.forgotten_vlans.store_relaxed(left);
+    }
+
+    /// Whether what is in the table was learned while VLANs were filtered.
+    pub(crate) fn was_filtering(&self) -> bool {
+        self.was_filtering.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::was_filtering`].
+    pub(crate) fn set_was_filtering(&self, filters: bool) {
+        self.was_filtering.store_relaxed(filters.into());
+    }
+
+    /// Whether no port can be enabled any more: the bridge, its namespace or the module goes.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_closed`] for good. The caller holds the namespace's lock.
+    pub(crate) fn set_closed(&self) {
+        self.closed.store_relaxed(1);
+    }
+
+    /// Whether a sweep for aged entries is under way.
+    pub(crate) fn is_sweeping(&self) -> bool {
+        self.sweeping.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_sweeping`].
+    pub(crate) fn set_sweeping(&self, on: bool) {
+        self.sweeping.store_relaxed(on.into());
+    }
+
+    /// Whether the table could not grow for lack of memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_out_of_memory`].
+    pub(crate) fn set_out_of_memory(&self, on: bool) {
+        self.out_of_memory.store_relaxed(on.into());
+    }
+
+    /// Whether nothing was learned since all was published that can be.
+    pub(crate) fn is_all_published(&self) -> bool {
+        self.all_published.load_relaxed() != 0
+    }
+
+    /// Sets [`Bridge::is_all_published`].
+    pub(crate) fn set_all_published(&self, on: bool) {
+        self.all_published.store_relaxed(on.into());
+    }
+
+    /// How many MACs `port` and the bridge may own.
+    pub(crate) fn limits(&self, port: &Port) -> Limits {
+        Limits {
+            port: port.max_macs(),
+            total: self.max_macs(),
+        }
+    }
+
+    /// Runs the upkeep soon. Process context; the packet path has [`Port::upkeep`].
+    pub(crate) fn ask_for_upkeep(&self) {
+        if let Some(upkeep) = &*self.upkeep.lock() {
+            upkeep.schedule(0);
+        }
+    }
+
+    /// Has what can be published be so soon. Process context.
+    pub(crate) fn ask_to_publish(&self) {
+        if let Some(publisher) = &*self.publisher.lock() {
+            publisher.queue(0);
+        }
+    }
+
+    /// Whether `address` is one of the bridge's own, which it admits from no port.
+    #[inline]
+    pub(crate) fn has_address(&self, address: u64, section: &ReadSection) -> bool {
+        self.own_addresses
+            .read(section)
+            .is_some_and(|addresses| addresses.contains(address))
+    }
+
+    /// Whether [`Bridge::update_addresses`] is to be tried again.
+    pub(crate) fn are_addresses_due(&self) -> bool {
+        self.addresses_due.load_relaxed() != 0
+    }
+
+    /// A port's number is another's from here on.
+    pub(crate) fn release_index(&self, locked: &mut Locked, port: PortIndex) {
+        self.quiet.set(locked, port, false);
+        self.known.set(locked, port, false);
+    }
+
+    /// The interface index of the port with this number, be it that it has left.
+    pub(crate) fn ifindex_of(&self, port: PortIndex) -> Option<u32> {
+        let ifindex = self.ifindices.get(usize::from(port))?.load_relaxed();
+        (ifindex != 0).then_some(ifindex)
+    }
+
+    /// The ports, by their index in the table.
+    pub(crate) fn ports_by_index(&self) -> Result<KVec<Option<Arc<Port>>>> {
+        let ports = self.ports.lock();
+        let mut by_index = KVec::new();
+        for port in &*ports {
+            while by_index.len() <= usize::from(port.index) {
+                by_index.push(None, GFP_KERNEL)?;
+            }
+            by_index[usize::from(port.index)] = Some(port.clone());
+        }
+        Ok(by_index)
+    }
+
+    /// Whether the bridge filters VLANs.
+    pub(crate) fn filters_vlans(&self) -> bool {
+        kernel_bridge::filters_vlans(&self.device)
+    }
+
+    /// Whether `port` can own nothing more, for a limit or for lack of memory.
+    pub(crate) fn is_full(&self, port: &Port) -> bool {
+        let limits = self.limits(port);
+        (limits.port != 0 && port.macs() >= limits.port)
+            || (limits.total != 0 && self.table.total() >= limits.total)
+            || self.is_out_of_memory()
+    }
+
+    /// The sum of a counter over the ports.
+    pub(crate) fn count_of(&self, counter: Counter) -> u64 {
+        self.ports
+            .lock()
+            .iter()
+            .map(|port| port.count_of(counter))
+            .sum()
+    }
+
+    /// Stops the upkeep for good. May sleep.
+    pub(crate) fn retire(&self) {
+        let upkeep = self.upkeep.lock().take();
+        if let Some(upkeep) = upkeep {
+            upkeep.cancel();
+        }
+        let publisher = self.publisher.lock().take();
+        if let Some(publisher) = publisher {
+            publisher.cancel();
+        }
+    }
+
+    /// Lowest number that no port has, nor one that has left and is not forgotten.
+    pub(crate) fn free_index(&self) -> Option<PortIndex> {
+        let mut used = self.writer.lock().departed();
+        for port in &*self.ports.lock() {
+            used.set(port.index, true);
+        }
+        (0..BRIDGE_ITSELF).find(|index| !used.has(*index))
+    }
+
+    /// Notes that its settings were changed, and sees to that being sent. Process context.
+    pub(crate) fn note_changed(&self) {
+        if has_listeners(&self.device) {
+            self.writer.lock().events.push(Event {
+                kind: Kind::BridgeChanged,
+                port: None,
+                key: None,
+            });
+            self.ask_for_upkeep();
+        }
+    }
+}
+
+/// The address of a key, as the word that a frame or a device gives.
+pub(crate) fn address_of(key: Key) -> u64 {
+    let [a, b, c, d, e, f] = key.mac();
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}

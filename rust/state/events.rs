@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a bridge tells those who listen to the family's multicast group, until it is sent.
+//!
+//! It is noted under the table's lock where it happens. A frame thus never makes a message. Between
+//! two runs of the maintenance work there is room for [`MOST_WAITING`] events; of more than these
+//! the listeners learn how many there were.
+
+use kernel::prelude::*;
+
+use crate::{
+    kapi::uapi,
+    table::{Key, PortIndex},
+};
+
+/// Events that wait at most; any more are counted only.
+const MOST_WAITING: usize = 512;
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    /// A port owns a MAC that it sent a frame from.
+    Learned = uapi::MACLEARN_EVENT_LEARNED,
+    /// The same, and another port owned it before.
+    MovedIn = uapi::MACLEARN_EVENT_MOVED_IN,
+    /// A port owns a MAC by request.
+    Added = uapi::MACLEARN_EVENT_ADDED,
+    /// A MAC was not seen for the ageing time.
+    Aged = uapi::MACLEARN_EVENT_AGED,
+    /// A MAC was forgotten by request, with its port, or with the last enabled port.
+    Deleted = uapi::MACLEARN_EVENT_DELETED,
+    /// A source could not be learned for a limit, the first since there was room.
+    LimitReached = uapi::MACLEARN_EVENT_LIMIT_REACHED,
+    /// A port gets every copy from now on.
+    FailingOpen = uapi::MACLEARN_EVENT_FAILING_OPEN,
+    /// It does no longer.
+    Recovered = uapi::MACLEARN_EVENT_RECOVERED,
+    /// Copies to a port are filtered.
+    Enabled = uapi::MACLEARN_EVENT_ENABLED,
+    /// They are no longer.
+    Disabled = uapi::MACLEARN_EVENT_DISABLED,
+    /// Other settings of a port were changed.
+    PortChanged = uapi::MACLEARN_EVENT_PORT_CHANGED,
+    /// Settings of the bridge were changed.
+    BridgeChanged = uapi::MACLEARN_EVENT_BRIDGE_CHANGED,
+    /// A device has become a port.
+    PortJoined = uapi::MACLEARN_EVENT_PORT_JOINED,
+    /// It is none any more.
+    PortLeft = uapi::MACLEARN_EVENT_PORT_LEFT,
+}
+
+/// An event that waits to be sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Event {
+    /// What happened.
+    pub(crate) kind: Kind,
+    /// The port's number in the table.
+    pub(crate) port: Option<PortIndex>,
+    /// The (VLAN, MAC).
+    pub(crate) key: Option<Key>,
+}
+
+/// Events of a bridge, in their order.
+pub(crate) struct Queue {
+    events: KVec<Event>,
+    lost: u32,
+}
+
+impl Queue {
+    /// Makes an empty one. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            events: KVec::with_capacity(MOST_WAITING, GFP_KERNEL_ACCOUNT)?,
+            lost: 0,
+        })
+    }
+
+    /// Those that there was room for.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// How many others there were.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Whether there were none at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lost == 0
+    }
+
+    /// Adds one, or counts it.
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.events.push_within_capacity(event).is_err() {
+            self.lose(1);
+        }
+    }
+
+    /// Counts some of which no more is known.
+    pub(crate) fn lose(&mut self, count: u32) {
+        self.lost = self.lost.saturating_add(count);
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.lost = 0;
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The settings and the state of a port that are on or off, all of one moment in one word.
+
+/// A bit of a port's settings or state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Flag {
+    /// Copies to the port are filtered.
+    Enabled = 1 << 0,
+    /// Sources behind the port are learned.
+    Learning = 1 << 1,
+    /// Copies for unknown destinations are suppressed.
+    SuppressUnknown = 1 << 2,
+    /// On failure frames are dropped, rather than every copy passed.
+    FailClosed = 1 << 3,
+    /// Every copy passes until there is room: a source could not be learned for a limit.
+    FailingOpen = 1 << 4,
+    /// A source could not be learned since the table is about to grow.
+    Unsettled = 1 << 5,
+    /// The port has left the bridge.
+    Gone = 1 << 6,
+    /// A source could not be learned for a limit, and there has been no room since.
+    AtLimit = 1 << 7,
+    /// What the bridge's own database has for the port is not known for lack of memory.
+    LostTrack = 1 << 8,
+    /// It has become quiet, and what was learned there is still to be forgotten.
+    Forgetting = 1 << 9,
+    /// A source could be neither learned nor kept: every copy passes until it would have aged.
+    LostSource = 1 << 10,
+    /// That the port is at a limit was written to the kernel's log.
+    LimitLogged = 1 << 11,
+    /// It is joining the bridge, and not enabled yet if it is to be.
+    Joining = 1 << 12,
+    /// Something was learned while the port was quiet.
+    LearnedQuiet = 1 << 13,
+}
+
+/// The [`Flag`]s of a port at one time.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// From what [`Flags::to_bits`] gave.
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// As a word.
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+    /// Whether `flag` is set.
+    #[inline(always)]
+    pub(crate) fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u32 != 0
+    }
+
+    /// The same with `flag` set or cleared.
+    pub(crate) fn with(self, flag: Flag, on: bool) -> Self {
+        if on {
+            Self(self.0 | flag as u32)
+        } else {
+            Self(self.0 & !(flag as u32))
+        }
+    }
+
+    /// Whether copies to the port are filtered, and it is not failing open.
+    pub(crate) fn filters(self) -> bool {
+        self.has(Flag::Enabled) && !self.has(Flag::Gone) && !self.fails_open()
+    }
+
+    /// Whether every copy passes for a failure, or until the table has grown.
+    #[inline(always)]
+    pub(crate) fn fails_open(self) -> bool {
+        self.0 & (Flag::FailingOpen as u32 | Flag::Unsettled as u32) != 0
+    }
+}

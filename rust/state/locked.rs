@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a bridge's spin locks guard.
+
+use core::ops::{Deref, DerefMut};
+
+use kernel::prelude::*;
+
+use super::{
+    events::{Event, Kind, Queue},
+    pending::{Pending, PendingFdb},
+};
+use crate::table::{Claims, Key, Learned, Limits, PortIndex, Writer};
+
+/// What the table's lock guards: the right to change the table, what is still to be put there, and
+/// the events that wait.
+pub(crate) struct Locked {
+    writer: Writer,
+    /// What the bridge's own database has and the table had no room for.
+    pub(crate) pending_fdb: PendingFdb,
+    /// Sources that could not be learned yet.
+    pub(crate) pending: Pending,
+    /// What listeners are still to be told.
+    pub(crate) events: Queue,
+}
+
+impl Locked {
+    /// Makes the state of a new bridge. May sleep.
+    pub(crate) fn new(writer: Writer) -> Result<Self> {
+        Ok(Self {
+            writer,
+            pending_fdb: PendingFdb::default(),
+            pending: Pending::new()?,
+            events: Queue::new()?,
+        })
+    }
+
+    /// Takes claims on `key` from `port`, be it an owner or still to become one. Returns whether it
+    /// was an owner for one of them.
+    pub(crate) fn withdraw(&mut self, key: Key, port: PortIndex, claims: Claims) -> bool {
+        if claims.has(Claims::LEARNED) {
+            self.pending.forget(key, port);
+        }
+        self.writer.withdraw(key, port, claims)
+    }
+
+    /// Whether all owners that are known of are in the table.
+    pub(crate) fn has_nothing_pending(&self) -> bool {
+        self.pending_fdb.is_empty() && self.pending.is_empty()
+    }
+
+    /// What [`Writer::publish`] does, but nothing while an owner is still to be put in the table.
+    pub(crate) fn publish(&mut self, key: Key) -> Option<PortIndex> {
+        self.has_nothing_pending()
+            .then(|| self.writer.publish(key))?
+    }
+
+    /// Puts a claim of the bridge's own database in the table that waits for room there. Whether
+    /// there was one, and room for it.
+    pub(crate) fn insert_pending_fdb(&mut self) -> bool {
+        let Some((key, port)) = self.pending_fdb.last() else {
+            return false;
+        };
+        let has_room = self
+            .writer
+            .claim(key, port, Claims::BRIDGE, Limits::default())
+            != Learned::NoRoom;
+        if has_room {
+            self.pending_fdb.pop();
+        }
+        has_room
+    }
+
+    /// The right to change the table, and a function to note what happens to entries meanwhile.
+    /// Who listens, and that they are told, is for the caller to see to.
+    pub(crate) fn split(&mut self) -> (&mut Writer, impl FnMut(Kind, PortIndex, Key) + '_) {
+        let events = &mut self.events;
+        let note = |kind, port, key| {
+            events.push(Event {
+                kind,
+                port: Some(port),
+                key: Some(key),
+            })
+        };
+        (&mut self.writer, note)
+    }
+}
+
+impl Deref for Locked {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+}
+
+/// Whether keys may be published.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: bool,
+    /// The table's [`changes`](Writer::changes) up to which all is published.
+    pub(crate) done: Option<u64>,
+}
+
+impl Gate {
+    /// Whether they may.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Says whether they may. Who opens it has looked for what speaks against that under its lock.
+    pub(crate) fn set_open(&mut self, may: bool) {
+        self.is_open = may;
+        if !may {
+            self.done = None;
+        }
+    }
+
+    /// Closes it. Whether it was open.
+    pub(crate) fn close(&mut self) -> bool {
+        self.done = None;
+        core::mem::replace(&mut self.is_open, false)
+    }
+}

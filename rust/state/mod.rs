@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What there is: bridges and ports with their settings, tables, flags and counters, and what waits.
+//!
+//! Nothing here starts anything but a work that was asked for: who wants a change that takes more
+//! than a store calls the part of `work/` that makes it.
+
+pub(crate) mod addresses;
+pub(crate) mod ageing;
+pub(crate) mod bridge;
+pub(crate) mod counters;
+pub(crate) mod events;
+pub(crate) mod flags;
+pub(crate) mod locked;
+pub(crate) mod mark;
+pub(crate) mod memo;
+pub(crate) mod pending;
+pub(crate) mod port;
+pub(crate) mod port_set;
+pub(crate) mod retry;
+pub(crate) mod revoke;
+pub(crate) mod settings;

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A port of a bridge: its settings, its state and its counters.
+
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, new_mutex, Arc, Mutex},
+};
+
+use super::{
+    bridge::Bridge,
+    counters::{Counter, COUNTERS},
+    events::{Event, Kind},
+    flags::{Flag, Flags},
+    locked::Locked,
+    mark::Secret,
+    settings::PortChange,
+};
+use crate::{
+    kapi::{
+        atomic::{AtomicU32, AtomicU64},
+        clock,
+        delayed_work::DelayedWork,
+        device_map::{on_device, Anchor},
+        genetlink::has_listeners,
+        netdevice::NetDevice,
+        percpu::Words,
+        sysfs::Directory,
+    },
+    table::{Key, PortIndex, Stamp, Writer},
+};
+
+/// Time from the first event that waits until they are sent, in ticks.
+const NOTIFY_DELAY: usize = (clock::TICKS_PER_SECOND / 50) as usize;
+
+/// Time from the first change that may let a key be published until it is, in ticks.
+const OFFLOAD_DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
+
+/// A port of a bridge, from the time it joins until it has left and nothing uses it.
+#[pin_data]
+#[repr(C)]
+pub(crate) struct Port {
+    // What hooks read for every frame comes first, to share a cache line.
+    anchor: Anchor,
+    flags: AtomicU32,
+    /// Its number among the ports of the bridge, by which the table knows it.
+    pub(crate) index: PortIndex,
+    /// The bridge's [`Bridge::secret`].
+    pub(crate) secret: Secret,
+    /// What it counts, a word for each [`Counter`].
+    pub(crate) counters: Words<COUNTERS>,
+    /// The bridge.
+    pub(crate) bridge: Arc<Bridge>,
+    /// The device that is the port.
+    pub(crate) device: ARef<NetDevice>,
+    /// What the counters were when they were last reset.
+    reset: [AtomicU64; COUNTERS],
+    max_macs: AtomicU32,
+    /// Whether the bridge could be given what the port owns when that was last looked at.
+    pub(crate) is_given: AtomicU32,
+    /// Time, in the table's units, before which none of its entries can be aged.
+    expiry: AtomicU64,
+    /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
+    lost: AtomicU64,
+    /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
+    pub(crate) left_vlan: AtomicU32,
+    /// The bridge's upkeep, to ask for a run.
+    pub(crate) upkeep: Arc<DelayedWork<Bridge>>,
+    /// Its directory in sysfs, which refers to the port, until it leaves.
+    #[pin]
+    pub(crate) directory: Mutex<Option<Directory<Port>>>,
+}
+
+on_device!(Port { anchor });
+
+impl Port {
+    /// Makes a port with the settings that the bridge has for it, but not enabled yet.
+    pub(crate) fn new(
+        bridge: Arc<Bridge>,
+        upkeep: Arc<DelayedWork<Bridge>>,
+        device: &NetDevice,
+        index: PortIndex,
+    ) -> Result<Arc<Self>> {
+        let counters = Words::new()?;
+        let flags = bridge
+            .defaults
+            .flags()
+            .with(Flag::Enabled, false)
+            .with(Flag::Joining, true);
+        let max_macs = bridge.defaults.max_macs();
+        Arc::pin_init(
+            pin_init!(Self {
+                anchor: Anchor::of(device),
+                flags: AtomicU32::new(flags.to_bits()),
+                index,
+                secret: bridge.secret,
+                counters,
+                bridge,
+                device: device.hold(),
+                reset: [const { AtomicU64::new(0) }; COUNTERS],
+                max_macs: AtomicU32::new(max_macs),
+                is_given: AtomicU32::new(0),
+                expiry: AtomicU64::new(u64::MAX),
+                lost: AtomicU64::new(0),
+                left_vlan: AtomicU32::new(0),
+                upkeep,
+                directory <- new_mutex!(None, "maclearn_port_directory"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Settings and state, all of one moment.
+    #[inline(always)]
+    pub(crate) fn flags(&self) -> Flags {
+        Flags::from_bits(self.flags.load_relaxed())
+    }
+
+    /// Whether it has not left the bridge, so that its number in the table is its own. The caller
+    /// holds the table's lock.
+    pub(crate) fn is_present(&self) -> bool {
+        !self.flags().has(Flag::Gone)
+    }
+
+    /// Sets or clears a flag under the table's lock, which is an event for some.
+    pub(crate) fn set(&self, locked: &mut Locked, flag: Flag, on: bool) {
+        if self.flags().has(flag) == on {
+            return;
+        }
+        self.flags
+            .store_relaxed(self.flags().with(flag, on).to_bits());
+        let kind = match (flag, on) {
+            (Flag::Enabled, true) => Kind::Enabled,
+            (Flag::Enabled, false) => Kind::Disabled,
+            (Flag::FailingOpen, true) => Kind::FailingOpen,
+            (Flag::FailingOpen, false) => Kind::Recovered,
+            _ => return,
+        };
+        self.note(locked, kind, None);
+    }
+
+    /// Has the port get every copy until it leaves: it may own what nobody can tell.
+    pub(crate) fn lose_track(&self, locked: &mut Locked) {
+        self.set(locked, Flag::LostTrack, true);
+        self.set(locked, Flag::FailingOpen, true);
+    }
+
+    /// Has the port get every copy until a source that it used `now`, in the table's units, has aged:
+    /// which one that was is not known.
+    pub(crate) fn lose_source(&self, locked: &mut Locked, now: u64) {
+        self.lost.store_relaxed(now);
+        self.set(locked, Flag::LostSource, true);
+        self.set(locked, Flag::FailingOpen, true);
+    }
+
+    /// When the last source was lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load_relaxed()
+    }
+
+    /// Sets [`Port::lost`].
+    pub(crate) fn set_lost(&self, _locked: &Writer, time: u64) {
+        self.lost.store_relaxed(time);
+    }
+
+    /// Greatest number of MACs that the port may own; 0 is unlimited.
+    pub(crate) fn max_macs(&self) -> u32 {
+        self.max_macs.load_relaxed()
+    }
+
+    /// Changes settings, but that it is enabled. Under the table's lock.
+    pub(crate) fn change(&self, locked: &mut Locked, change: &PortChange) {
+        let others = PortChange {
+            enabled: None,
+            ..*change
+        };
+        let flags = others.apply(self.flags());
+        self.flags.store_relaxed(flags.to_bits());
+        if let Some(macs) = change.max_macs {
+            self.max_macs.store_relaxed(macs);
+        }
+        if others != PortChange::default() {
+            self.note(locked, Kind::PortChanged, None);
+        }
+    }
+
+    /// Number of MACs that the port owns.
+    pub(crate) fn macs(&self) -> u32 {
+        self.bridge.table.port_count(self.index)
+    }
+
+    /// Time, in the table's units, before which none of the port's entries can be aged.
+    pub(crate) fn expiry(&self) -> u64 {
+        self.expiry.load_relaxed()
+    }
+
+    /// Sets [`Port::expiry`].
+    pub(crate) fn set_expiry(&self, _locked: &Writer, expiry: u64) {
+        self.expiry.store_relaxed(expiry);
+    }
+
+    /// Lowers [`Port::expiry`] to `expiry`. The caller holds the table's lock.
+    pub(crate) fn lower_expiry(&self, expiry: u64) {
+        if expiry < self.expiry.load_relaxed() {
+            self.expiry.store_relaxed(expiry);
+        }
+    }
+
+    /// The sum of a counter over all CPUs.
+    pub(crate) fn count_of(&self, counter: Counter) -> u64 {
+        let index = counter as usize;
+        // Read before the words of the CPUs, which are then what they were at that time or more.
+        let reset = self.reset[index].load_acquire();
+        self.counters.sum(index).wrapping_sub(reset)
+    }
+
+    /// Counts from 0 again.
+    pub(crate) fn reset_counters(&self) {
+        let _writer = self.bridge.writer.lock();
+        for (index, reset) in self.reset.iter().enumerate() {
+            reset.store_release(self.counters.sum(index));
+        }
+    }
+
+    /// Notes what happened here, if somebody listens, and sees to its being sent. Of a port that has
+    /// left nothing is told: its number may be another's when that is sent.
+    pub(crate) fn note(&self, locked: &mut Locked, kind: Kind, key: Option<Key>) {
+        if !self.is_present() || !has_listeners(&self.bridge.device) {
+            return;
+        }
+        let is_first = locked.events.events().is_empty();
+        locked.events.push(Event {
+            kind,
+            port: Some(self.index),
+            key,
+        });
+        if is_first {
+            self.upkeep.schedule(NOTIFY_DELAY);
+        }
+    }
+
+    /// Notes that it has become an owner of `key`, which it used at `stamp`; and of one that others
+    /// owned if it has `moved`.
+    #[inline(always)]
+    pub(crate) fn note_learned(&self, locked: &mut Locked, key: Key, stamp: Stamp, moved: bool) {
+        let (bridge, counters) = (&*self.bridge, &self.counters);
+        counters.increment::<{ Counter::Learned as usize }>();
+        if moved {
+            counters.increment::<{ Counter::MovedIn as usize }>();
+        }
+        let kind = if moved { Kind::MovedIn } else { Kind::Learned };
+        self.note(locked, kind, Some(key));
+        if bridge.quiet.has(self.index) {
+            self.set(locked, Flag::LearnedQuiet, true);
+        }
+        self.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
+        if locked.is_full() {
+            self.upkeep.schedule(0);
+        } else {
+            self.queue_offload();
+        }
+    }
+
+    /// Has the maintenance work look for what can be published, since something may be by now.
+    #[inline(always)]
+    pub(crate) fn queue_offload(&self) {
+        if self.bridge.is_all_published() {
+            self.bridge.set_all_published(false);
+            self.upkeep.schedule(OFFLOAD_DELAY);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ageing: what was not seen for the ageing time is forgotten, and that time changes.
+
+use kernel::prelude::*;
+
+use super::walk::Walk;
+use crate::{
+    kapi::{bridge as kernel_bridge, clock, rcu},
+    state::{
+        ageing::{Ageing, DEFAULT_AGEING_SECONDS, MAX_AGEING_SECONDS},
+        bridge::Bridge,
+        counters::Counter,
+        events::Kind,
+    },
+    table::{Action, Claims, Stamp},
+};
+
+/// Forgets aged entries, if there can be any. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`; then it is to be tried again.
+pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
+    let bridge = walk.bridge();
+    let ageing = bridge.ageing();
+    let now = bridge.now();
+    let is_early = || bridge.ports.lock().iter().all(|port| port.expiry() > now);
+    if ageing.limit.is_none() || is_early() {
+        return Ok(());
+    }
+    let by_index = bridge.ports_by_index()?;
+    {
+        let writer = bridge.writer.lock();
+        bridge.set_sweeping(true);
+        // Lowered again for each entry that stays, here and by whoever learns meanwhile.
+        for port in by_index.iter().flatten() {
+            port.set_expiry(&writer, u64::MAX);
+        }
+    }
+    walk.visit_table(Kind::Aged, |entry| {
+        let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
+            return Action::Keep;
+        };
+        if !entry.claims.has(Claims::LEARNED) {
+            return Action::Keep;
+        }
+        if ageing.is_aged(entry.stamp, now) {
+            port.counters.increment::<{ Counter::Aged as usize }>();
+            return Action::Withdraw(Claims::LEARNED);
+        }
+        port.lower_expiry(ageing.expiry(entry.stamp, now));
+        Action::Keep
+    });
+    bridge.set_sweeping(false);
+    Ok(())
+}
+
+/// Makes [`Bridge::ageing_seconds`] the bridge's if it is to be that. May sleep.
+pub(crate) fn follow_bridge(bridge: &Bridge) {
+    let walk = Walk::begin(bridge);
+    if !bridge.follows_ageing() {
+        return;
+    }
+    let seconds = match kernel_bridge::ageing_seconds(&bridge.device) {
+        0 => DEFAULT_AGEING_SECONDS,
+        seconds => seconds.min(MAX_AGEING_SECONDS.into()) as u32,
+    };
+    if seconds != bridge.ageing_seconds() {
+        set_seconds(&walk, seconds);
+    }
+}
+
+/// Sets [`Bridge::ageing_seconds`]. May sleep.
+///
+/// Ages start anew if the unit of the stamps changes, or if entries did not age so far.
+pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
+    let bridge = walk.bridge();
+    let old = bridge.ageing();
+    let new = Ageing::new(seconds, clock::TICKS_PER_SECOND);
+    if old.unit_shift != new.unit_shift || old.limit.is_none() {
+        bridge.set_unit(new.unit_shift);
+        // Frames under way still stamp in the old unit.
+        rcu::wait_for_readers();
+        let now = bridge.now() as Stamp;
+        walk.visit_all(Kind::Deleted, |_| Action::Restamp(now));
+        for port in &*bridge.ports.lock() {
+            port.set_lost(&bridge.writer.lock(), bridge.now());
+        }
+    }
+    bridge.set_ageing(seconds, new);
+    let ports = bridge.ports.lock();
+    let writer = bridge.writer.lock();
+    for port in &*ports {
+        port.set_expiry(&writer, 0);
+    }
+    drop(writer);
+    drop(ports);
+    bridge.ask_for_upkeep();
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is looked after of the bridge's own forwarding database (FDB): it does not tell of all.
+
+use kernel::sync::Arc;
+
+use crate::{
+    kapi::{
+        atomic::AtomicU32,
+        bridge as kernel_bridge,
+        netdevice::NetDevice,
+        rcu::ReadSection,
+        rtnl::Rtnl,
+        switchdev::{self, Event, Listener},
+    },
+    state::{bridge::Bridge, events::Kind},
+    table::{Claims, Key},
+};
+
+/// Looks after what is known of the database: whether there are foreign entries, and whether a claim
+/// that the packet path has doubted is still true. May sleep.
+pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
+    let doubted = bridge.doubted.load_relaxed();
+    if doubted != 0 {
+        bridge.doubted.store_relaxed(0);
+        verify(bridge, Key::from_bits(doubted), rtnl);
+    }
+    if !kernel_bridge::is_hub(&bridge.device) {
+        // Users' `dynamic` entries are not told of.
+        if !bridge.may_direct() {
+            bridge.note_foreign();
+        }
+        return;
+    }
+    let Some(foreign) = bridge.unsearched() else {
+        return;
+    };
+    let port = bridge.ports.lock().first().cloned();
+    let Some(port) = port else {
+        return;
+    };
+    // Without memory for it, it is tried again in a second.
+    let has_found = |search: &Search| search.has_found.load_relaxed() != 0;
+    let search = Search {
+        bridge: port.bridge.clone(),
+        has_found: AtomicU32::new(0),
+    };
+    if let Ok(found) = switchdev::look_through(&port.device, search, has_found, rtnl) {
+        bridge.searched(foreign, found);
+    }
+}
+
+/// Takes a claim from ports for which the database has no entry any more.
+fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
+    for port in &*bridge.ports.lock() {
+        let mut locked = bridge.writer.lock();
+        // Whoever moves the entry tells of that under the lock.
+        if locked.claims(key, port.index).has(Claims::BRIDGE)
+            && !kernel_bridge::has_entry_at(
+                &bridge.device,
+                &port.device,
+                key.mac(),
+                key.vlan(),
+                rtnl,
+            )
+        {
+            locked.withdraw(key, port.index, Claims::BRIDGE);
+            if locked.claims(key, port.index) == Claims::NONE {
+                port.note(&mut locked, Kind::Deleted, Some(key));
+            }
+        }
+    }
+}
+
+/// Whether there is an entry that sends frames to a port and that the module has not given.
+struct Search {
+    bridge: Arc<Bridge>,
+    has_found: AtomicU32,
+}
+
+impl Listener for Search {
+    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+        let Event::Added(entry) = event else {
+            return;
+        };
+        if kernel_bridge::is_bridge(device) {
+            return;
+        }
+        let key = Key::new(entry.vid, entry.mac);
+        let owners = self.bridge.table.owners(section, key);
+        let owner = owners.only().and_then(|port| self.bridge.ifindex_of(port));
+        if !(owners.is_published() && owner == Some(device.ifindex())) {
+            self.has_found.store_relaxed(1);
+        }
+    }
+}

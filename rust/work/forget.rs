@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Forgetting what ports own: on request, with their claim to it, or since it may be wrong by now.
+
+use kernel::prelude::*;
+
+use super::{recovery, walk::Walk};
+use crate::{
+    kapi::genetlink::has_listeners,
+    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port, revoke},
+    table::{Action, Claims, Entry, Key, PortIndex},
+};
+
+/// Keys with several owners that are lost at a time.
+const MOST_SHARED: usize = 1024;
+
+/// Forgets all that was learned, at one port or at all.
+pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
+    let walk = Walk::begin(bridge);
+    for port in &*bridge.ports.lock() {
+        if of.is_none_or(|of| of.index == port.index) {
+            // Every copy passes on until all is settled.
+            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+        }
+    }
+    walk.withdraw(Claims::LEARNED, |entry| {
+        of.is_none_or(|of| of.index == entry.port && of.is_present())
+    });
+    drop(walk);
+    recovery::settle(bridge);
+    bridge.ask_for_upkeep();
+}
+
+/// Takes claims from the entries that `matches` tells.
+pub(crate) fn flush(bridge: &Bridge, claims: Claims, matches: impl Fn(&Entry) -> bool) {
+    let walk = Walk::begin(bridge);
+    walk.withdraw(claims, matches);
+    drop(walk);
+    recovery::settle(bridge);
+    bridge.ask_for_upkeep();
+}
+
+/// Takes claims from the entries that `matches` tells, since their ports have lost them by no
+/// doing of the guests'; and forgets who else learned the same keys. Any of those may have been
+/// a guest's port before, or never was: if the guest is silent, nothing tells. But a port that
+/// gets nothing for an unknown destination keeps what it learned.
+///
+/// Whether all is done. May sleep.
+pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> bool) -> bool {
+    let bridge = walk.bridge();
+    let mut shared = KVec::with_capacity(MOST_SHARED, GFP_KERNEL).unwrap_or_default();
+    let mut is_complete = true;
+    let action = |entry: Entry| {
+        if !matches(&entry) {
+            return Action::Keep;
+        }
+        if !entry.is_shared {
+            return Action::Withdraw(claims);
+        }
+        // What there is no room for is lost at the next try.
+        let kept = shared.push_within_capacity((entry.key, entry.port));
+        is_complete &= kept.is_ok();
+        Action::Keep
+    };
+    let is_all = walk.visit_all(Kind::Deleted, action);
+    let listening = has_listeners(&bridge.device);
+    for &(key, port) in &*shared {
+        forget_elsewhere(bridge, key, port);
+        // Last, so that all is done once the port owns nothing.
+        let unpublished = {
+            let mut locked = bridge.writer.lock();
+            let has_lost =
+                locked.withdraw(key, port, claims) && locked.claims(key, port) == Claims::NONE;
+            if has_lost && listening {
+                let (_, mut note) = locked.split();
+                note(Kind::Deleted, port, key);
+            }
+            locked.take_unpublished()
+        };
+        if let Some(keys) = unpublished {
+            revoke::take_back(bridge, keys, None);
+        }
+    }
+    is_all && is_complete
+}
+
+/// Forgets who else than `port`, which has lost it, learned a key: see [`lose`]. May sleep.
+pub(crate) fn forget_elsewhere(bridge: &Bridge, key: Key, port: PortIndex) {
+    forget_key(bridge, key, |other| {
+        other.index != port && !other.flags().has(Flag::SuppressUnknown)
+    });
+}
+
+/// Forgets who learned a key, of the ports that `matches` tells. May sleep.
+pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> bool) {
+    let (owners, waits) = {
+        let locked = bridge.writer.lock();
+        (locked.owners_of(key), locked.pending.has_key(key))
+    };
+    for port in &*bridge.ports.lock() {
+        if !(waits || owners.has(port.index)) || !matches(port) {
+            continue;
+        }
+        let mut locked = bridge.writer.lock();
+        if locked.withdraw(key, port.index, Claims::LEARNED)
+            && locked.claims(key, port.index) == Claims::NONE
+        {
+            port.note(&mut locked, Kind::Deleted, Some(key));
+        }
+    }
+    let unpublished = bridge.writer.lock().take_unpublished();
+    if let Some(keys) = unpublished {
+        revoke::take_back(bridge, keys, None);
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recovery: what could not be learned is learned when there is room, and ports that get every copy
+//! for it cease to.
+
+use kernel::prelude::*;
+
+use super::walk::{Walk, WALKS};
+use crate::{
+    kapi::{
+        log,
+        rcu::{self, ReadSection},
+    },
+    state::{
+        bridge::{address_of, Bridge},
+        flags::Flag,
+        locked::Locked,
+        pending::Pending,
+        port::Port,
+        revoke,
+    },
+    table::{age, Action, Claims, Entry, Key, Learned, PortMask, Stamp, Visit},
+};
+
+/// Settles what could not be decided on the packet path: puts in the table what there is room
+/// for by now, and finds out which ports still have to get every copy. May sleep.
+pub(crate) fn settle(bridge: &Bridge) {
+    let walk = Walk::begin(bridge);
+    // One claim under each hold of the lock: others may own the key, and each of them is looked for.
+    while bridge.writer.lock().insert_pending_fdb() {}
+    learn_pending(&walk);
+    for port in &*bridge.ports.lock() {
+        if port.flags().has(Flag::FailClosed) && bridge.is_full(port) {
+            // What can't be learned is kept out.
+            forget_pending(&walk, port, |_| ());
+            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+        }
+    }
+    let mut closing = PortMask::NONE;
+    for port in &*bridge.ports.lock() {
+        closing.set(port.index, closes(bridge, port, &bridge.writer.lock()));
+    }
+    if closing != PortMask::NONE {
+        // For who has looked into the table before, these ports still get every copy.
+        rcu::wait_for_readers();
+    }
+    let ports = bridge.ports.lock();
+    for port in &*ports {
+        if settle_port(bridge, port, closing.has(port.index)) && log::may_write() {
+            pr_info!(
+                "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
+                port.device.ifindex()
+            );
+        }
+    }
+    let locked = bridge.writer.lock();
+    let grows = locked.wanted().is_some() && !bridge.is_out_of_memory();
+    if grows && !locked.has_nothing_pending() {
+        if let Some(port) = ports.first() {
+            port.upkeep.schedule(0);
+        }
+    }
+}
+
+/// Whether `port` has to get every copy for a failure, and whether until the table has grown.
+fn is_open(bridge: &Bridge, port: &Port, locked: &Locked) -> (bool, bool) {
+    let (is_full, waits) = (bridge.is_full(port), locked.pending.has_port(port.index));
+    let fails = port.flags().has(Flag::LostTrack) || has_lost_source(bridge, port);
+    let lacks = locked.pending_fdb.has(port.index);
+    (fails || (is_full && waits), lacks || (!is_full && waits))
+}
+
+/// Whether `port` gets every copy and need not any more.
+fn closes(bridge: &Bridge, port: &Port, locked: &Locked) -> bool {
+    port.flags().fails_open() && is_open(bridge, port, locked) == (false, false)
+}
+
+/// Whether it still matters that a source of `port` was lost.
+fn has_lost_source(bridge: &Bridge, port: &Port) -> bool {
+    port.flags().has(Flag::LostSource) && !bridge.ageing().is_past(port.lost(), bridge.now())
+}
+
+/// Settles the state of `port`, but that it gets every copy does not end unless it may
+/// (`may_close`). Whether that it is at a limit is to be told.
+fn settle_port(bridge: &Bridge, port: &Port, may_close: bool) -> bool {
+    let mut locked = bridge.writer.lock();
+    if !may_close && closes(bridge, port, &locked) {
+        return false;
+    }
+    let flags = port.flags();
+    let is_full = bridge.is_full(port);
+    let waits = locked.pending.has_port(port.index);
+    let lost = has_lost_source(bridge, port);
+    let (fails_open, is_unsettled) = is_open(bridge, port, &locked);
+    port.set(&mut locked, Flag::LostSource, lost);
+    // While one of them takes the other's place the port is not without both.
+    if is_unsettled {
+        port.set(&mut locked, Flag::Unsettled, true);
+    }
+    port.set(&mut locked, Flag::FailingOpen, fails_open);
+    port.set(&mut locked, Flag::Unsettled, is_unsettled);
+    let at_limit =
+        flags.has(Flag::AtLimit) && is_full && (lost || waits || flags.has(Flag::FailClosed));
+    port.set(&mut locked, Flag::AtLimit, at_limit);
+    let is_told = at_limit && !flags.has(Flag::Enabled);
+    port.set(&mut locked, Flag::LimitLogged, is_told);
+    is_told && !flags.has(Flag::LimitLogged)
+}
+
+/// Learns what there is room for by now, and forgets what has aged. May sleep.
+fn learn_pending(walk: &Walk<'_>) {
+    let bridge = walk.bridge();
+    if bridge.writer.lock().pending.is_empty() {
+        return;
+    }
+    // Without memory it is tried again in a second.
+    let Ok(ports) = bridge.ports_by_index() else {
+        return;
+    };
+    for _ in 0..WALKS {
+        let mut cursor = bridge.writer.lock().pending.cursor();
+        let result = loop {
+            let mut next = [None; Pending::MOST_A_VISIT];
+            let mut places = next.iter_mut();
+            let visit = bridge.writer.lock().pending.visit(&mut cursor, |entry| {
+                if let Some(place) = places.next() {
+                    *place = Some(entry);
+                }
+                Action::Keep
+            });
+            for entry in next.into_iter().flatten() {
+                if let Some(Some(port)) = ports.get(usize::from(entry.port)) {
+                    if learn_one(port, &entry) == Learned::NoRoom {
+                        // The rest waits for a larger table.
+                        return;
+                    }
+                }
+            }
+            if visit != Visit::More {
+                break visit;
+            }
+        };
+        if result == Visit::Complete {
+            break;
+        }
+    }
+}
+
+/// Makes `port` an owner of what it used at the time of `entry`, as if it had been learned then, if
+/// that is possible, or else needless.
+fn learn_one(port: &Port, entry: &Entry) -> Learned {
+    let bridge = &*port.bridge;
+    let Entry { key, stamp, .. } = *entry;
+    let mut locked = bridge.writer.lock();
+    if !locked.pending.has(key, port.index) {
+        return Learned::Known;
+    }
+    // One section, so that an address which becomes the bridge's own is forgotten after it.
+    let learned = ReadSection::enter(|section| {
+        if bridge.has_address(address_of(key), section) {
+            Learned::Known
+        } else {
+            learn(port, key, stamp, &mut locked)
+        }
+    });
+    if matches!(learned, Learned::Known | Learned::New { .. }) {
+        locked.pending.forget(key, port.index);
+    }
+    let unpublished = locked.take_unpublished();
+    drop(locked);
+    if let Some(keys) = unpublished {
+        revoke::take_back(bridge, keys, Some(port.index));
+    }
+    learned
+}
+
+fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
+    let bridge = &*port.bridge;
+    let now = bridge.now();
+    let is_over = !port.is_present()
+        || bridge.ageing().is_aged(stamp, now)
+        // It has been learned since.
+        || locked.claims(key, port.index).has(Claims::LEARNED);
+    if is_over {
+        return Learned::Known;
+    }
+    let mut exclusive = bridge.is_exclusive();
+    if exclusive {
+        let age = age(stamp, now as Stamp);
+        match locked.age_elsewhere(key, port.index, now as Stamp) {
+            // That port took it from this one.
+            Some(other) if other < age => return Learned::Known,
+            // Which was first does not show: who uses it next takes it.
+            Some(other) if other == age => exclusive = false,
+            _ => {}
+        }
+    }
+    let limits = bridge.limits(port);
+    let learned = locked.learn(key, port.index, stamp, limits, exclusive);
+    if let Learned::New { moved } = learned {
+        port.note_learned(locked, key, stamp, moved);
+    }
+    learned
+}
+
+/// Forgets what is kept of `port`, and says so to `lost`, which may take the table's lock.
+pub(crate) fn forget_pending(walk: &Walk<'_>, port: &Port, lost: impl Fn(Key)) {
+    let bridge = walk.bridge();
+    while bridge.writer.lock().pending.has_port(port.index) {
+        let mut cursor = bridge.writer.lock().pending.cursor();
+        loop {
+            let mut keys = [None; Pending::MOST_A_VISIT];
+            let mut places = keys.iter_mut();
+            let visit = bridge.writer.lock().pending.visit(&mut cursor, |entry| {
+                if entry.port != port.index {
+                    return Action::Keep;
+                }
+                if let Some(place) = places.next() {
+                    *place = Some(entry.key);
+                }
+                Action::Withdraw(Claims::LEARNED)
+            });
+            keys.into_iter().flatten().for_each(&lost);
+            if visit != Visit::More {
+                break;
+            }
+        }
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_recovery)]
+mod tests {
+    use super::*;
+    use crate::lab::{Lab, Reader, KEY};
+
+    #[test]
+    fn who_has_not_seen_what_was_placed_finds_the_port_open() -> Result {
+        let lab = Lab::new()?;
+        let (bridge, port) = (&*lab.bridge, &*lab.ports[1]);
+        lab.learn(2, KEY);
+        let is_open = |port: &Port| port.flags().fails_open();
+        let was_kept = Reader::watch(&lab, 1, is_open, |reader| {
+            {
+                let mut locked = bridge.writer.lock();
+                locked.withdraw(KEY, 1, Claims::LEARNED);
+                assert!(locked.pending.keep(KEY, 1, bridge.now() as Stamp));
+                port.set(&mut locked, Flag::Unsettled, true);
+            }
+            reader.wait_for_it();
+            settle(bridge);
+            assert!(!is_open(port));
+            // It looks until its section ends.
+            rcu::wait_for_readers();
+        })?;
+        assert_eq!(was_kept, Some(true));
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Growing and shrinking the table.
+
+use super::walk::{Walk, BUCKETS_A_HOLD};
+use crate::{
+    kapi::random,
+    state::bridge::Bridge,
+    table::{Array, Migration, Secret},
+};
+
+/// Grows or shrinks the table if it asks for that, and goes on with what memory was lacking for
+/// last time.
+pub(crate) fn resize(walk: &Walk<'_>) {
+    let bridge = walk.bridge();
+    loop {
+        if migrate(bridge) == Migration::Done {
+            loop {
+                // Dropping an array waits for its readers, which must not happen under the lock.
+                let retired = bridge.writer.lock().retire();
+                if retired.is_none() {
+                    break;
+                }
+            }
+        }
+        let Some(buckets) = bridge.writer.lock().wanted() else {
+            bridge.set_out_of_memory(false);
+            return;
+        };
+        let array = bridge
+            .memory
+            .charge(|| Array::allocate(buckets, Secret::new(random::words())));
+        let Ok(array) = array else {
+            bridge.set_out_of_memory(true);
+            return;
+        };
+        bridge.writer.lock().begin_resize(array);
+    }
+}
+
+/// Moves entries to the newest array, a few buckets under each hold of the lock.
+fn migrate(bridge: &Bridge) -> Migration {
+    loop {
+        let progress = bridge.writer.lock().migrate(BUCKETS_A_HOLD);
+        if progress != Migration::More {
+            return progress;
+        }
+    }
+}
