@@ -64,7 +64,7 @@ impl Lab {
     pub(crate) fn new() -> Result<Self> {
         let network = pernet::get::<Network>(Net::initial()).ok_or(ENODEV)?;
         let model = find_bridge(&network).ok_or(ENODEV)?;
-        let bridge = Bridge::new(model.net.clone(), &parameters::initial(), &model.device)?;
+        let bridge = Bridge::new(model.net.clone(), parameters::initial, &model.device)?;
         let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
         bridge.retire();
         let mut lab = Self {

@@ -23,7 +23,7 @@ use crate::{
         counters::Counter,
         flags::Flag,
         port::Port,
-        settings::{BridgeChange, PortChange},
+        settings::{Change, Form, Setting},
     },
     table::{age, Action, Claims, Cursor, Entry, Key, Learned, Stamp, Visit},
     work::forget,
@@ -69,22 +69,39 @@ fn bridge(request: &Request<'_>, kind: u32) -> Result<Arc<Bridge>> {
         .ok_or_else(|| request.refuse(ENODEV, c"no such bridge", Some(index)))
 }
 
+/// Adds settings, each of which `value_of` tells.
+fn put_settings<S: Setting>(
+    message: &mut Message<'_>,
+    value_of: impl Fn(S) -> u32,
+) -> Result<(), Full> {
+    for &setting in S::ALL {
+        let (row, value) = (setting.row(), value_of(setting));
+        match row.form {
+            Form::Switch => message.put_u8(row.attribute, value as u8)?,
+            Form::Choice(_) | Form::Number(_) => message.put_u32(row.attribute, value)?,
+        }
+    }
+    Ok(())
+}
+
+/// The settings that a request asks for.
+fn settings_of<S: Setting>(request: &Request<'_>) -> Change<S> {
+    S::ALL.iter().fold(Change::new(), |change, &setting| {
+        let row = setting.row();
+        match (request.attribute(row.attribute), row.form) {
+            (Some(attribute), Form::Switch) => change.with(setting, attribute.u8().into()),
+            (Some(attribute), _) => change.with(setting, attribute.u32()),
+            (None, _) => change,
+        }
+    })
+}
+
 fn put_port(message: &mut Message<'_>, port: &Port) -> Result<(), Full> {
     let flags = port.flags();
     let is = |flag| u8::from(flags.has(flag));
     message.put_u32(uapi::MACLEARN_A_PORT_IFINDEX, port.device.ifindex())?;
     message.put_u32(uapi::MACLEARN_A_PORT_BRIDGE, port.bridge.device.ifindex())?;
-    message.put_u8(uapi::MACLEARN_A_PORT_ENABLED, is(Flag::Enabled))?;
-    message.put_u8(uapi::MACLEARN_A_PORT_LEARNING, is(Flag::Learning))?;
-    message.put_u32(
-        uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST,
-        is(Flag::SuppressUnknown).into(),
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_PORT_ON_FAILURE,
-        is(Flag::FailClosed).into(),
-    )?;
-    message.put_u32(uapi::MACLEARN_A_PORT_MAX_MACS, port.max_macs())?;
+    put_settings(message, |setting| port.setting(setting))?;
     message.put_u32(uapi::MACLEARN_A_PORT_N_MACS, port.macs())?;
     message.put_u8(uapi::MACLEARN_A_PORT_FAILING_OPEN, is(Flag::FailingOpen))?;
     message.put_u8(uapi::MACLEARN_A_PORT_LIMIT_REACHED, is(Flag::AtLimit))
@@ -98,17 +115,7 @@ fn port_get(request: &Request<'_>) -> Result {
 fn port_set(request: &Request<'_>) -> Result {
     let network = network(request)?;
     let port = port(request, uapi::MACLEARN_A_PORT_IFINDEX)?;
-    let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
-    let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
-    let choice = |kind| number(kind).map(|chosen| chosen != 0);
-    let change = PortChange {
-        enabled: switch(uapi::MACLEARN_A_PORT_ENABLED),
-        learning: switch(uapi::MACLEARN_A_PORT_LEARNING),
-        suppress_unknown: choice(uapi::MACLEARN_A_PORT_UNKNOWN_UNICAST),
-        fail_closed: choice(uapi::MACLEARN_A_PORT_ON_FAILURE),
-        max_macs: number(uapi::MACLEARN_A_PORT_MAX_MACS),
-    };
-    settings::change_port(&network, &port, &change)
+    settings::change_port(&network, &port, &settings_of(request))
         .map_err(|error| request.refuse(error, c"the port can't be filtered now", None))
 }
 
@@ -150,46 +157,12 @@ fn port_dump(dump: &mut Dump<'_>) -> Result {
 }
 
 fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
-    let defaults = bridge.defaults.flags();
-    let is = |flag| u8::from(defaults.has(flag));
+    let table = &bridge.table;
     message.put_u32(uapi::MACLEARN_A_BRIDGE_IFINDEX, bridge.device.ifindex())?;
-    message.put_u8(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE, is(Flag::Enabled))?;
-    message.put_u32(uapi::MACLEARN_A_BRIDGE_AGEING_TIME, bridge.ageing_seconds())?;
-    message.put_u8(
-        uapi::MACLEARN_A_BRIDGE_EXCLUSIVE,
-        bridge.is_exclusive().into(),
-    )?;
-    message.put_u32(uapi::MACLEARN_A_BRIDGE_MAX_MACS, bridge.max_macs())?;
-    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_MACS, bridge.table.total())?;
-    message.put_uint(
-        uapi::MACLEARN_A_BRIDGE_MEMORY,
-        bridge.table.memory_bytes() as u64,
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD,
-        bridge.offloads().into(),
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_N_OFFLOADED,
-        bridge.table.published(),
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_AGEING,
-        bridge.follows_ageing().into(),
-    )?;
-    message.put_u8(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, is(Flag::Learning))?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST,
-        is(Flag::SuppressUnknown).into(),
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE,
-        is(Flag::FailClosed).into(),
-    )?;
-    message.put_u32(
-        uapi::MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS,
-        bridge.defaults.max_macs(),
-    )
+    put_settings(message, |setting| bridge.settings.get(setting))?;
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_MACS, table.total())?;
+    message.put_uint(uapi::MACLEARN_A_BRIDGE_MEMORY, table.memory_bytes() as u64)?;
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_OFFLOADED, table.published())
 }
 
 fn bridge_get(request: &Request<'_>) -> Result {
@@ -214,24 +187,7 @@ fn bridge_dump(dump: &mut Dump<'_>) -> Result {
 
 fn bridge_set(request: &Request<'_>) -> Result {
     let bridge = bridge(request, uapi::MACLEARN_A_BRIDGE_IFINDEX)?;
-    let switch = |kind| request.attribute(kind).map(|attribute| attribute.u8() != 0);
-    let number = |kind| request.attribute(kind).map(|attribute| attribute.u32());
-    let choice = |kind| number(kind).map(|chosen| chosen != 0);
-    let change = BridgeChange {
-        defaults: PortChange {
-            enabled: switch(uapi::MACLEARN_A_BRIDGE_AUTO_ENABLE),
-            learning: switch(uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING),
-            suppress_unknown: choice(uapi::MACLEARN_A_BRIDGE_DEFAULT_UNKNOWN_UNICAST),
-            fail_closed: choice(uapi::MACLEARN_A_BRIDGE_DEFAULT_ON_FAILURE),
-            max_macs: number(uapi::MACLEARN_A_BRIDGE_DEFAULT_MAX_MACS),
-        },
-        ageing_seconds: number(uapi::MACLEARN_A_BRIDGE_AGEING_TIME),
-        follows_ageing: choice(uapi::MACLEARN_A_BRIDGE_AGEING),
-        exclusive: switch(uapi::MACLEARN_A_BRIDGE_EXCLUSIVE),
-        max_macs: number(uapi::MACLEARN_A_BRIDGE_MAX_MACS),
-        offload: choice(uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD),
-    };
-    settings::change_bridge(&bridge, &change);
+    settings::change_bridge(&bridge, &settings_of(request));
     Ok(())
 }
 
@@ -544,38 +500,8 @@ impl Counted {
 
     fn put(&self, message: &mut Message<'_>) -> Result<(), Full> {
         message.put_u32(uapi::MACLEARN_A_STATISTICS_IFINDEX, self.ifindex())?;
-        for (kind, counter) in [
-            (uapi::MACLEARN_A_STATISTICS_SUPPRESSED, Counter::Suppressed),
-            (
-                uapi::MACLEARN_A_STATISTICS_SUPPRESSED_BYTES,
-                Counter::SuppressedBytes,
-            ),
-            (
-                uapi::MACLEARN_A_STATISTICS_PASSED_OWNED,
-                Counter::PassedOwned,
-            ),
-            (
-                uapi::MACLEARN_A_STATISTICS_PASSED_UNKNOWN,
-                Counter::PassedUnknown,
-            ),
-            (
-                uapi::MACLEARN_A_STATISTICS_PASSED_FAILING_OPEN,
-                Counter::PassedFailingOpen,
-            ),
-            (
-                uapi::MACLEARN_A_STATISTICS_PASSED_MULTICAST,
-                Counter::PassedMulticast,
-            ),
-            (uapi::MACLEARN_A_STATISTICS_LEARNED, Counter::Learned),
-            (uapi::MACLEARN_A_STATISTICS_MOVED_IN, Counter::MovedIn),
-            (uapi::MACLEARN_A_STATISTICS_AGED, Counter::Aged),
-            (uapi::MACLEARN_A_STATISTICS_LIMIT_HITS, Counter::LimitHits),
-            (
-                uapi::MACLEARN_A_STATISTICS_DROPPED_CLOSED,
-                Counter::DroppedClosed,
-            ),
-        ] {
-            message.put_uint(kind, self.count_of(counter))?;
+        for &counter in Counter::ALL {
+            message.put_uint(counter.attribute(), self.count_of(counter))?;
         }
         Ok(())
     }

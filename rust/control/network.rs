@@ -18,7 +18,7 @@ use crate::{
         pernet::{slot_for, NetHandle, PerNetwork},
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port},
+    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port, settings::BridgeSetting},
     work::{addresses, departed, forget, notify, offload, recovery},
 };
 
@@ -226,7 +226,7 @@ impl Network {
     /// `ENOMEM`; then nothing is left of the try.
     pub(crate) fn add_bridge(&self, device: &BridgeDevice, rtnl: &Rtnl) -> Result<Arc<Bridge>> {
         let mut members = self.members.lock();
-        let bridge = Bridge::new(self.net.clone(), &parameters::initial(), device)?;
+        let bridge = Bridge::new(self.net.clone(), parameters::initial, device)?;
         let member = Member {
             bridge: bridge.clone(),
             egress: None,
@@ -314,7 +314,7 @@ impl Network {
             if bridge.is_tracked() {
                 self.ports.insert(port.clone())?;
             }
-            if bridge.defaults.flags().has(Flag::Enabled) {
+            if bridge.settings.get(BridgeSetting::AutoEnable) != 0 {
                 self.set_enabled_locked(&mut members, &port, true)?;
             } else {
                 offload::flush(bridge);

@@ -9,7 +9,7 @@ use crate::{
     state::{
         bridge::Bridge,
         port::Port,
-        settings::{BridgeChange, PortChange},
+        settings::{BridgeSetting, Change, PortSetting},
     },
     work::{ageing, offload, recovery, walk::Walk},
 };
@@ -19,43 +19,50 @@ use crate::{
 /// # Errors
 ///
 /// Those of [`Network::set_enabled`].
-pub(crate) fn change_port(network: &Network, port: &Port, change: &PortChange) -> Result {
+pub(crate) fn change_port(network: &Network, port: &Port, change: &Change<PortSetting>) -> Result {
     // The only step that can fail.
-    if let Some(on) = change.enabled {
-        network.set_enabled(port, on)?;
+    if let Some(on) = change.get(PortSetting::Enabled) {
+        network.set_enabled(port, on != 0)?;
     }
     port.change(&mut port.bridge.writer.lock(), change);
     recovery::settle(&port.bridge);
     Ok(())
 }
 
-/// Changes settings of a bridge. May sleep.
-pub(crate) fn change_bridge(bridge: &Bridge, change: &BridgeChange) {
-    bridge
-        .defaults
-        .change(&bridge.writer.lock(), &change.defaults);
-    if let Some(on) = change.exclusive {
-        bridge.exclusive.store_relaxed(on.into());
-    }
-    if let Some(macs) = change.max_macs {
-        bridge.max_macs.store_relaxed(macs);
-        recovery::settle(bridge);
-    }
-    if let Some(seconds) = change.ageing_seconds {
-        let walk = Walk::begin(bridge);
-        bridge.follows_ageing.store_relaxed(0);
-        ageing::set_seconds(&walk, seconds);
-    }
-    if let Some(on) = change.follows_ageing {
-        bridge.follows_ageing.store_relaxed(on.into());
-        ageing::follow_bridge(bridge);
-    }
-    if let Some(on) = change.offload {
-        bridge.offload.store_relaxed(on.into());
-        if !on {
-            offload::flush(bridge);
+/// Changes settings of a bridge, in the order of the table. May sleep.
+pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
+    let set = |setting, value| bridge.settings.set(&bridge.writer.lock(), setting, value);
+    for (setting, value) in change.iter() {
+        match setting {
+            // Read where they matter.
+            BridgeSetting::AutoEnable
+            | BridgeSetting::Exclusive
+            | BridgeSetting::DefaultLearning
+            | BridgeSetting::DefaultUnknownUnicast
+            | BridgeSetting::DefaultOnFailure
+            | BridgeSetting::DefaultMaxMacs => set(setting, value),
+            BridgeSetting::MaxMacs => {
+                set(setting, value);
+                recovery::settle(bridge);
+            }
+            BridgeSetting::AgeingTime => {
+                let walk = Walk::begin(bridge);
+                // It is its own then.
+                set(BridgeSetting::Ageing, 0);
+                ageing::set_seconds(&walk, value);
+            }
+            BridgeSetting::Ageing => {
+                set(setting, value);
+                ageing::follow_bridge(bridge);
+            }
+            BridgeSetting::FdbOffload => {
+                set(setting, value);
+                if value == 0 {
+                    offload::flush(bridge);
+                }
+                bridge.ask_for_upkeep();
+            }
         }
-        bridge.ask_for_upkeep();
     }
     bridge.note_changed();
 }

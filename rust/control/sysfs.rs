@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The attributes of ports and bridges in sysfs: their names, how a value is written and what is
-//! accepted.
+//! The attributes of ports and bridges in sysfs: how a value is written and what is accepted.
+//! Settings and counters are made from their tables.
 
 use core::fmt::{self, Write};
 
@@ -19,12 +19,13 @@ use crate::{
         sysfs::{Attribute, Group, Text},
     },
     state::{
-        ageing::MAX_AGEING_SECONDS,
         bridge::Bridge,
-        counters::Counter,
+        counters::{counters, Counter},
         flags::Flag,
         port::Port,
-        settings::{BridgeChange, PortChange, MAX_BRIDGE_MACS, MAX_PORT_MACS},
+        settings::{
+            bridge_settings, port_settings, BridgeSetting, Change, Form, PortSetting, Setting,
+        },
     },
     work::forget::forget_learned,
 };
@@ -38,34 +39,34 @@ fn permit(device: &NetDevice) -> Result {
     }
 }
 
-/// A decimal number of at most `max`, with nothing around it.
-fn parse_number(text: &str, max: u64) -> Result<u32> {
+/// A decimal number of at most `most`, with nothing around it.
+fn parse_number(text: &str, most: u32) -> Result<u32> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(EINVAL);
     }
     text.parse()
         .ok()
-        .filter(|&number| u64::from(number) <= max)
+        .filter(|&number| number <= most)
         .ok_or(EINVAL)
 }
 
-/// `0` or `1`.
-fn parse_switch(text: &str) -> Result<bool> {
-    match text {
-        "0" => Ok(false),
-        "1" => Ok(true),
-        _ => Err(EINVAL),
+/// The value that `text` stands for, one of those that `form` allows.
+fn parse(text: &str, form: Form) -> Result<u32> {
+    match form {
+        Form::Switch if text == "0" => Ok(0),
+        Form::Switch if text == "1" => Ok(1),
+        Form::Choice([zero, _]) if text == zero => Ok(0),
+        Form::Choice([_, one]) if text == one => Ok(1),
+        Form::Number(most) => parse_number(text, most),
+        Form::Switch | Form::Choice(_) => Err(EINVAL),
     }
 }
 
-/// The index of `text` among `words`.
-fn parse_word(text: &str, words: [&str; 2]) -> Result<bool> {
-    if text == words[0] {
-        Ok(false)
-    } else if text == words[1] {
-        Ok(true)
-    } else {
-        Err(EINVAL)
+/// Writes a value as [`parse`] reads it.
+fn show(out: &mut Text<'_>, form: Form, value: u32) -> fmt::Result {
+    match form {
+        Form::Choice(words) => out.write_str(words[usize::from(value != 0)]),
+        Form::Switch | Form::Number(_) => write!(out, "{value}"),
     }
 }
 
@@ -78,16 +79,10 @@ fn parse_trigger(text: &str) -> Result {
     }
 }
 
-const UNKNOWN_UNICAST: [&str; 2] = ["flood", "suppress"];
-const ON_FAILURE: [&str; 2] = ["open", "closed"];
-const AGEING: [&str; 2] = ["own", "bridge"];
-const FDB_OFFLOAD: [&str; 2] = ["off", "auto"];
-
 /// Gives a port a setting, if that is permitted and the value was understood.
-fn set_port<T>(port: &Port, value: Result<T>, set: fn(&mut PortChange, T)) -> Result {
+fn set_port(port: &Port, setting: PortSetting, text: &str) -> Result {
     permit(&port.device)?;
-    let mut change = PortChange::default();
-    set(&mut change, value?);
+    let change = Change::new().with(setting, parse(text, setting.row().form)?);
     // The device stays in its namespace until its directory is gone, which waits for this.
     let network =
         ReadSection::enter(|section| pernet::get::<Network>(port.device.net_rcu(section)));
@@ -95,66 +90,56 @@ fn set_port<T>(port: &Port, value: Result<T>, set: fn(&mut PortChange, T)) -> Re
 }
 
 /// Gives a bridge a setting, if that is permitted and the value was understood.
-fn set_bridge<T>(bridge: &Bridge, value: Result<T>, set: fn(&mut BridgeChange, T)) -> Result {
+fn set_bridge(bridge: &Bridge, setting: BridgeSetting, text: &str) -> Result {
     permit(&bridge.device)?;
-    let mut change = BridgeChange::default();
-    set(&mut change, value?);
-    change_bridge(bridge, &change);
+    let value = parse(text, setting.row().form)?;
+    change_bridge(bridge, &Change::new().with(setting, value));
     Ok(())
 }
 
-static PORT_SETTINGS: [Attribute<Port>; 9] = [
-    Attribute::read_write(
-        c"enabled",
-        |port, out| show_switch(out, port.flags().has(Flag::Enabled)),
-        |port, text| {
-            set_port(port, parse_switch(text), |change, value| {
-                change.enabled = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"learning",
-        |port, out| show_switch(out, port.flags().has(Flag::Learning)),
-        |port, text| {
-            set_port(port, parse_switch(text), |change, value| {
-                change.learning = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"unknown_unicast",
-        |port, out| {
-            show_word(
-                out,
-                UNKNOWN_UNICAST,
-                port.flags().has(Flag::SuppressUnknown),
-            )
-        },
-        |port, text| {
-            set_port(port, parse_word(text, UNKNOWN_UNICAST), |change, value| {
-                change.suppress_unknown = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"on_failure",
-        |port, out| show_word(out, ON_FAILURE, port.flags().has(Flag::FailClosed)),
-        |port, text| {
-            set_port(port, parse_word(text, ON_FAILURE), |change, value| {
-                change.fail_closed = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"max_macs",
-        |port, out| write!(out, "{}", port.max_macs()),
-        |port, text| {
-            set_port(port, parse_number(text, MAX_PORT_MACS), |change, value| {
-                change.max_macs = Some(value)
-            })
-        },
-    ),
+macro_rules! port_attributes {
+    ($($(#[$_doc:meta])* $variant:ident = $name:ident: $form:expr, $_attribute:expr, $_first:ident;)*) => {
+        static PORT_SETTINGS: [Attribute<Port>; PortSetting::ALL.len()] = [$(
+            Attribute::read_write(
+                c_str!(stringify!($name)),
+                |port, out| {
+                    let setting = PortSetting::$variant;
+                    show(out, setting.row().form, port.setting(setting))
+                },
+                |port, text| set_port(port, PortSetting::$variant, text),
+            ),
+        )*];
+    };
+}
+port_settings!(port_attributes);
+
+macro_rules! bridge_attributes {
+    (
+        $($(#[$_doc:meta])* $variant:ident = $name:ident:
+            $_form:expr, $_attribute:expr, $_first:tt, $_text:tt;)*
+        ---
+        $($(#[$_more_doc:meta])* $more:ident = $more_name:ident:
+            $_more_form:expr, $_more_attribute:expr, $_more_first:tt;)*
+    ) => {
+        static BRIDGE_SETTINGS: [Attribute<Bridge>; BridgeSetting::ALL.len()] = [
+            $(bridge_attributes!(one $variant $name),)*
+            $(bridge_attributes!(one $more $more_name),)*
+        ];
+    };
+    (one $variant:ident $name:ident) => {
+        Attribute::read_write(
+            c_str!(stringify!($name)),
+            |bridge, out| {
+                let setting = BridgeSetting::$variant;
+                show(out, setting.row().form, bridge.settings.get(setting))
+            },
+            |bridge, text| set_bridge(bridge, BridgeSetting::$variant, text),
+        )
+    };
+}
+bridge_settings!(bridge_attributes);
+
+static PORT_STATE: [Attribute<Port>; 4] = [
     Attribute::write_only(c"flush", |port, text| {
         permit(&port.device)?;
         parse_trigger(text)?;
@@ -163,124 +148,18 @@ static PORT_SETTINGS: [Attribute<Port>; 9] = [
     }),
     Attribute::read_only(c"n_macs", |port, out| write!(out, "{}", port.macs())),
     Attribute::read_only(c"failing_open", |port, out| {
-        show_switch(out, port.flags().has(Flag::FailingOpen))
+        show(
+            out,
+            Form::Switch,
+            port.flags().has(Flag::FailingOpen).into(),
+        )
     }),
     Attribute::read_only(c"limit_reached", |port, out| {
-        show_switch(out, port.flags().has(Flag::AtLimit))
+        show(out, Form::Switch, port.flags().has(Flag::AtLimit).into())
     }),
 ];
 
-static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
-    Attribute::read_write(
-        c"auto_enable",
-        |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Enabled)),
-        |bridge, text| {
-            set_bridge(bridge, parse_switch(text), |change, value| {
-                change.defaults.enabled = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"default_learning",
-        |bridge, out| show_switch(out, bridge.defaults.flags().has(Flag::Learning)),
-        |bridge, text| {
-            set_bridge(bridge, parse_switch(text), |change, value| {
-                change.defaults.learning = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"default_unknown_unicast",
-        |bridge, out| {
-            show_word(
-                out,
-                UNKNOWN_UNICAST,
-                bridge.defaults.flags().has(Flag::SuppressUnknown),
-            )
-        },
-        |bridge, text| {
-            set_bridge(
-                bridge,
-                parse_word(text, UNKNOWN_UNICAST),
-                |change, value| change.defaults.suppress_unknown = Some(value),
-            )
-        },
-    ),
-    Attribute::read_write(
-        c"default_on_failure",
-        |bridge, out| {
-            show_word(
-                out,
-                ON_FAILURE,
-                bridge.defaults.flags().has(Flag::FailClosed),
-            )
-        },
-        |bridge, text| {
-            set_bridge(bridge, parse_word(text, ON_FAILURE), |change, value| {
-                change.defaults.fail_closed = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"default_max_macs",
-        |bridge, out| write!(out, "{}", bridge.defaults.max_macs()),
-        |bridge, text| {
-            set_bridge(
-                bridge,
-                parse_number(text, MAX_PORT_MACS),
-                |change, value| change.defaults.max_macs = Some(value),
-            )
-        },
-    ),
-    Attribute::read_write(
-        c"ageing_time",
-        |bridge, out| write!(out, "{}", bridge.ageing_seconds()),
-        |bridge, text| {
-            set_bridge(
-                bridge,
-                parse_number(text, MAX_AGEING_SECONDS.into()),
-                |change, value| change.ageing_seconds = Some(value),
-            )
-        },
-    ),
-    Attribute::read_write(
-        c"ageing",
-        |bridge, out| show_word(out, AGEING, bridge.follows_ageing()),
-        |bridge, text| {
-            set_bridge(bridge, parse_word(text, AGEING), |change, value| {
-                change.follows_ageing = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"exclusive",
-        |bridge, out| show_switch(out, bridge.is_exclusive()),
-        |bridge, text| {
-            set_bridge(bridge, parse_switch(text), |change, value| {
-                change.exclusive = Some(value)
-            })
-        },
-    ),
-    Attribute::read_write(
-        c"max_macs",
-        |bridge, out| write!(out, "{}", bridge.max_macs()),
-        |bridge, text| {
-            set_bridge(
-                bridge,
-                parse_number(text, MAX_BRIDGE_MACS),
-                |change, value| change.max_macs = Some(value),
-            )
-        },
-    ),
-    Attribute::read_write(
-        c"fdb_offload",
-        |bridge, out| show_word(out, FDB_OFFLOAD, bridge.offloads()),
-        |bridge, text| {
-            set_bridge(bridge, parse_word(text, FDB_OFFLOAD), |change, value| {
-                change.offload = Some(value)
-            })
-        },
-    ),
+static BRIDGE_STATE: [Attribute<Bridge>; 4] = [
     Attribute::write_only(c"flush", |bridge, text| {
         permit(&bridge.device)?;
         parse_trigger(text)?;
@@ -298,38 +177,31 @@ static BRIDGE_SETTINGS: [Attribute<Bridge>; 14] = [
     }),
 ];
 
-/// One read-only attribute for each counter, of a port or summed over a bridge's ports.
 macro_rules! statistics {
-    ($type:ty, $count:expr) => {
-        [
-            statistics!($type, $count, "suppressed", Suppressed),
-            statistics!($type, $count, "suppressed_bytes", SuppressedBytes),
-            statistics!($type, $count, "passed_owned", PassedOwned),
-            statistics!($type, $count, "passed_unknown", PassedUnknown),
-            statistics!($type, $count, "passed_failing_open", PassedFailingOpen),
-            statistics!($type, $count, "passed_multicast", PassedMulticast),
-            statistics!($type, $count, "learned", Learned),
-            statistics!($type, $count, "moved_in", MovedIn),
-            statistics!($type, $count, "aged", Aged),
-            statistics!($type, $count, "limit_hits", LimitHits),
-            statistics!($type, $count, "dropped_closed", DroppedClosed),
-        ]
+    ($($(#[$_doc:meta])* $variant:ident = $name:ident: $_attribute:expr;)*) => {
+        static PORT_STATISTICS: [Attribute<Port>; Counter::ALL.len()] =
+            [$(statistics!(one Port $variant $name),)*];
+        /// Summed over the bridge's ports.
+        static BRIDGE_STATISTICS: [Attribute<Bridge>; Counter::ALL.len()] =
+            [$(statistics!(one Bridge $variant $name),)*];
     };
-    ($type:ty, $count:expr, $name:literal, $counter:ident) => {
-        Attribute::<$type>::read_only(c_str!($name), |of, out| {
-            write!(out, "{}", $count(of, Counter::$counter))
+    (one $type:ident $variant:ident $name:ident) => {
+        Attribute::<$type>::read_only(c_str!(stringify!($name)), |of, out| {
+            write!(out, "{}", of.count_of(Counter::$variant))
         })
     };
 }
-
-static PORT_STATISTICS: [Attribute<Port>; 11] = statistics!(Port, Port::count_of);
-static BRIDGE_STATISTICS: [Attribute<Bridge>; 11] = statistics!(Bridge, Bridge::count_of);
+counters!(statistics);
 
 /// What `/sys/class/net/PORT/maclearn` holds.
 pub(crate) static PORT: &[Group<Port>] = &[
     Group {
         name: None,
         attributes: &PORT_SETTINGS,
+    },
+    Group {
+        name: None,
+        attributes: &PORT_STATE,
     },
     Group {
         name: Some(c"statistics"),
@@ -344,27 +216,24 @@ pub(crate) static BRIDGE: &[Group<Bridge>] = &[
         attributes: &BRIDGE_SETTINGS,
     },
     Group {
+        name: None,
+        attributes: &BRIDGE_STATE,
+    },
+    Group {
         name: Some(c"statistics"),
         attributes: &BRIDGE_STATISTICS,
     },
 ];
 
-fn show_word(out: &mut Text<'_>, words: [&str; 2], which: bool) -> fmt::Result {
-    out.write_str(words[usize::from(which)])
-}
-
-fn show_switch(out: &mut Text<'_>, on: bool) -> fmt::Result {
-    write!(out, "{}", u8::from(on))
-}
-
-#[kernel::macros::kunit_tests(maclearn_attributes)]
+#[kernel::macros::kunit_tests(maclearn_sysfs)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_are_plain_decimals_in_range() {
-        assert_eq!(parse_number("0", 10), Ok(0));
-        assert_eq!(parse_number("10", 10), Ok(10));
+        let form = Form::Number(10);
+        assert_eq!(parse("0", form), Ok(0));
+        assert_eq!(parse("10", form), Ok(10));
         for text in [
             "",
             " ",
@@ -379,25 +248,26 @@ mod tests {
             "١",
             "99999999999999999999",
         ] {
-            assert_eq!(parse_number(text, 10), Err(EINVAL));
+            assert_eq!(parse(text, form), Err(EINVAL));
         }
     }
 
     #[test]
     fn switches_are_0_or_1() {
-        assert_eq!(parse_switch("0"), Ok(false));
-        assert_eq!(parse_switch("1"), Ok(true));
+        assert_eq!(parse("0", Form::Switch), Ok(0));
+        assert_eq!(parse("1", Form::Switch), Ok(1));
         for text in ["", "2", "y", "on", "01", "1 ", "\0"] {
-            assert_eq!(parse_switch(text), Err(EINVAL));
+            assert_eq!(parse(text, Form::Switch), Err(EINVAL));
         }
     }
 
     #[test]
     fn words_are_exact() {
-        assert_eq!(parse_word("flood", UNKNOWN_UNICAST), Ok(false));
-        assert_eq!(parse_word("suppress", UNKNOWN_UNICAST), Ok(true));
+        let form = PortSetting::UnknownUnicast.row().form;
+        assert_eq!(parse("flood", form), Ok(0));
+        assert_eq!(parse("suppress", form), Ok(1));
         for text in ["", "FLOOD", "Flood", "floo", "floods", "0", "open"] {
-            assert_eq!(parse_word(text, UNKNOWN_UNICAST), Err(EINVAL));
+            assert_eq!(parse(text, form), Err(EINVAL));
         }
     }
 

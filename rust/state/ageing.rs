@@ -6,13 +6,13 @@
 //! so that a known source costs at most one store a second; the unit grows with the ageing time, so
 //! that stamps do not wrap before the upkeep has seen them.
 
-use crate::table::{age, Stamp};
+use crate::{
+    kapi::uapi,
+    table::{age, Stamp},
+};
 
 /// Longest ageing time in seconds that can be set; the longest of IEEE 802.1Q.
-pub(crate) const MAX_AGEING_SECONDS: u32 = 1_000_000;
-
-/// Ageing time in seconds where none was set and the bridge has none to follow.
-pub(crate) const DEFAULT_AGEING_SECONDS: u32 = 300;
+pub(crate) const MAX_AGEING_SECONDS: u32 = uapi::MACLEARN_MAX_AGEING_TIME;
 
 /// Age in units that an ageing time must not exceed, a quarter of a stamp's range.
 const MAX_LIMIT: u64 = 1 << 14;

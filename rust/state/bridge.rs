@@ -9,7 +9,7 @@ use kernel::{
 
 use super::{
     addresses::Addresses,
-    ageing::{Ageing, DEFAULT_AGEING_SECONDS},
+    ageing::Ageing,
     counters::Counter,
     events::{Event, Kind, Queue},
     locked::{Gate, Locked},
@@ -18,7 +18,7 @@ use super::{
     port::Port,
     port_set::PortSet,
     retry::Retry,
-    settings::{Defaults, Initial},
+    settings::{BridgeSetting, BridgeSettings},
 };
 use crate::{
     kapi::{
@@ -37,7 +37,7 @@ use crate::{
         rtnl::Rtnl,
         sysfs::Directory,
     },
-    table::{Key, Limits, PortIndex, Secret, Table, MAX_PORTS},
+    table::{Key, Limits, PortIndex, Secret, Table, Writer, MAX_PORTS},
 };
 
 /// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
@@ -62,15 +62,10 @@ pub(crate) struct Bridge {
     /// Who owns the destination of the frame that is being copied.
     pub(crate) memo: Memo,
     unit_shift: AtomicU32,
-    pub(crate) exclusive: AtomicU32,
-    pub(crate) max_macs: AtomicU32,
-    pub(crate) offload: AtomicU32,
-    ageing_seconds: AtomicU32,
-    pub(crate) follows_ageing: AtomicU32,
+    /// Its settings.
+    pub(crate) settings: BridgeSettings,
     /// [`Bridge::ageing`], worked out.
     ageing: AtomicU32,
-    /// What ports that join get.
-    pub(crate) defaults: Defaults,
     tracked: AtomicU32,
     closed: AtomicU32,
     /// The ports that can't receive.
@@ -161,7 +156,7 @@ impl Bridge {
     /// Makes a bridge with these settings and no ports.
     pub(crate) fn new(
         net: NetHandle,
-        initial: &Initial,
+        initial: impl Fn(BridgeSetting) -> u32,
         device: &BridgeDevice,
     ) -> Result<Arc<Self>> {
         // Every port that the kernel's bridge may have has a number in the table.
@@ -171,7 +166,9 @@ impl Bridge {
         let outgoing = Queue::new()?;
         let memo = Memo::new()?;
         let ifindices = KvSlice::zeroed(MAX_PORTS)?;
-        let ageing = Ageing::new(initial.ageing_seconds, clock::TICKS_PER_SECOND);
+        let settings = BridgeSettings::new(initial);
+        let seconds = settings.get(BridgeSetting::AgeingTime);
+        let ageing = Ageing::new(seconds, clock::TICKS_PER_SECOND);
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
@@ -179,16 +176,8 @@ impl Bridge {
                 secret: mark::Secret(random::word() as u32),
                 memo,
                 unit_shift: AtomicU32::new(ageing.unit_shift),
-                exclusive: AtomicU32::new(initial.exclusive.into()),
-                max_macs: AtomicU32::new(initial.max_macs),
-                offload: AtomicU32::new(initial.offload.into()),
-                ageing_seconds: AtomicU32::new(initial.ageing_seconds),
-                // A time that was chosen is its own.
-                follows_ageing: AtomicU32::new(
-                    (initial.ageing_seconds == DEFAULT_AGEING_SECONDS).into(),
-                ),
+                settings,
                 ageing: AtomicU32::new(ageing.to_bits()),
-                defaults: Defaults::new(),
                 tracked: AtomicU32::new(0),
                 closed: AtomicU32::new(0),
                 quiet: PortSet::new(),
@@ -221,9 +210,6 @@ impl Bridge {
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
-        bridge
-            .defaults
-            .change(&bridge.writer.lock(), &initial.defaults);
         let upkeep = Arc::pin_init(
             new_delayed_work!(bridge.clone(), "maclearn_upkeep"),
             GFP_KERNEL_ACCOUNT,
@@ -251,18 +237,19 @@ impl Bridge {
 
     /// Seconds after which a MAC that is not seen is forgotten; 0 is never.
     pub(crate) fn ageing_seconds(&self) -> u32 {
-        self.ageing_seconds.load_relaxed()
+        self.settings.get(BridgeSetting::AgeingTime)
     }
 
     /// Whether that is the ageing time of the bridge, if that learns by itself (`ageing`).
     pub(crate) fn follows_ageing(&self) -> bool {
-        self.follows_ageing.load_relaxed() != 0
+        self.settings.get(BridgeSetting::Ageing) != 0
     }
 
     /// Sets [`Bridge::ageing`] and [`Bridge::ageing_seconds`], but for the unit of time. The caller
     /// holds [`Bridge::walk`].
-    pub(crate) fn set_ageing(&self, seconds: u32, ageing: Ageing) {
-        self.ageing_seconds.store_relaxed(seconds);
+    pub(crate) fn set_ageing(&self, locked: &Writer, seconds: u32, ageing: Ageing) {
+        self.settings
+            .set(locked, BridgeSetting::AgeingTime, seconds);
         self.ageing.store_relaxed(ageing.to_bits());
     }
 
@@ -274,17 +261,17 @@ impl Bridge {
     /// Whether the newest port takes a MAC from the others (`exclusive`).
     #[inline(always)]
     pub(crate) fn is_exclusive(&self) -> bool {
-        self.exclusive.load_relaxed() != 0
+        self.settings.get(BridgeSetting::Exclusive) != 0
     }
 
     /// Greatest number of MACs of all ports together; 0 is unlimited.
     pub(crate) fn max_macs(&self) -> u32 {
-        self.max_macs.load_relaxed()
+        self.settings.get(BridgeSetting::MaxMacs)
     }
 
     /// Whether the bridge is told where MACs are, when it may direct frames (`fdb_offload`).
     pub(crate) fn offloads(&self) -> bool {
-        self.offload.load_relaxed() != 0
+        self.settings.get(BridgeSetting::FdbOffload) != 0
     }
 
     /// Whether a port of the bridge is enabled, so that its ports learn.

@@ -16,38 +16,52 @@ use crate::{
 /// Events that wait at most; any more are counted only.
 const MOST_WAITING: usize = 512;
 
-/// What happened.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $number:ident;)*) => {
+        /// What happened.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[repr(u32)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $variant = uapi::maclearn_event::$number as u32,)*
+        }
+
+        /// All that the specification has are here, but that some were lost.
+        const _: fn(uapi::maclearn_event) = |event| match event {
+            $(uapi::maclearn_event::$number => (),)*
+            uapi::maclearn_event::MACLEARN_EVENT_LOST => (),
+        };
+    };
+}
+
+kinds! {
     /// A port owns a MAC that it sent a frame from.
-    Learned = uapi::MACLEARN_EVENT_LEARNED,
+    Learned = MACLEARN_EVENT_LEARNED;
     /// The same, and another port owned it before.
-    MovedIn = uapi::MACLEARN_EVENT_MOVED_IN,
+    MovedIn = MACLEARN_EVENT_MOVED_IN;
     /// A port owns a MAC by request.
-    Added = uapi::MACLEARN_EVENT_ADDED,
+    Added = MACLEARN_EVENT_ADDED;
     /// A MAC was not seen for the ageing time.
-    Aged = uapi::MACLEARN_EVENT_AGED,
+    Aged = MACLEARN_EVENT_AGED;
     /// A MAC was forgotten by request, with its port, or with the last enabled port.
-    Deleted = uapi::MACLEARN_EVENT_DELETED,
+    Deleted = MACLEARN_EVENT_DELETED;
     /// A source could not be learned for a limit, the first since there was room.
-    LimitReached = uapi::MACLEARN_EVENT_LIMIT_REACHED,
+    LimitReached = MACLEARN_EVENT_LIMIT_REACHED;
     /// A port gets every copy from now on.
-    FailingOpen = uapi::MACLEARN_EVENT_FAILING_OPEN,
+    FailingOpen = MACLEARN_EVENT_FAILING_OPEN;
     /// It does no longer.
-    Recovered = uapi::MACLEARN_EVENT_RECOVERED,
+    Recovered = MACLEARN_EVENT_RECOVERED;
     /// Copies to a port are filtered.
-    Enabled = uapi::MACLEARN_EVENT_ENABLED,
+    Enabled = MACLEARN_EVENT_ENABLED;
     /// They are no longer.
-    Disabled = uapi::MACLEARN_EVENT_DISABLED,
+    Disabled = MACLEARN_EVENT_DISABLED;
     /// Other settings of a port were changed.
-    PortChanged = uapi::MACLEARN_EVENT_PORT_CHANGED,
+    PortChanged = MACLEARN_EVENT_PORT_CHANGED;
     /// Settings of the bridge were changed.
-    BridgeChanged = uapi::MACLEARN_EVENT_BRIDGE_CHANGED,
+    BridgeChanged = MACLEARN_EVENT_BRIDGE_CHANGED;
     /// A device has become a port.
-    PortJoined = uapi::MACLEARN_EVENT_PORT_JOINED,
+    PortJoined = MACLEARN_EVENT_PORT_JOINED;
     /// It is none any more.
-    PortLeft = uapi::MACLEARN_EVENT_PORT_LEFT,
+    PortLeft = MACLEARN_EVENT_PORT_LEFT;
 }
 
 /// An event that waits to be sent.

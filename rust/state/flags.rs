@@ -41,6 +41,9 @@ pub(crate) enum Flag {
 pub(crate) struct Flags(u32);
 
 impl Flags {
+    /// None is set.
+    pub(crate) const NONE: Self = Self(0);
+
     /// From what [`Flags::to_bits`] gave.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u32) -> Self {

@@ -14,7 +14,7 @@ use super::{
     flags::{Flag, Flags},
     locked::Locked,
     mark::Secret,
-    settings::PortChange,
+    settings::{Change, PortSetting, Setting},
 };
 use crate::{
     kapi::{
@@ -73,6 +73,17 @@ pub(crate) struct Port {
 
 on_device!(Port { anchor });
 
+/// The flag that a setting is; what is not on or off has a word of its own.
+fn flag_of(setting: PortSetting) -> Option<Flag> {
+    match setting {
+        PortSetting::Enabled => Some(Flag::Enabled),
+        PortSetting::Learning => Some(Flag::Learning),
+        PortSetting::UnknownUnicast => Some(Flag::SuppressUnknown),
+        PortSetting::OnFailure => Some(Flag::FailClosed),
+        PortSetting::MaxMacs => None,
+    }
+}
+
 impl Port {
     /// Makes a port with the settings that the bridge has for it, but not enabled yet.
     pub(crate) fn new(
@@ -82,12 +93,14 @@ impl Port {
         index: PortIndex,
     ) -> Result<Arc<Self>> {
         let counters = Words::new()?;
-        let flags = bridge
-            .defaults
-            .flags()
+        let first = |setting: PortSetting| bridge.settings.get(setting.default());
+        let flags = PortSetting::ALL
+            .iter()
+            .filter_map(|&setting| Some((flag_of(setting)?, first(setting) != 0)))
+            .fold(Flags::NONE, |flags, (flag, on)| flags.with(flag, on))
             .with(Flag::Enabled, false)
             .with(Flag::Joining, true);
-        let max_macs = bridge.defaults.max_macs();
+        let max_macs = first(PortSetting::MaxMacs);
         Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
@@ -168,18 +181,29 @@ impl Port {
         self.max_macs.load_relaxed()
     }
 
-    /// Changes settings, but that it is enabled. Under the table's lock.
-    pub(crate) fn change(&self, locked: &mut Locked, change: &PortChange) {
-        let others = PortChange {
-            enabled: None,
-            ..*change
-        };
-        let flags = others.apply(self.flags());
-        self.flags.store_relaxed(flags.to_bits());
-        if let Some(macs) = change.max_macs {
-            self.max_macs.store_relaxed(macs);
+    /// What a setting is.
+    pub(crate) fn setting(&self, setting: PortSetting) -> u32 {
+        match flag_of(setting) {
+            Some(flag) => self.flags().has(flag).into(),
+            None => self.max_macs(),
         }
-        if others != PortChange::default() {
+    }
+
+    /// Changes settings, but that it is enabled. Under the table's lock.
+    pub(crate) fn change(&self, locked: &mut Locked, change: &Change<PortSetting>) {
+        let others = || {
+            let is_other = |&(setting, _): &_| setting != PortSetting::Enabled;
+            change.iter().filter(is_other)
+        };
+        let mut flags = self.flags();
+        for (setting, value) in others() {
+            match flag_of(setting) {
+                Some(flag) => flags = flags.with(flag, value != 0),
+                None => self.max_macs.store_relaxed(value),
+            }
+        }
+        self.flags.store_relaxed(flags.to_bits());
+        if others().next().is_some() {
             self.note(locked, Kind::PortChanged, None);
         }
     }

@@ -8,10 +8,11 @@ use super::walk::Walk;
 use crate::{
     kapi::{bridge as kernel_bridge, clock, rcu},
     state::{
-        ageing::{Ageing, DEFAULT_AGEING_SECONDS, MAX_AGEING_SECONDS},
+        ageing::{Ageing, MAX_AGEING_SECONDS},
         bridge::Bridge,
         counters::Counter,
         events::Kind,
+        settings::BridgeSetting,
     },
     table::{Action, Claims, Stamp},
 };
@@ -63,7 +64,7 @@ pub(crate) fn follow_bridge(bridge: &Bridge) {
         return;
     }
     let seconds = match kernel_bridge::ageing_seconds(&bridge.device) {
-        0 => DEFAULT_AGEING_SECONDS,
+        0 => BridgeSetting::AgeingTime.default(),
         seconds => seconds.min(MAX_AGEING_SECONDS.into()) as u32,
     };
     if seconds != bridge.ageing_seconds() {
@@ -88,7 +89,7 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
             port.set_lost(&bridge.writer.lock(), bridge.now());
         }
     }
-    bridge.set_ageing(seconds, new);
+    bridge.set_ageing(&bridge.writer.lock(), seconds, new);
     let ports = bridge.ports.lock();
     let writer = bridge.writer.lock();
     for port in &*ports {

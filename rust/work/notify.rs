@@ -121,7 +121,10 @@ fn send_batch(bridge: &Bridge, net: &Net, batch: &Queue, last: Option<Told>) -> 
     let mut unsent = batch.lost();
     if batch.lost() != 0 {
         let added = add(&|message| {
-            message.put_u32(uapi::MACLEARN_A_EVENT_EVENT, uapi::MACLEARN_EVENT_LOST)?;
+            message.put_u32(
+                uapi::MACLEARN_A_EVENT_EVENT,
+                uapi::maclearn_event::MACLEARN_EVENT_LOST as u32,
+            )?;
             message.put_u32(uapi::MACLEARN_A_EVENT_BRIDGE, bridge_index)?;
             message.put_u32(uapi::MACLEARN_A_EVENT_LOST, batch.lost())
         });

@@ -283,6 +283,7 @@ mod tests {
     use crate::{
         kapi::{atomic::AtomicU32, delayed_work::new_delayed_work},
         lab::Lab,
+        state::settings::BridgeSetting,
         table::Key,
     };
 
@@ -360,7 +361,9 @@ mod tests {
         let [was_open, is_more, is_given, is_open] = with_rtnl(|rtnl| -> Result<_> {
             let was_open = open(bridge, rtnl);
             // By `fdb_offload off`, while it is about to be published.
-            bridge.offload.store_relaxed(0);
+            bridge
+                .settings
+                .set(&bridge.writer.lock(), BridgeSetting::FdbOffload, 0);
             flush(bridge);
             let is_more = publish(bridge, rtnl)?;
             let is_given = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
