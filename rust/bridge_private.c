@@ -8,7 +8,7 @@
 #include "helpers.h"
 
 /* What the bridge keeps in a frame's control block ends before the mark. */
-static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_MARK_OFFSET);
+static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_CB_TAG_OFFSET);
 
 /* Each port has a number in the table, and so has the bridge itself. */
 static_assert(BR_MAX_PORTS <= MACLEARN_MAX_PORTS);

@@ -36,8 +36,8 @@ enum maclearn_port_flag {
 enum { MACLEARN_NETLINK_CTX_SIZE = sizeof_field(struct netlink_callback, ctx) };
 
 /* Where a frame's mark stands in its control block: the last word there. */
-#define MACLEARN_MARK_OFFSET	40
-static_assert(MACLEARN_MARK_OFFSET + sizeof(u64) == sizeof_field(struct sk_buff, cb));
+#define MACLEARN_CB_TAG_OFFSET	40
+static_assert(MACLEARN_CB_TAG_OFFSET + sizeof(u64) == sizeof_field(struct sk_buff, cb));
 static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);
 
 /* Numbers of owners in the table: those of a bridge's ports, and one for the bridge. */

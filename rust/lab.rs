@@ -34,7 +34,7 @@ const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
 /// Most times that something is done until a reader has seen it.
 const TRIES: usize = 100;
 
-/// The bridge and its ports, all of them enabled. Its upkeep runs only where a test calls it.
+/// The bridge and its ports, all of them enabled. Its maintenance runs only where a test calls it.
 pub(crate) struct Lab {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
@@ -65,7 +65,7 @@ impl Lab {
         let network = pernet::get::<Network>(Net::initial()).ok_or(ENODEV)?;
         let model = find_bridge(&network).ok_or(ENODEV)?;
         let bridge = Bridge::new(model.net.clone(), parameters::initial, &model.device)?;
-        let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
+        let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
         bridge.retire();
         let mut lab = Self {
             bridge,
@@ -74,9 +74,9 @@ impl Lab {
         let bridge = &lab.bridge;
         for model in &network.next_ports(0, Some(&model))? {
             let index = lab.ports.len() as PortIndex;
-            let port = Port::new(bridge.clone(), upkeep.clone(), &model.device, index)?;
+            let port = Port::new(bridge.clone(), maintenance.clone(), &model.device, index)?;
             {
-                let mut locked = bridge.writer.lock();
+                let mut locked = bridge.table_lock.lock();
                 port.set(&mut locked, Flag::Joining, false);
                 port.set(&mut locked, Flag::Enabled, true);
             }
@@ -93,7 +93,7 @@ impl Lab {
     /// Has a port own a key, as if it had sent a frame.
     pub(crate) fn learn(&self, port: PortIndex, key: Key) -> Learned {
         let stamp = self.bridge.now() as Stamp;
-        let mut locked = self.bridge.writer.lock();
+        let mut locked = self.bridge.table_lock.lock();
         locked.learn(key, port, stamp, Limits::default(), false)
     }
 
@@ -101,7 +101,7 @@ impl Lab {
     pub(crate) fn leave(&self, port: PortIndex) -> bool {
         let (bridge, port) = (&*self.bridge, &*self.ports[usize::from(port)]);
         {
-            let mut locked = bridge.writer.lock();
+            let mut locked = bridge.table_lock.lock();
             port.set(&mut locked, Flag::Gone, true);
             bridge.quiet.set(&mut locked, port.index, true);
         }

@@ -123,7 +123,7 @@ impl NetdevNotifier {
         join(network, device, bridge, rtnl)?;
         let replayed = self.databases.replay(device, rtnl);
         if let (Err(_), Some(port)) = (&replayed, network.port(device)) {
-            port.lose_track(&mut port.bridge.writer.lock());
+            port.mark_fdb_incomplete(&mut port.bridge.table_lock.lock());
         }
         replayed
     }
@@ -198,7 +198,7 @@ impl ChangeListener for BridgeNotifier {
                 if let Some(bridge) = network.bridge(device) {
                     // It may be going to learn.
                     bridge.note_foreign();
-                    bridge.ask_for_upkeep();
+                    bridge.queue_maintenance();
                 }
             }
             Change::VlanFiltering => {
@@ -209,7 +209,7 @@ impl ChangeListener for BridgeNotifier {
             Change::VlanLeft => ReadSection::enter(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
                     port.bridge.note_left_vlan(port, rtnl);
-                    port.upkeep.schedule(0);
+                    port.maintenance.schedule(0);
                 }
             }),
             Change::VlanJoining => {

@@ -21,8 +21,8 @@ const MOST_UNITS: u64 = 1 << 15;
 pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned> {
     let bridge = &*port.bridge;
     for _ in 0..WALKS {
-        let (learned, unpublished, grows) = {
-            let mut locked = bridge.writer.lock();
+        let (learned, revoked, grows) = {
+            let mut locked = bridge.table_lock.lock();
             // Under the lock, so that one which becomes that is forgotten after this.
             if ReadSection::enter(|section| bridge.has_address(address_of(key), section)) {
                 return None;
@@ -45,18 +45,14 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
             if matches!(learned, Learned::New { .. }) {
                 port.note(&mut locked, Kind::Added, Some(key));
             }
-            (
-                learned,
-                locked.take_unpublished(),
-                locked.wanted().is_some(),
-            )
+            (learned, locked.take_revoked(), locked.wanted().is_some())
         };
-        if let Some(keys) = unpublished {
+        if let Some(keys) = revoked {
             revoke::take_back(bridge, keys, Some(port.index));
         }
         if learned != Learned::NoRoom {
             if grows {
-                bridge.ask_for_upkeep();
+                bridge.queue_maintenance();
             } else {
                 port.queue_offload();
             }
@@ -82,8 +78,8 @@ pub(crate) enum Deleted {
 /// Takes from `port` what it has learned and what is static of a key. May sleep.
 pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
     let bridge = &*port.bridge;
-    let (claims, was_pending, unpublished) = {
-        let mut locked = bridge.writer.lock();
+    let (claims, was_pending, revoked) = {
+        let mut locked = bridge.table_lock.lock();
         if !port.is_present() {
             return Deleted::NoPort;
         }
@@ -93,9 +89,9 @@ pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
         if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
             port.note(&mut locked, Kind::Deleted, Some(key));
         }
-        (claims, was_pending, locked.take_unpublished())
+        (claims, was_pending, locked.take_revoked())
     };
-    if let Some(keys) = unpublished {
+    if let Some(keys) = revoked {
         revoke::take_back(bridge, keys, None);
     }
     if claims == Claims::NONE && !was_pending {
@@ -104,6 +100,6 @@ pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
     if claims == Claims::BRIDGE {
         return Deleted::InBridgeFdb;
     }
-    recovery::settle(bridge);
+    recovery::update_failure_state(bridge);
     Deleted::Entry
 }

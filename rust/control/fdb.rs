@@ -56,7 +56,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
         Event::PortChanging => {
             if let Some(port) = port.filter(|_| bridge.is_tracked()) {
                 revoke::reconsider(bridge);
-                port.upkeep.schedule(0);
+                port.maintenance.schedule(0);
             }
         }
     }
@@ -65,7 +65,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
 fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     let key = Key::new(entry.vid, entry.mac);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
-    let mut locked = bridge.writer.lock();
+    let mut locked = bridge.table_lock.lock();
     locked.pending_fdb.forget(|other, _| other == key);
     // It is there already, so no limit can keep it out; it counts against them.
     match locked.claim(key, index, Claims::BRIDGE, Limits::default()) {
@@ -77,14 +77,14 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
         Learned::NoRoom => {
             if locked.pending_fdb.push(key, index).is_err() {
                 match port {
-                    Some(port) => port.lose_track(&mut locked),
+                    Some(port) => port.mark_fdb_incomplete(&mut locked),
                     None => pr_warn!("no memory to note an address of a bridge's own\n"),
                 }
             }
             if let Some(port) = port {
                 // It gets every copy until the table has grown.
-                port.set(&mut locked, Flag::Unsettled, true);
-                port.upkeep.schedule(0);
+                port.set(&mut locked, Flag::LearnPending, true);
+                port.maintenance.schedule(0);
             }
         }
         Learned::Known | Learned::PortLimit | Learned::TotalLimit => {}
@@ -97,12 +97,12 @@ fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     let key = Key::new(entry.vid, entry.mac);
     let claims = Claims::BRIDGE.and(Claims::LEARNED);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
-    let mut locked = bridge.writer.lock();
+    let mut locked = bridge.table_lock.lock();
     locked.pending.forget(key, index);
     locked.pending_fdb.forget(|other, _| other == key);
     // It may be one that the bridge was given by `offload`.
-    locked.disown_published(key);
-    if bridge.may_direct() {
+    locked.clear_offloaded(key);
+    if bridge.has_foreign_entries() {
         bridge.note_foreign_locked(&mut locked);
     }
     if locked.withdraw(key, index, claims) && locked.claims(key, index) == Claims::NONE {

@@ -162,7 +162,7 @@ fn put_bridge(message: &mut Message<'_>, bridge: &Bridge) -> Result<(), Full> {
     put_settings(message, |setting| bridge.settings.get(setting))?;
     message.put_u32(uapi::MACLEARN_A_BRIDGE_N_MACS, table.total())?;
     message.put_uint(uapi::MACLEARN_A_BRIDGE_MEMORY, table.memory_bytes() as u64)?;
-    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_OFFLOADED, table.published())
+    message.put_u32(uapi::MACLEARN_A_BRIDGE_N_OFFLOADED, table.offloaded())
 }
 
 fn bridge_get(request: &Request<'_>) -> Result {
@@ -330,7 +330,7 @@ fn dump_bridge(
         entries.clear();
         let before = walk.clone();
         let visit = {
-            let mut writer = bridge.writer.lock();
+            let mut writer = bridge.table_lock.lock();
             let generation = writer.generation();
             let walk = walk.get_or_insert_with(|| Walk {
                 cursor: writer.cursor(),
@@ -376,7 +376,7 @@ fn put_entry(message: &mut Message<'_>, port: &Port, entry: &Entry) -> Result<()
     let has = |claims| u8::from(entry.claims.has(claims));
     message.put_u8(uapi::MACLEARN_A_ENTRY_STATIC, has(CONFIGURED))?;
     message.put_u8(uapi::MACLEARN_A_ENTRY_FDB, has(Claims::BRIDGE))?;
-    message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_published.into())?;
+    message.put_u8(uapi::MACLEARN_A_ENTRY_OFFLOADED, entry.is_offloaded.into())?;
     if !entry.claims.has(Claims::LEARNED) {
         return Ok(());
     }

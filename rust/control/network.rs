@@ -110,7 +110,7 @@ impl Network {
         if on && !bridge.is_tracked() {
             self.track(members, bridge)?;
         }
-        port.set(&mut bridge.writer.lock(), Flag::Enabled, on);
+        port.set(&mut bridge.table_lock.lock(), Flag::Enabled, on);
         if !on {
             offload::flush(bridge);
         }
@@ -145,7 +145,7 @@ impl Network {
         if started.is_err() {
             self.untrack(bridge);
         }
-        bridge.ask_for_upkeep();
+        bridge.queue_maintenance();
         started
     }
 
@@ -181,7 +181,7 @@ impl Network {
             // While sources are learned, so that none is directed past where it appears meanwhile.
             offload::flush(bridge);
             for port in &*bridge.ports.lock() {
-                port.set(&mut bridge.writer.lock(), Flag::Enabled, false);
+                port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
             bridge.set_tracked(false);
             member.egress = None;
@@ -292,8 +292,8 @@ impl Network {
             return Err(ENODEV);
         }
         let index = departed::find_index(bridge).ok_or(ENOSPC)?;
-        let upkeep = bridge.upkeep.lock().clone().ok_or(ENODEV)?;
-        let port = Port::new(bridge.clone(), upkeep, device, index)?;
+        let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
+        let port = Port::new(bridge.clone(), maintenance, device, index)?;
         // What the same device still has to lose from before is no longer told as that of a port.
         for ifindex in &*bridge.ifindices {
             if ifindex.load_relaxed() == device.ifindex() {
@@ -305,7 +305,7 @@ impl Network {
         // It has not been seen to forward yet, and what it learns from now on is to stay.
         bridge
             .quiet
-            .set(&mut bridge.writer.lock(), port.index, true);
+            .set(&mut bridge.table_lock.lock(), port.index, true);
         // Before anything else is told of it. Who asks about it now waits for the lock that is held.
         notify::send_port(Kind::PortJoined, &port, rtnl);
         let joined = (|| {
@@ -319,7 +319,7 @@ impl Network {
             } else {
                 offload::flush(bridge);
             }
-            port.set(&mut bridge.writer.lock(), Flag::Joining, false);
+            port.set(&mut bridge.table_lock.lock(), Flag::Joining, false);
             Ok(())
         })();
         drop(members);
@@ -334,7 +334,7 @@ impl Network {
         let bridge = &port.bridge;
         let members = self.members.lock();
         {
-            let mut locked = bridge.writer.lock();
+            let mut locked = bridge.table_lock.lock();
             port.set(&mut locked, Flag::Enabled, false);
             port.set(&mut locked, Flag::Gone, true);
             bridge.quiet.set(&mut locked, port.index, true);
@@ -347,7 +347,7 @@ impl Network {
         // While the port's number still tells which it was.
         notify::send_port(Kind::PortLeft, port, rtnl);
         if !has_entries {
-            bridge.release_index(&mut bridge.writer.lock(), port.index);
+            bridge.release_index(&mut bridge.table_lock.lock(), port.index);
         }
         bridge
             .ports
@@ -358,12 +358,12 @@ impl Network {
         }
         drop(members);
         if !is_closed {
-            recovery::settle(bridge);
-            // Without memory for it, the upkeep tries again.
+            recovery::update_failure_state(bridge);
+            // Without memory for it, the maintenance tries again.
             let _ = addresses::update(bridge);
         }
         if has_entries {
-            bridge.ask_for_upkeep();
+            bridge.queue_maintenance();
         }
         // Waits for stores, which take the lock that was just released.
         let directory = port.directory.lock().take();

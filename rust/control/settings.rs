@@ -24,14 +24,18 @@ pub(crate) fn change_port(network: &Network, port: &Port, change: &Change<PortSe
     if let Some(on) = change.get(PortSetting::Enabled) {
         network.set_enabled(port, on != 0)?;
     }
-    port.change(&mut port.bridge.writer.lock(), change);
-    recovery::settle(&port.bridge);
+    port.change(&mut port.bridge.table_lock.lock(), change);
+    recovery::update_failure_state(&port.bridge);
     Ok(())
 }
 
 /// Changes settings of a bridge, in the order of the table. May sleep.
 pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
-    let set = |setting, value| bridge.settings.set(&bridge.writer.lock(), setting, value);
+    let set = |setting, value| {
+        bridge
+            .settings
+            .set(&bridge.table_lock.lock(), setting, value)
+    };
     for (setting, value) in change.iter() {
         match setting {
             // Read where they matter.
@@ -43,7 +47,7 @@ pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
             | BridgeSetting::DefaultMaxMacs => set(setting, value),
             BridgeSetting::MaxMacs => {
                 set(setting, value);
-                recovery::settle(bridge);
+                recovery::update_failure_state(bridge);
             }
             BridgeSetting::AgeingTime => {
                 let walk = Walk::begin(bridge);
@@ -60,7 +64,7 @@ pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
                 if value == 0 {
                     offload::flush(bridge);
                 }
-                bridge.ask_for_upkeep();
+                bridge.queue_maintenance();
             }
         }
     }

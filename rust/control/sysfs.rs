@@ -170,7 +170,7 @@ static BRIDGE_STATE: [Attribute<Bridge>; 4] = [
         write!(out, "{}", bridge.table.total())
     }),
     Attribute::read_only(c"n_offloaded", |bridge, out| {
-        write!(out, "{}", bridge.table.published())
+        write!(out, "{}", bridge.table.offloaded())
     }),
     Attribute::read_only(c"memory", |bridge, out| {
         write!(out, "{}", bridge.table.memory_bytes())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge directs to a
+//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge has_path to a
 //! port is never suppressed there.
 //!
 //! A port owns what is configured there for it. But the bridge may direct frames to a port that owns
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It may have directed the frame to the port, so that there is no other copy.
-    Directed,
+    Forwarded,
     /// It has no entry, although it would have one if the owners were still there.
     Forgotten,
     /// Nothing.
@@ -37,22 +37,22 @@ pub(crate) fn ask(
     section: &ReadSection,
 ) -> Answer {
     let owners = bridge.table.owners(section, key);
-    if owners.is_published() {
+    if owners.is_offloaded() {
         // It does, and to another port than the owner's, such as a backup.
-        return Answer::Directed;
+        return Answer::Forwarded;
     }
-    if owners.are_bridges() {
+    if owners.are_in_bridge_fdb() {
         // The same, or the claim is out of date.
         bridge.doubted.store_relaxed(key.to_bits());
-        return Answer::Directed;
+        return Answer::Forwarded;
     }
     // The frames of the bridge device are directed to the ports' own addresses, too.
     let is_own = is_local && ownership == Ownership::Nobody;
-    if !is_own && !owners.is_revoking() && !bridge.may_direct() {
+    if !is_own && !owners.is_revoking() && !bridge.has_foreign_entries() {
         return Answer::Flooded;
     }
-    if kernel_bridge::directs(&bridge.device, key.mac(), key.vlan(), section) {
-        return Answer::Directed;
+    if kernel_bridge::has_path(&bridge.device, key.mac(), key.vlan(), section) {
+        return Answer::Forwarded;
     }
     if ownership == Ownership::Other && has_forgotten(bridge, key, section) {
         return Answer::Forgotten;

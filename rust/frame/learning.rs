@@ -5,7 +5,7 @@
 use crate::{
     kapi::netfilter::HookContext,
     state::{counters::Counter, events::Kind, flags::Flag, locked::Locked, port::Port, revoke},
-    table::{Absence, Key, Learned, Stamp, Unpublished},
+    table::{Key, Learned, Miss, Revoked, Stamp},
 };
 
 /// Whether a frame may enter the bridge.
@@ -18,39 +18,39 @@ pub(crate) enum Admission {
 }
 
 /// Makes `port` an owner of `key`, the source of a frame that came in through it from `address`. An
-/// `absence` of the key spares looking it up once more.
+/// `miss` of the key spares looking it up once more.
 #[inline]
 pub(crate) fn learn(
     port: &Port,
     key: Key,
     address: u64,
-    absence: Option<&Absence<'_>>,
+    miss: Option<&Miss<'_>>,
     context: &HookContext,
 ) -> Admission {
     let bridge = &*port.bridge;
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
-    let mut writer = bridge.writer.lock();
-    let (admission, is_open) = learn_locked(port, key, absence, &mut writer);
-    if is_open || writer.has_unpublished() {
-        let unpublished = writer.take_unpublished();
+    let mut writer = bridge.table_lock.lock();
+    let (admission, is_open) = learn_locked(port, key, miss, &mut writer);
+    if is_open || writer.has_revoked() {
+        let revoked = writer.take_revoked();
         drop(writer);
-        undirect(port, is_open, unpublished);
+        revoke_offload(port, is_open, revoked);
     }
     admission
 }
 
-/// Sees to it that the bridge directs no frame that others get from now on: those for keys that are
-/// no longer published, and all of them if `port` gets every copy (`is_open`).
+/// Sees to it that the bridge has_path no frame that others get from now on: those for keys that are
+/// no longer offloaded, and all of them if `port` gets every copy (`is_open`).
 #[cold]
 #[inline(never)]
-fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
+fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
     if is_open && revoke::shut(&port.bridge) {
         // All else that the bridge was told is taken back there.
-        port.upkeep.schedule(0);
+        port.maintenance.schedule(0);
     }
-    if let Some(keys) = unpublished {
+    if let Some(keys) = revoked {
         revoke::take_back(&port.bridge, keys, Some(port.index));
     }
 }
@@ -61,7 +61,7 @@ fn undirect(port: &Port, is_open: bool, unpublished: Option<Unpublished>) {
 fn learn_locked(
     port: &Port,
     key: Key,
-    absence: Option<&Absence<'_>>,
+    miss: Option<&Miss<'_>>,
     writer: &mut Locked,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
@@ -72,8 +72,8 @@ fn learn_locked(
     }
     let limits = bridge.limits(port);
     let (index, stamp) = (port.index, now as Stamp);
-    let learned = absence
-        .and_then(|absence| writer.learn_absent(absence, index, stamp, limits))
+    let learned = miss
+        .and_then(|miss| writer.learn_after_miss(miss, index, stamp, limits))
         .unwrap_or_else(|| writer.learn(key, index, stamp, limits, bridge.is_exclusive()));
     let counters = &port.counters;
     match learned {
@@ -84,9 +84,9 @@ fn learn_locked(
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
             // It is learned when the table has grown. Until then nothing is kept from this port.
-            port.set(writer, Flag::Unsettled, true);
+            port.set(writer, Flag::LearnPending, true);
             keep(port, key, now, false, writer);
-            port.upkeep.schedule(0);
+            port.maintenance.schedule(0);
             (Admission::Admit, true)
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
@@ -97,7 +97,7 @@ fn learn_locked(
             }
             let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
             if may_find_room {
-                port.upkeep.schedule(0);
+                port.maintenance.schedule(0);
             }
             if flags.has(Flag::FailClosed) {
                 counters.increment::<{ Counter::DroppedClosed as usize }>();
@@ -105,7 +105,7 @@ fn learn_locked(
             }
             // What has aged makes room first; it is a failure when the sweep has found none.
             let flag = if may_find_room {
-                Flag::Unsettled
+                Flag::LearnPending
             } else {
                 Flag::FailingOpen
             };
@@ -117,7 +117,7 @@ fn learn_locked(
 }
 
 /// Keeps a source that could not be learned, until there is room, and sees to it that the bridge
-/// directs its frames nowhere meanwhile.
+/// has_path its frames nowhere meanwhile.
 ///
 /// One that can't be kept either is lost. After a failure (`is_failure`) the port gets every copy for
 /// as long as that matters. While the table grows, which a storm of new sources may outrun, it does so
@@ -125,7 +125,7 @@ fn learn_locked(
 #[cold]
 #[inline(never)]
 fn keep(port: &Port, key: Key, now: u64, is_failure: bool, writer: &mut Locked) {
-    writer.unpublish(key);
+    writer.revoke(key);
     if writer.pending.keep(key, port.index, now as Stamp) {
         return;
     }

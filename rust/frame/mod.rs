@@ -29,10 +29,10 @@ use crate::{
         bridge::Bridge,
         counters::Counter,
         flags::{Flag, Flags},
-        mark::Mark,
         port::Port,
+        tag::CbTag,
     },
-    table::{Absence, Key, Owners, Ownership, Sight, Stamp, Use},
+    table::{Key, Miss, Owners, Ownership, Sight, Stamp, Use},
 };
 
 /// The ports of a namespace's tracked bridges.
@@ -56,13 +56,13 @@ impl Hook<Ports> for PreRouting {
     ) -> Verdict<'a> {
         let section = context.section();
         match ports
-            .get_at_once(device, section)
+            .get_fast(device, section)
             .or_else(|| ports.get(device, section))
         {
             Some(port) => enter(port, frame, context),
             None => {
                 // It may have been marked as it went through the same bridge before.
-                frame.set_mark(0);
+                frame.set_cb_tag(0);
                 frame.accept()
             }
         }
@@ -83,7 +83,7 @@ impl Hook<Ports> for LocalIn {
         frame: Frame<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
-        if Mark::may_learn_when_admitted(frame.mark())
+        if CbTag::may_learn_when_admitted(frame.mark())
             && learn_admitted(ports, device, &frame, context) == Admission::Drop
         {
             return frame.drop();
@@ -108,8 +108,8 @@ impl Hook<Ports> for Forward {
         frame: Frame<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
-        match ports.get_at_once(device, context.section()) {
-            Some(port) if Mark::may_be_plain(frame.mark()) => {
+        match ports.get_fast(device, context.section()) {
+            Some(port) if CbTag::may_be_plain(frame.mark()) => {
                 filter(port, false, true, frame, context)
             }
             _ => forward(ports, frame, context, device),
@@ -148,7 +148,7 @@ impl EgressHook<Bridge> for BridgeEgress {
         } else {
             Some(0)
         };
-        frame.set_mark(vlan.map_or(0, |vlan| Mark::local(vlan).to_bits(bridge.secret)));
+        frame.set_cb_tag(vlan.map_or(0, |vlan| CbTag::local(vlan).to_bits(bridge.secret)));
         frame.accept()
     }
 }
@@ -169,7 +169,7 @@ fn enter_filtered<'a>(port: &Port, mut frame: Frame<'a>, context: &HookContext) 
     match classify(&port.bridge, &port.device, frame.vlan_tag(), context) {
         Some(vlan) => enter_vlan(port, vlan, frame, context),
         None => {
-            frame.set_mark(0);
+            frame.set_cb_tag(0);
             frame.accept()
         }
     }
@@ -184,13 +184,13 @@ fn enter_vlan<'a>(
     context: &HookContext,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
-    let mark = Mark::new(vlan);
+    let mark = CbTag::new(vlan);
     let mark = if bridge.memo.clear() {
         mark
     } else {
         mark.without_memo()
     };
-    frame.set_mark(mark.to_bits(port.secret));
+    frame.set_cb_tag(mark.to_bits(port.secret));
     if !port.flags().has(Flag::Learning) {
         return frame.accept();
     }
@@ -198,10 +198,10 @@ fn enter_vlan<'a>(
     let now = bridge.now() as Stamp;
     let sight = bridge
         .table
-        .refresh_at_once(context.section(), key, port.index, now);
+        .refresh_fast(context.section(), key, port.index, now);
     match sight {
         Sight::Known => frame.accept(),
-        Sight::New(absence) => enter_new(port, mark, key, Some(&absence), frame, context),
+        Sight::New(miss) => enter_new(port, mark, key, Some(&miss), frame, context),
         Sight::Unclear => enter_unclear(port, mark, key, frame, context),
     }
 }
@@ -214,7 +214,7 @@ fn enter_vlan<'a>(
 #[inline(never)]
 fn enter_unclear<'a>(
     port: &Port,
-    mark: Mark,
+    mark: CbTag,
     key: Key,
     frame: Frame<'a>,
     context: &HookContext,
@@ -231,22 +231,22 @@ fn enter_unclear<'a>(
     }
 }
 
-/// Learns the source of a frame, which nobody owned if `absence` says so.
+/// Learns the source of a frame, which nobody owned if `miss` says so.
 #[inline(never)]
 fn enter_new<'a>(
     port: &Port,
-    mark: Mark,
+    mark: CbTag,
     key: Key,
-    absence: Option<&Absence<'_>>,
+    miss: Option<&Miss<'_>>,
     mut frame: Frame<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
-        frame.set_mark(mark.learning_when_admitted().to_bits(port.secret));
+        frame.set_cb_tag(mark.learning_when_admitted().to_bits(port.secret));
         return frame.accept();
     }
-    match learn(port, key, frame.source(), absence, context) {
+    match learn(port, key, frame.source(), miss, context) {
         Admission::Admit => frame.accept(),
         Admission::Drop => frame.drop(),
     }
@@ -278,7 +278,7 @@ fn learn_admitted(
     let Some(port) = ports.get(device, context.section()) else {
         return Admission::Admit;
     };
-    match Mark::from_bits(frame.mark(), port.secret) {
+    match CbTag::from_bits(frame.mark(), port.secret) {
         Some(mark) if mark.learns_when_admitted() => {
             let source = frame.source();
             let key = Key::from_parts(mark.vlan(), source);
@@ -301,7 +301,7 @@ fn forward<'a>(
         return frame.accept();
     };
     let mark = frame.mark();
-    if Mark::may_learn_when_admitted(mark) {
+    if CbTag::may_learn_when_admitted(mark) {
         let admission = context.input().map_or(Admission::Admit, |input| {
             learn_admitted(ports, input, &frame, context)
         });
@@ -309,7 +309,7 @@ fn forward<'a>(
             return frame.drop();
         }
     }
-    filter(port, false, Mark::may_be_plain(mark), frame, context)
+    filter(port, false, CbTag::may_be_plain(mark), frame, context)
 }
 
 /// Passes or suppresses a copy that leaves through `port`, of a frame that the bridge device sent
@@ -331,9 +331,9 @@ fn filter<'a>(
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
     if !has_memo {
-        return filter_closely(flags, frame, context, port, is_local);
+        return filter_slow(flags, frame, context, port, is_local);
     }
-    let known = Mark::from_plain_bits(frame.mark(), port.secret).and_then(|mark| {
+    let known = CbTag::from_plain_bits(frame.mark(), port.secret).and_then(|mark| {
         let key = Key::from_parts(mark.vlan(), destination);
         port.bridge.memo.recall(key)
     });
@@ -342,7 +342,7 @@ fn filter<'a>(
     };
     match owners.seen_from(port.index) {
         Some(ownership) => conclude(port, frame, flags, ownership),
-        None => filter_closely(flags, frame, context, port, false),
+        None => filter_slow(flags, frame, context, port, false),
     }
 }
 
@@ -360,34 +360,34 @@ fn filter_first<'a>(
         // One for a member of it alone, which no other copy may be taken for.
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
-    let Some(mark) = Mark::from_bits(frame.mark(), port.secret) else {
-        return filter_closely(flags, frame, context, port, false);
+    let Some(mark) = CbTag::from_bits(frame.mark(), port.secret) else {
+        return filter_slow(flags, frame, context, port, false);
     };
     let key = Key::from_parts(mark.vlan(), frame.destination());
     let owners = bridge.table.owners(context.section(), key);
     let owners = if is_simple(bridge, owners) {
         owners
     } else {
-        owners.closely()
+        owners.slowly()
     };
     bridge.memo.note(key, owners);
     match owners.seen_from(port.index) {
         Some(ownership) => conclude(port, frame, flags, ownership),
-        None => filter_closely(flags, frame, context, port, false),
+        None => filter_slow(flags, frame, context, port, false),
     }
 }
 
 /// Whether all copies of a frame may go by who owns its destination, and nothing else.
 #[inline]
 fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
-    !bridge.may_direct() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
+    !bridge.has_foreign_entries() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
 }
 
 /// The same for a copy of a frame that the bridge device sent, or that has no mark, or whose
 /// destination several ports own or the bridge itself may know.
 #[cold]
 #[inline(never)]
-fn filter_closely<'a>(
+fn filter_slow<'a>(
     flags: Flags,
     frame: Frame<'a>,
     context: &HookContext,
@@ -398,8 +398,8 @@ fn filter_closely<'a>(
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
     let mark =
-        Mark::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
-    let has_memo = mark.is_some_and(Mark::is_plain);
+        CbTag::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
+    let has_memo = mark.is_some_and(CbTag::is_plain);
     let Some(key) = key_of_destination(port, mark, &frame, context) else {
         return pass::<{ Counter::PassedUnknown as usize }>(port, frame);
     };
@@ -410,7 +410,7 @@ fn filter_closely<'a>(
     };
     if decide(ownership, Policy::of(flags)) == Decision::Suppress {
         match fdb::ask(bridge, key, ownership, is_local, section) {
-            Answer::Directed => return pass::<{ Counter::PassedOwned as usize }>(port, frame),
+            Answer::Forwarded => return pass::<{ Counter::PassedOwned as usize }>(port, frame),
             Answer::Forgotten => ownership = Ownership::Nobody,
             Answer::Flooded => {}
         }
@@ -482,7 +482,7 @@ fn count<const COUNTER: usize>(port: &Port, segments: u64) {
 /// The VLAN and destination of a copy that has a `mark`, or none; `None` if its VLAN does not show.
 fn key_of_destination(
     port: &Port,
-    mark: Option<Mark>,
+    mark: Option<CbTag>,
     frame: &Frame<'_>,
     context: &HookContext,
 ) -> Option<Key> {

@@ -41,7 +41,7 @@ mod tests {
         let bridge = &*lab.bridge;
         for port in [0, 1] {
             lab.learn(port, KEY);
-            bridge.quiet.set(&mut bridge.writer.lock(), port, true);
+            bridge.quiet.set(&mut bridge.table_lock.lock(), port, true);
         }
         let ask =
             |has_memo| ReadSection::enter(|section| are_owners(bridge, KEY, has_memo, section));
@@ -49,7 +49,7 @@ mod tests {
         bridge.memo.clear();
         let without = (ask(false), bridge.memo.recall(KEY));
         let first = ask(true);
-        bridge.quiet.set(&mut bridge.writer.lock(), 0, false);
+        bridge.quiet.set(&mut bridge.table_lock.lock(), 0, false);
         let others = (ask(true), ask(false));
         bridge.memo.clear();
         let next = (ask(true), bridge.memo.recall(KEY));

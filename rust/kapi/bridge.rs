@@ -183,7 +183,7 @@ pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bo
 ///
 /// It is what the bridge device's `ndo_fill_forward_path()` looks up. An entry for a port that is not
 /// in the VLAN does not count.
-pub(crate) fn directs(
+pub(crate) fn has_path(
     bridge: &BridgeDevice,
     mac: [u8; 6],
     vid: u16,

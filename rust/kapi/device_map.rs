@@ -269,7 +269,7 @@ impl<T: OnDevice> DeviceMap<T> {
     /// The value of `device`, if it is found at the first look, as it is unless the indices of two
     /// devices end in the same digits.
     #[inline(always)]
-    pub(crate) fn get_at_once<'a>(
+    pub(crate) fn get_fast<'a>(
         &'a self,
         device: &NetDevice,
         section: &'a ReadSection,
@@ -415,8 +415,8 @@ mod tests {
         map.insert(two.clone())?;
         assert!(has(&map, &one) && has(&map, &two) && !has(&map, &three));
         ReadSection::enter(|section| {
-            assert!(map.get_at_once(one.device(), section).is_some());
-            assert!(map.get_at_once(two.device(), section).is_none());
+            assert!(map.get_fast(one.device(), section).is_some());
+            assert!(map.get_fast(two.device(), section).is_none());
         });
         // What was put behind it is found when it is gone, and its place is used again.
         map.remove([one.device()]);

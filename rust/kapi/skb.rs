@@ -24,7 +24,7 @@ const HEADER_BYTES: usize = 14;
 /// The bridge owns the control block between its receive handler (or transmit function) and the
 /// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
 /// all 48.
-const MARK_OFFSET: usize = bindings::MACLEARN_MARK_OFFSET as usize;
+const CB_TAG_OFFSET: usize = bindings::MACLEARN_CB_TAG_OFFSET as usize;
 
 /// The bits of a word that hold an address.
 const ADDRESS: u64 = (1 << 48) - 1;
@@ -115,7 +115,7 @@ impl Buffer {
         // SAFETY: By the type invariants; the control block has 48 bytes, aligned to 8.
         unsafe {
             (&raw mut (*self.0.as_ptr()).cb)
-                .byte_add(MARK_OFFSET)
+                .byte_add(CB_TAG_OFFSET)
                 .cast()
         }
     }
@@ -259,7 +259,7 @@ impl<'a> Frame<'a> {
 
     /// Eight bytes of the control block that the bridge carries from its first hook to every copy.
     ///
-    /// Anything may stand there that [`Frame::set_mark`] did not write.
+    /// Anything may stand there that [`Frame::set_cb_tag`] did not write.
     #[inline(always)]
     pub(crate) fn mark(&self) -> u64 {
         // SAFETY: It points to a word of the buffer, which the hook owns.
@@ -268,7 +268,7 @@ impl<'a> Frame<'a> {
 
     /// Sets what [`Frame::mark`] reads, here and in clones made later.
     #[inline(always)]
-    pub(crate) fn set_mark(&mut self, mark: u64) {
+    pub(crate) fn set_cb_tag(&mut self, mark: u64) {
         // SAFETY: As for `mark`; nobody else uses the control block of a buffer that the hook owns.
         unsafe { self.buffer.mark().write(mark) };
     }
@@ -331,7 +331,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Sets what [`Frame::mark`] reads on a bridge that sends the frame.
-    pub(crate) fn set_mark(&mut self, mark: u64) {
+    pub(crate) fn set_cb_tag(&mut self, mark: u64) {
         // SAFETY: It points to a word of the control block, which is this path's now.
         unsafe { self.buffer.mark().write(mark) };
     }
@@ -476,7 +476,7 @@ mod tests {
     #[test]
     fn mark_is_what_was_set() {
         with_frame(&mut { BYTES }, None, |mut frame| {
-            frame.set_mark(0x1234_5678_9abc_def0);
+            frame.set_cb_tag(0x1234_5678_9abc_def0);
             assert_eq!(frame.mark(), 0x1234_5678_9abc_def0);
         });
     }

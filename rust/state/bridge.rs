@@ -12,13 +12,13 @@ use super::{
     ageing::Ageing,
     counters::Counter,
     events::{Event, Kind, Queue},
-    locked::{Gate, Locked},
-    mark,
+    locked::{Locked, OffloadState},
     memo::Memo,
     port::Port,
     port_set::PortSet,
     retry::Retry,
     settings::{BridgeSetting, BridgeSettings},
+    tag,
 };
 use crate::{
     kapi::{
@@ -58,7 +58,7 @@ pub(crate) struct Bridge {
     /// Who owns which (VLAN, MAC).
     pub(crate) table: Table,
     /// Tells marks that frames got on this bridge.
-    pub(crate) secret: mark::Secret,
+    pub(crate) secret: tag::Secret,
     /// Who owns the destination of the frame that is being copied.
     pub(crate) memo: Memo,
     unit_shift: AtomicU32,
@@ -86,21 +86,21 @@ pub(crate) struct Bridge {
     forgotten_vlans: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
     was_filtering: AtomicU32,
-    /// When the upkeep tries again what needs RTNL.
+    /// When the maintenance tries again what needs RTNL.
     pub(crate) retry: Retry,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
-    all_published: AtomicU32,
+    all_offloaded: AtomicU32,
     /// What the table needs as it grows is charged to whoever made the bridge.
     pub(crate) memory: MemoryCgroup,
     /// The bridge device.
     pub(crate) device: ARef<BridgeDevice>,
     /// The table's lock.
     #[pin]
-    pub(crate) writer: BhLock<Locked>,
-    /// Whether keys may be published; held while one is, and while one is taken back.
+    pub(crate) table_lock: BhLock<Locked>,
+    /// Whether keys may be offloaded; held while one is, and while one is taken back.
     #[pin]
-    pub(crate) gate: BhLock<Gate>,
+    pub(crate) offload: BhLock<OffloadState>,
     /// Serialises sending events.
     #[pin]
     pub(crate) outgoing: Mutex<Queue>,
@@ -120,10 +120,10 @@ pub(crate) struct Bridge {
     pub(crate) ports: Mutex<KVec<Arc<Port>>>,
     /// The work that grows and ages the table, which refers to the bridge, until it goes.
     #[pin]
-    pub(crate) upkeep: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
+    pub(crate) maintenance: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
     /// The work that gives the bridge's own database entries, likewise.
     #[pin]
-    publisher: Mutex<Option<Arc<DelayedWork<Publisher>>>>,
+    offload_work: Mutex<Option<Arc<DelayedWork<OffloadWork>>>>,
     /// The namespace, while that is there.
     pub(crate) net: NetHandle,
     /// Its directory in sysfs, which refers to the bridge, until it goes.
@@ -135,14 +135,14 @@ on_device!(Bridge { anchor });
 
 /// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
 /// while that is busy.
-pub(crate) struct Publisher {
+pub(crate) struct OffloadWork {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
     /// When it is tried again.
     pub(crate) retry: Retry,
 }
 
-impl Publisher {
+impl OffloadWork {
     /// Makes that of a new bridge.
     pub(crate) fn new(bridge: Arc<Bridge>) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl Bridge {
             pin_init!(Self {
                 anchor: Anchor::of(device),
                 table,
-                secret: mark::Secret(random::word() as u32),
+                secret: tag::Secret(random::word() as u32),
                 memo,
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 settings,
@@ -191,11 +191,11 @@ impl Bridge {
                 retry: Retry::new(),
                 sweeping: AtomicU32::new(0),
                 out_of_memory: AtomicU32::new(0),
-                all_published: AtomicU32::new(0),
+                all_offloaded: AtomicU32::new(0),
                 memory: MemoryCgroup::of_caller(),
                 device: device.hold(),
-                writer <- new_bh_lock!(writer, "maclearn_table"),
-                gate <- new_bh_lock!(Gate::default(), "maclearn_gate"),
+                table_lock <- new_bh_lock!(writer, "maclearn_table"),
+                offload <- new_bh_lock!(OffloadState::default(), "maclearn_offload"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
                 addresses_due: AtomicU32::new(0),
@@ -203,24 +203,24 @@ impl Bridge {
                 ifindices,
                 purged: AtomicU64::new(0),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
-                upkeep <- new_mutex!(None, "maclearn_bridge_upkeep"),
-                publisher <- new_mutex!(None, "maclearn_bridge_publisher"),
+                maintenance <- new_mutex!(None, "maclearn_bridge_maintenance"),
+                offload_work <- new_mutex!(None, "maclearn_bridge_offload_work"),
                 net,
                 directory <- new_mutex!(None, "maclearn_bridge_directory"),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
-        let upkeep = Arc::pin_init(
-            new_delayed_work!(bridge.clone(), "maclearn_upkeep"),
+        let maintenance = Arc::pin_init(
+            new_delayed_work!(bridge.clone(), "maclearn_maintenance"),
             GFP_KERNEL_ACCOUNT,
         )?;
-        let publisher = Arc::new(Publisher::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
-        let publisher = Arc::pin_init(
-            new_delayed_work!(publisher, "maclearn_publisher"),
+        let offload_work = Arc::new(OffloadWork::new(bridge.clone()), GFP_KERNEL_ACCOUNT)?;
+        let offload_work = Arc::pin_init(
+            new_delayed_work!(offload_work, "maclearn_offload_work"),
             GFP_KERNEL_ACCOUNT,
         )?;
-        *bridge.upkeep.lock() = Some(upkeep);
-        *bridge.publisher.lock() = Some(publisher);
+        *bridge.maintenance.lock() = Some(maintenance);
+        *bridge.offload_work.lock() = Some(offload_work);
         Ok(bridge)
     }
 
@@ -288,13 +288,13 @@ impl Bridge {
     /// know. So it is on a bridge that learns, and where something else than the module and the
     /// bridge's own addresses has come to the database of a hub.
     #[inline(always)]
-    pub(crate) fn may_direct(&self) -> bool {
+    pub(crate) fn has_foreign_entries(&self) -> bool {
         self.foreign.load_relaxed() != 0
     }
 
     /// Notes that there may be such entries, or less of them.
     pub(crate) fn note_foreign(&self) {
-        self.note_foreign_locked(&mut self.writer.lock());
+        self.note_foreign_locked(&mut self.table_lock.lock());
     }
 
     /// The same under the table's lock.
@@ -311,7 +311,7 @@ impl Bridge {
 
     /// Notes what was found since [`Bridge::unsearched`] gave this number.
     pub(crate) fn searched(&self, foreign: u32, has_found: bool) {
-        let _locked = self.writer.lock();
+        let _locked = self.table_lock.lock();
         if has_found {
             self.searched.store_relaxed(foreign);
         } else if self.foreign.load_relaxed() == foreign {
@@ -390,14 +390,14 @@ impl Bridge {
         self.out_of_memory.store_relaxed(on.into());
     }
 
-    /// Whether nothing was learned since all was published that can be.
-    pub(crate) fn is_all_published(&self) -> bool {
-        self.all_published.load_relaxed() != 0
+    /// Whether nothing was learned since all was offloaded that can be.
+    pub(crate) fn is_all_offloaded(&self) -> bool {
+        self.all_offloaded.load_relaxed() != 0
     }
 
-    /// Sets [`Bridge::is_all_published`].
-    pub(crate) fn set_all_published(&self, on: bool) {
-        self.all_published.store_relaxed(on.into());
+    /// Sets [`Bridge::is_all_offloaded`].
+    pub(crate) fn set_all_offloaded(&self, on: bool) {
+        self.all_offloaded.store_relaxed(on.into());
     }
 
     /// How many MACs `port` and the bridge may own.
@@ -408,17 +408,17 @@ impl Bridge {
         }
     }
 
-    /// Runs the upkeep soon. Process context; the packet path has [`Port::upkeep`].
-    pub(crate) fn ask_for_upkeep(&self) {
-        if let Some(upkeep) = &*self.upkeep.lock() {
-            upkeep.schedule(0);
+    /// Runs the maintenance soon. Process context; the packet path has [`Port::maintenance`].
+    pub(crate) fn queue_maintenance(&self) {
+        if let Some(maintenance) = &*self.maintenance.lock() {
+            maintenance.schedule(0);
         }
     }
 
-    /// Has what can be published be so soon. Process context.
-    pub(crate) fn ask_to_publish(&self) {
-        if let Some(publisher) = &*self.publisher.lock() {
-            publisher.queue(0);
+    /// Has what can be offloaded be so soon. Process context.
+    pub(crate) fn queue_offload_work(&self) {
+        if let Some(offload_work) = &*self.offload_work.lock() {
+            offload_work.queue(0);
         }
     }
 
@@ -482,21 +482,21 @@ impl Bridge {
             .sum()
     }
 
-    /// Stops the upkeep for good. May sleep.
+    /// Stops the maintenance for good. May sleep.
     pub(crate) fn retire(&self) {
-        let upkeep = self.upkeep.lock().take();
-        if let Some(upkeep) = upkeep {
-            upkeep.cancel();
+        let maintenance = self.maintenance.lock().take();
+        if let Some(maintenance) = maintenance {
+            maintenance.cancel();
         }
-        let publisher = self.publisher.lock().take();
-        if let Some(publisher) = publisher {
-            publisher.cancel();
+        let offload_work = self.offload_work.lock().take();
+        if let Some(offload_work) = offload_work {
+            offload_work.cancel();
         }
     }
 
     /// Lowest number that no port has, nor one that has left and is not forgotten.
     pub(crate) fn free_index(&self) -> Option<PortIndex> {
-        let mut used = self.writer.lock().departed();
+        let mut used = self.table_lock.lock().departed();
         for port in &*self.ports.lock() {
             used.set(port.index, true);
         }
@@ -506,12 +506,12 @@ impl Bridge {
     /// Notes that its settings were changed, and sees to that being sent. Process context.
     pub(crate) fn note_changed(&self) {
         if has_listeners(&self.device) {
-            self.writer.lock().events.push(Event {
+            self.table_lock.lock().events.push(Event {
                 kind: Kind::BridgeChanged,
                 port: None,
                 key: None,
             });
-            self.ask_for_upkeep();
+            self.queue_maintenance();
         }
     }
 }

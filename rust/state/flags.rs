@@ -17,13 +17,13 @@ pub(crate) enum Flag {
     /// Every copy passes until there is room: a source could not be learned for a limit.
     FailingOpen = 1 << 4,
     /// A source could not be learned since the table is about to grow.
-    Unsettled = 1 << 5,
+    LearnPending = 1 << 5,
     /// The port has left the bridge.
     Gone = 1 << 6,
     /// A source could not be learned for a limit, and there has been no room since.
     AtLimit = 1 << 7,
     /// What the bridge's own database has for the port is not known for lack of memory.
-    LostTrack = 1 << 8,
+    FdbIncomplete = 1 << 8,
     /// It has become quiet, and what was learned there is still to be forgotten.
     Forgetting = 1 << 9,
     /// A source could be neither learned nor kept: every copy passes until it would have aged.
@@ -77,6 +77,6 @@ impl Flags {
     /// Whether every copy passes for a failure, or until the table has grown.
     #[inline(always)]
     pub(crate) fn fails_open(self) -> bool {
-        self.0 & (Flag::FailingOpen as u32 | Flag::Unsettled as u32) != 0
+        self.0 & (Flag::FailingOpen as u32 | Flag::LearnPending as u32) != 0
     }
 }

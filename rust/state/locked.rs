@@ -49,10 +49,10 @@ impl Locked {
         self.pending_fdb.is_empty() && self.pending.is_empty()
     }
 
-    /// What [`Writer::publish`] does, but nothing while an owner is still to be put in the table.
-    pub(crate) fn publish(&mut self, key: Key) -> Option<PortIndex> {
+    /// What [`Writer::offload`] does, but nothing while an owner is still to be put in the table.
+    pub(crate) fn offload(&mut self, key: Key) -> Option<PortIndex> {
         self.has_nothing_pending()
-            .then(|| self.writer.publish(key))?
+            .then(|| self.writer.offload(key))?
     }
 
     /// Puts a claim of the bridge's own database in the table that waits for room there. Whether
@@ -100,15 +100,15 @@ impl DerefMut for Locked {
     }
 }
 
-/// Whether keys may be published.
+/// Whether keys may be offloaded.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub(crate) struct OffloadState {
     is_open: bool,
-    /// The table's [`changes`](Writer::changes) up to which all is published.
+    /// The table's [`changes`](Writer::changes) up to which all is offloaded.
     pub(crate) done: Option<u64>,
 }
 
-impl Gate {
+impl OffloadState {
     /// Whether they may.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open

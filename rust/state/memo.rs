@@ -60,7 +60,7 @@ mod tests {
         let key = Key::new(7, [2, 0, 0, 0, 0, 1]);
         for owners in [
             Owners::NOBODY,
-            Owners::NOBODY.closely(),
+            Owners::NOBODY.slowly(),
             Owners::from_bits(0),
             Owners::from_bits(1022),
         ] {

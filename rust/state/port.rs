@@ -13,8 +13,8 @@ use super::{
     events::{Event, Kind},
     flags::{Flag, Flags},
     locked::Locked,
-    mark::Secret,
     settings::{Change, PortSetting, Setting},
+    tag::Secret,
 };
 use crate::{
     kapi::{
@@ -33,7 +33,7 @@ use crate::{
 /// Time from the first event that waits until they are sent, in ticks.
 const NOTIFY_DELAY: usize = (clock::TICKS_PER_SECOND / 50) as usize;
 
-/// Time from the first change that may let a key be published until it is, in ticks.
+/// Time from the first change that may let a key be offloaded until it is, in ticks.
 const OFFLOAD_DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
 
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
@@ -57,15 +57,15 @@ pub(crate) struct Port {
     reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
     /// Whether the bridge could be given what the port owns when that was last looked at.
-    pub(crate) is_given: AtomicU32,
+    pub(crate) was_offloadable: AtomicU32,
     /// Time, in the table's units, before which none of its entries can be aged.
     expiry: AtomicU64,
     /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
     lost: AtomicU64,
     /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
     pub(crate) left_vlan: AtomicU32,
-    /// The bridge's upkeep, to ask for a run.
-    pub(crate) upkeep: Arc<DelayedWork<Bridge>>,
+    /// The bridge's maintenance, to ask for a run.
+    pub(crate) maintenance: Arc<DelayedWork<Bridge>>,
     /// Its directory in sysfs, which refers to the port, until it leaves.
     #[pin]
     pub(crate) directory: Mutex<Option<Directory<Port>>>,
@@ -88,7 +88,7 @@ impl Port {
     /// Makes a port with the settings that the bridge has for it, but not enabled yet.
     pub(crate) fn new(
         bridge: Arc<Bridge>,
-        upkeep: Arc<DelayedWork<Bridge>>,
+        maintenance: Arc<DelayedWork<Bridge>>,
         device: &NetDevice,
         index: PortIndex,
     ) -> Result<Arc<Self>> {
@@ -112,11 +112,11 @@ impl Port {
                 device: device.hold(),
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(max_macs),
-                is_given: AtomicU32::new(0),
+                was_offloadable: AtomicU32::new(0),
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
                 left_vlan: AtomicU32::new(0),
-                upkeep,
+                maintenance,
                 directory <- new_mutex!(None, "maclearn_port_directory"),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -153,8 +153,8 @@ impl Port {
     }
 
     /// Has the port get every copy until it leaves: it may own what nobody can tell.
-    pub(crate) fn lose_track(&self, locked: &mut Locked) {
-        self.set(locked, Flag::LostTrack, true);
+    pub(crate) fn mark_fdb_incomplete(&self, locked: &mut Locked) {
+        self.set(locked, Flag::FdbIncomplete, true);
         self.set(locked, Flag::FailingOpen, true);
     }
 
@@ -240,7 +240,7 @@ impl Port {
 
     /// Counts from 0 again.
     pub(crate) fn reset_counters(&self) {
-        let _writer = self.bridge.writer.lock();
+        let _writer = self.bridge.table_lock.lock();
         for (index, reset) in self.reset.iter().enumerate() {
             reset.store_release(self.counters.sum(index));
         }
@@ -259,7 +259,7 @@ impl Port {
             key,
         });
         if is_first {
-            self.upkeep.schedule(NOTIFY_DELAY);
+            self.maintenance.schedule(NOTIFY_DELAY);
         }
     }
 
@@ -279,18 +279,18 @@ impl Port {
         }
         self.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
         if locked.is_full() {
-            self.upkeep.schedule(0);
+            self.maintenance.schedule(0);
         } else {
             self.queue_offload();
         }
     }
 
-    /// Has the maintenance work look for what can be published, since something may be by now.
+    /// Has the maintenance work look for what can be offloaded, since something may be by now.
     #[inline(always)]
     pub(crate) fn queue_offload(&self) {
-        if self.bridge.is_all_published() {
-            self.bridge.set_all_published(false);
-            self.upkeep.schedule(OFFLOAD_DELAY);
+        if self.bridge.is_all_offloaded() {
+            self.bridge.set_all_offloaded(false);
+            self.maintenance.schedule(OFFLOAD_DELAY);
         }
     }
 }

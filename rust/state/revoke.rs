@@ -6,47 +6,47 @@
 use super::bridge::Bridge;
 use crate::{
     kapi::{rcu::ReadSection, switchdev},
-    table::{Key, PortIndex, Unpublished},
+    table::{Key, PortIndex, Revoked},
 };
 
-/// Takes keys back from the bridge that are no longer published, before anything goes on that shows
+/// Takes keys back from the bridge that are no longer offloaded, before anything goes on that shows
 /// `port` to own one of them. Any context, without the table's lock.
-pub(crate) fn take_back(bridge: &Bridge, keys: Unpublished, port: Option<PortIndex>) {
-    let _gate = bridge.gate.lock();
+pub(crate) fn take_back(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
+    let _gate = bridge.offload.lock();
     for key in keys.keys() {
-        let is_bridges = {
-            let mut locked = bridge.writer.lock();
-            // If it was published once more it can be so again.
-            locked.disown_published(key);
-            locked.is_bridges(key)
+        let is_in_bridge_fdb = {
+            let mut locked = bridge.table_lock.lock();
+            // If it was offloaded once more it can be so again.
+            locked.clear_offloaded(key);
+            locked.is_in_bridge_fdb(key)
         };
         // What was configured there since stays. The bridge has no way to make that sure of what is
         // configured at this very moment.
-        if !is_bridges {
+        if !is_in_bridge_fdb {
             take(bridge, key);
         }
         if let Some(port) = port {
-            bridge.writer.lock().relieve(key, port);
+            bridge.table_lock.lock().clear_revoking(key, port);
         }
     }
-    bridge.writer.lock().taken_back(keys);
+    bridge.table_lock.lock().end_revoking(keys);
 }
 
-/// Takes a key back that is not published, with the gate's lock held.
+/// Takes a key back that is not offloaded, with the gate's lock held.
 pub(crate) fn take(bridge: &Bridge, key: Key) {
     ReadSection::enter(|section| {
         switchdev::take_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
     });
 }
 
-/// Lets no more keys be published, from the packet path. The upkeep takes back those that are.
+/// Lets no more keys be offloaded, from the packet path. The maintenance takes back those that are.
 /// Whether there may be any.
 pub(crate) fn shut(bridge: &Bridge) -> bool {
-    bridge.gate.lock().close()
+    bridge.offload.lock().close()
 }
 
-/// Has the upkeep look once more for what can be published.
+/// Has the maintenance look once more for what can be offloaded.
 pub(crate) fn reconsider(bridge: &Bridge) {
-    bridge.gate.lock().done = None;
-    bridge.set_all_published(false);
+    bridge.offload.lock().done = None;
+    bridge.set_all_offloaded(false);
 }

@@ -91,7 +91,7 @@ impl Array {
 
     /// Looks a key's primary entry up in this array and the following ones.
     #[inline]
-    pub(super) fn find_primary(&self, key: Key) -> Result<Hit<'_>, Gap<'_>> {
+    pub(super) fn find_primary(&self, key: Key) -> Result<Hit<'_>, MissSeq<'_>> {
         self.find(Name::primary(key))
     }
 
@@ -103,23 +103,23 @@ impl Array {
 
     // Always inline, so that each of the two above has code for its own kind of name.
     #[inline(always)]
-    fn find(&self, name: Name) -> Result<Hit<'_>, Gap<'_>> {
+    fn find(&self, name: Name) -> Result<Hit<'_>, MissSeq<'_>> {
         let mut array = self;
         loop {
-            let gap = match array.find_here(name) {
+            let seqs = match array.find_here(name) {
                 Ok(hit) => return Ok(hit),
-                Err(gap) => gap,
+                Err(seqs) => seqs,
             };
             match array.next() {
                 Some(next) => array = next,
-                None => return Err(gap),
+                None => return Err(seqs),
             }
         }
     }
 
     /// Reads two buckets at most, however many entries there are, and again only if they changed.
     #[inline(always)]
-    fn find_here(&self, name: Name) -> Result<Hit<'_>, Gap<'_>> {
+    fn find_here(&self, name: Name) -> Result<Hit<'_>, MissSeq<'_>> {
         let choice = self.choose(name);
         let first = self.first(choice);
         loop {
@@ -136,15 +136,15 @@ impl Array {
                         return Ok(hit);
                     }
                 } else {
-                    let gap = Gap {
+                    let seqs = MissSeq {
                         array: self,
                         first,
                         first_seq,
                         second,
                         second_seq,
                     };
-                    if gap.is_unchanged() {
-                        return Err(gap);
+                    if seqs.is_unchanged() {
+                        return Err(seqs);
                     }
                 }
             }
@@ -253,7 +253,7 @@ impl<'a> Hit<'a> {
 
 /// Where an entry would be in the last array, and was not when it was looked for.
 #[derive(Clone, Copy)]
-pub(super) struct Gap<'a> {
+pub(super) struct MissSeq<'a> {
     array: &'a Array,
     first: &'a Bucket,
     first_seq: u32,
@@ -261,7 +261,7 @@ pub(super) struct Gap<'a> {
     second_seq: u32,
 }
 
-impl<'a> Gap<'a> {
+impl<'a> MissSeq<'a> {
     #[inline]
     fn is_unchanged(&self) -> bool {
         self.first.unchanged(self.first_seq) && self.second.unchanged(self.second_seq)

@@ -66,7 +66,7 @@ pub(super) struct Owner(u16);
 impl Owner {
     pub(super) const PORT: u16 = 0x3ff;
     pub(super) const REVOKING: u16 = 1 << 10;
-    pub(super) const PUBLISHED: u16 = 1 << 11;
+    pub(super) const OFFLOADED: u16 = 1 << 11;
     pub(super) const SHARED: u16 = 1 << 14;
 
     pub(super) fn new(port: PortIndex, claims: Claims) -> Self {
@@ -97,7 +97,7 @@ impl Owner {
     /// may know. Meant for primary entries.
     #[inline]
     pub(super) fn who(self) -> u16 {
-        const BRIDGE_KNOWS: u16 = Owner::PUBLISHED | Owner::REVOKING | Claims::BRIDGE.to_bits();
+        const BRIDGE_KNOWS: u16 = Owner::OFFLOADED | Owner::REVOKING | Claims::BRIDGE.to_bits();
         self.0 & (Self::PORT | Self::SHARED | BRIDGE_KNOWS)
     }
 
@@ -114,12 +114,12 @@ impl Owner {
     }
 
     /// Do others rely on the port's being the only owner? Set in primary entries only.
-    pub(super) fn is_published(self) -> bool {
-        self.0 & Self::PUBLISHED != 0
+    pub(super) fn is_offloaded(self) -> bool {
+        self.0 & Self::OFFLOADED != 0
     }
 
-    pub(super) fn with_published(self, published: bool) -> Self {
-        self.with(Self::PUBLISHED, published)
+    pub(super) fn with_offloaded(self, offloaded: bool) -> Self {
+        self.with(Self::OFFLOADED, offloaded)
     }
 
     /// May others still rely on another port's being the only owner?
@@ -138,7 +138,7 @@ impl Owner {
 }
 
 const _: () = assert!(
-    Claims::ALL.to_bits() & (Owner::PORT | Owner::SHARED | Owner::PUBLISHED | Owner::REVOKING) == 0,
+    Claims::ALL.to_bits() & (Owner::PORT | Owner::SHARED | Owner::OFFLOADED | Owner::REVOKING) == 0,
     "claims have bits of their own in an owner"
 );
 

@@ -28,13 +28,13 @@ pub use key::Key;
 pub use port_mask::PortMask;
 pub use secret::Secret;
 pub use writer::{
-    Action, Cursor, Entry, Learned, Limits, Migration, Retired, Unpublished, Visit, Writer,
+    Action, Cursor, Entry, Learned, Limits, Migration, Retired, Revoked, Visit, Writer,
 };
 
 use crate::platform::{
     new_arc, Arc, AtomicPtr, AtomicU32, AtomicU64, Boxed, Buckets, OutOfMemory, ReadGuard,
 };
-use array::{Gap, Hit, MIN_BUCKETS};
+use array::{Hit, MissSeq, MIN_BUCKETS};
 use bucket::Owner;
 
 /// A port's number, less than [`MAX_PORTS`].
@@ -76,7 +76,7 @@ pub enum Sight<'a> {
     /// The port has learned it, and is the only owner.
     Known,
     /// Nobody owns it.
-    New(Absence<'a>),
+    New(Miss<'a>),
     /// Someone owns it, perhaps this port.
     Unclear,
 }
@@ -92,11 +92,11 @@ pub enum Use {
     Again,
 }
 
-/// That a key was looked for and nobody owned it, with what [`Writer::learn_absent`] needs to know to see
+/// That a key was looked for and nobody owned it, with what [`Writer::learn_after_miss`] needs to know to see
 /// whether that is still so.
-pub struct Absence<'a> {
+pub struct Miss<'a> {
     key: Key,
-    gap: Gap<'a>,
+    seqs: MissSeq<'a>,
 }
 
 /// Who owns a key, as one look tells.
@@ -107,7 +107,7 @@ impl Owners {
     /// No port.
     pub const NOBODY: Self = Self(1 << 16);
     /// Set where nobody but the owner may go by this alone.
-    const CLOSELY: u32 = 1 << 17;
+    const SLOWLY: u32 = 1 << 17;
     /// Set where all of them are known to be of no account.
     const QUIET: u32 = 1 << 18;
     /// The owner's number.
@@ -154,11 +154,11 @@ impl Owners {
 
     /// The same, but for [`Owners::seen_from`] it says nothing to ports other than the only owner.
     #[inline]
-    pub fn closely(self) -> Self {
-        Self(self.0 | Self::CLOSELY)
+    pub fn slowly(self) -> Self {
+        Self(self.0 | Self::SLOWLY)
     }
 
-    /// The same, and all of them are of no account; for [`Owners::seen_from`] as [`Owners::closely`].
+    /// The same, and all of them are of no account; for [`Owners::seen_from`] as [`Owners::slowly`].
     pub fn quietly(self) -> Self {
         Self(self.0 | Self::QUIET)
     }
@@ -174,18 +174,18 @@ impl Owners {
         (self.0 & Self::NOT_ONE == 0).then_some((self.0 & Self::PORT) as PortIndex)
     }
 
-    /// Is the key published, so that the bridge itself sends its frames to the owner?
-    pub fn is_published(self) -> bool {
-        self.0 & u32::from(Owner::PUBLISHED) != 0
+    /// Is the key offloaded, so that the bridge itself sends its frames to the owner?
+    pub fn is_offloaded(self) -> bool {
+        self.0 & u32::from(Owner::OFFLOADED) != 0
     }
 
-    /// Was the key published a moment ago, so that the bridge may still send its frames elsewhere?
+    /// Was the key offloaded a moment ago, so that the bridge may still send its frames elsewhere?
     pub fn is_revoking(self) -> bool {
         self.0 & u32::from(Owner::REVOKING) != 0
     }
 
     /// Does the first of the owners have a claim of the bridge's own database?
-    pub fn are_bridges(self) -> bool {
+    pub fn are_in_bridge_fdb(self) -> bool {
         Claims::from_bits(self.0 as u16).has(Claims::BRIDGE)
     }
 }
@@ -207,7 +207,7 @@ impl Table {
             first: AtomicPtr::new(first.into_raw()),
             total: AtomicU32::new(0),
             departed: AtomicU32::new(0),
-            published: AtomicU32::new(0),
+            offloaded: AtomicU32::new(0),
             bytes: AtomicU64::new(bytes as u64),
             counts,
             extras,
@@ -239,7 +239,7 @@ impl Table {
     /// Like [`Table::refresh`] at one look, which may not tell.
     // Always inline, so that what it says takes no way through memory.
     #[inline(always)]
-    pub fn refresh_at_once<'a>(
+    pub fn refresh_fast<'a>(
         &'a self,
         guard: &'a ReadGuard,
         key: Key,
@@ -248,7 +248,7 @@ impl Table {
     ) -> Sight<'a> {
         let primary = match self.first(guard).find_primary(key) {
             Ok(primary) => primary,
-            Err(gap) => return Sight::New(Absence { key, gap }),
+            Err(seqs) => return Sight::New(Miss { key, seqs }),
         };
         if !primary.owner.is_sole_learner(port) {
             return Sight::Unclear;
@@ -309,9 +309,9 @@ impl Table {
         self.shared.total()
     }
 
-    /// Keys that are published.
-    pub fn published(&self) -> u32 {
-        self.shared.published.load_relaxed()
+    /// Keys that are offloaded.
+    pub fn offloaded(&self) -> u32 {
+        self.shared.offloaded.load_relaxed()
     }
 
     /// Memory that the table uses.
@@ -382,8 +382,8 @@ struct Shared {
     total: AtomicU32,
     /// How much of that is of ports that have departed.
     departed: AtomicU32,
-    /// Keys that are published.
-    published: AtomicU32,
+    /// Keys that are offloaded.
+    offloaded: AtomicU32,
     bytes: AtomicU64,
     /// Keys that each port owns.
     counts: Buckets<AtomicU32>,
@@ -439,11 +439,11 @@ impl Shared {
         }
     }
 
-    /// Counts a key that is published from now on, or no longer is. Only the writer calls this.
-    fn count_published(&self, on: bool) {
-        let published = self.published.load_relaxed();
-        self.published
-            .store_relaxed(if on { published + 1 } else { published - 1 });
+    /// Counts a key that is offloaded from now on, or no longer is. Only the writer calls this.
+    fn count_offloaded(&self, on: bool) {
+        let offloaded = self.offloaded.load_relaxed();
+        self.offloaded
+            .store_relaxed(if on { offloaded + 1 } else { offloaded - 1 });
     }
 
     /// Counts a key that `port` no longer owns. Only the writer calls this.

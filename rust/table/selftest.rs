@@ -96,13 +96,13 @@ mod tests {
         Ok(())
     }
 
-    fn absence<'a>(
+    fn miss<'a>(
         table: &'a Table,
         guard: &'a crate::platform::ReadGuard,
         key: Key,
-    ) -> Option<Absence<'a>> {
-        match table.refresh_at_once(guard, key, 1, 0) {
-            Sight::New(absence) => Some(absence),
+    ) -> Option<Miss<'a>> {
+        match table.refresh_fast(guard, key, 1, 0) {
+            Sight::New(miss) => Some(miss),
             Sight::Known | Sight::Unclear => None,
         }
     }
@@ -112,8 +112,8 @@ mod tests {
         let (table, mut writer) = table()?;
         let guard = read_lock();
         let mut learn = |number, limits| {
-            let absence = absence(&table, &guard, key(number));
-            absence.and_then(|absence| writer.learn_absent(&absence, 1, 7, limits))
+            let miss = miss(&table, &guard, key(number));
+            miss.and_then(|miss| writer.learn_after_miss(&miss, 1, 7, limits))
         };
         let limits = |port, total| Limits { port, total };
         let new = Learned::New { moved: false };
@@ -131,17 +131,17 @@ mod tests {
         let (table, mut writer) = table()?;
         let larger = Array::allocate(16, secret())?;
         let guard = read_lock();
-        let before = absence(&table, &guard, key(1));
+        let before = miss(&table, &guard, key(1));
         assert!(before.is_some());
         learn(&mut writer, key(1), 2);
-        let learned = before.and_then(|before| writer.learn_absent(&before, 1, 0, NO_LIMITS));
+        let learned = before.and_then(|before| writer.learn_after_miss(&before, 1, 0, NO_LIMITS));
         assert_eq!(learned, None);
         // Nor in an array that is the last no longer.
-        let before = absence(&table, &guard, key(2));
+        let before = miss(&table, &guard, key(2));
         assert!(before.is_some());
         writer.begin_resize(larger);
         learn(&mut writer, key(2), 2);
-        let learned = before.and_then(|before| writer.learn_absent(&before, 1, 0, NO_LIMITS));
+        let learned = before.and_then(|before| writer.learn_after_miss(&before, 1, 0, NO_LIMITS));
         assert_eq!(learned, None);
         assert_eq!(table.total(), 2);
         Ok(())
@@ -326,36 +326,36 @@ mod tests {
         let (table, mut writer) = table()?;
         writer.claim(key(1), 1, Claims::BRIDGE, NO_LIMITS);
         learn(&mut writer, key(1), 2);
-        assert!(writer.is_bridges(key(1)));
+        assert!(writer.is_in_bridge_fdb(key(1)));
         writer.claim(key(1), 3, Claims::BRIDGE, NO_LIMITS);
-        assert!(writer.is_bridges(key(1)));
+        assert!(writer.is_in_bridge_fdb(key(1)));
         assert_eq!(ownership(&table, key(1), 1), Ownership::Other);
         assert_eq!(ownership(&table, key(1), 2), Ownership::Mine);
         assert_eq!(ownership(&table, key(1), 3), Ownership::Mine);
         writer.withdraw(key(1), 3, Claims::BRIDGE);
-        assert!(!writer.is_bridges(key(1)));
+        assert!(!writer.is_in_bridge_fdb(key(1)));
         Ok(())
     }
 
     /// What must be taken back, and is.
-    fn unpublished(writer: &mut Writer) -> Option<Key> {
-        let taken = writer.take_unpublished()?;
+    fn revoked(writer: &mut Writer) -> Option<Key> {
+        let taken = writer.take_revoked()?;
         let key = taken.keys().next();
-        writer.taken_back(taken);
+        writer.end_revoking(taken);
         for port in 0..4 {
-            writer.relieve(key?, port);
+            writer.clear_revoking(key?, port);
         }
         key
     }
 
-    fn has(unpublished: Option<&Unpublished>, key: Key) -> bool {
-        unpublished.is_some_and(|keys| keys.keys().any(|other| other == key))
+    fn has(revoked: Option<&Revoked>, key: Key) -> bool {
+        revoked.is_some_and(|keys| keys.keys().any(|other| other == key))
     }
 
     /// Whether a frame would find that the port has learned the key, and go on.
     fn goes_on(table: &Table, key: Key, port: PortIndex) -> bool {
         let guard = read_lock();
-        matches!(table.refresh_at_once(&guard, key, port, 0), Sight::Known)
+        matches!(table.refresh_fast(&guard, key, port, 0), Sight::Known)
             || table.refresh(&guard, key, port, 0) != Use::Unknown
     }
 
@@ -364,24 +364,24 @@ mod tests {
         for exclusive in [false, true] {
             let (table, mut writer) = table()?;
             learn(&mut writer, key(1), 1);
-            writer.publish(key(1));
+            writer.offload(key(1));
             assert!(goes_on(&table, key(1), 1));
             writer.learn(key(1), 2, 0, NO_LIMITS, exclusive);
-            let first = writer.take_unpublished();
+            let first = writer.take_revoked();
             assert!(has(first.as_ref(), key(1)));
             // The next frame, elsewhere, before that is done.
             assert!(!goes_on(&table, key(1), 2));
             writer.learn(key(1), 2, 0, NO_LIMITS, exclusive);
-            let next = writer.take_unpublished();
+            let next = writer.take_revoked();
             assert!(has(next.as_ref(), key(1)));
-            // Nor is it published meanwhile, even when it has one owner again.
+            // Nor is it offloaded meanwhile, even when it has one owner again.
             writer.withdraw(key(1), 1, Claims::LEARNED);
-            assert_eq!(writer.publish(key(1)), None);
-            writer.relieve(key(1), 2);
+            assert_eq!(writer.offload(key(1)), None);
+            writer.clear_revoking(key(1), 2);
             assert!(goes_on(&table, key(1), 2));
-            assert_eq!(writer.publish(key(1)), Some(2));
+            assert_eq!(writer.offload(key(1)), Some(2));
             for keys in [first, next].into_iter().flatten() {
-                writer.taken_back(keys);
+                writer.end_revoking(keys);
             }
         }
         Ok(())
@@ -391,59 +391,58 @@ mod tests {
     fn key_that_comes_back_while_it_is_taken_back_is_so_again() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         learn(&mut writer, key(1), 1);
-        writer.publish(key(1));
+        writer.offload(key(1));
         remove(&mut writer, key(1), 1);
-        let Some(removed) = writer.take_unpublished() else {
-            panic!("nothing was unpublished");
+        let Some(removed) = writer.take_revoked() else {
+            panic!("nothing was revoked");
         };
         // One that can't be learned, one that is looked for first, one that is not.
-        writer.unpublish(key(1));
-        assert!(has(writer.take_unpublished().as_ref(), key(1)));
+        writer.revoke(key(1));
+        assert!(has(writer.take_revoked().as_ref(), key(1)));
         for looks in [true, false] {
             let port = if looks { 2 } else { 3 };
             let guard = read_lock();
-            let absence = match table.refresh_at_once(&guard, key(1), port, 0) {
-                Sight::New(absence) if looks => Some(absence),
+            let miss = match table.refresh_fast(&guard, key(1), port, 0) {
+                Sight::New(miss) if looks => Some(miss),
                 _ => None,
             };
-            absence
-                .and_then(|absence| writer.learn_absent(&absence, port, 0, NO_LIMITS))
+            miss.and_then(|miss| writer.learn_after_miss(&miss, port, 0, NO_LIMITS))
                 .unwrap_or_else(|| writer.learn(key(1), port, 0, NO_LIMITS, false));
-            assert!(has(writer.take_unpublished().as_ref(), key(1)));
+            assert!(has(writer.take_revoked().as_ref(), key(1)));
             assert!(!goes_on(&table, key(1), port));
-            writer.relieve(key(1), port);
+            writer.clear_revoking(key(1), port);
             assert!(goes_on(&table, key(1), port));
         }
         // What the bridge's own database has is not given, nor taken back.
         writer.claim(key(2), 1, Claims::BRIDGE, NO_LIMITS);
-        assert!(writer.take_unpublished().is_none());
-        writer.taken_back(removed);
+        assert!(writer.take_revoked().is_none());
+        writer.end_revoking(removed);
         Ok(())
     }
 
     #[test]
     fn key_is_published_while_it_has_that_owner_only() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
-        assert_eq!(writer.publish(key(1)), None);
+        assert_eq!(writer.offload(key(1)), None);
         learn(&mut writer, key(1), 1);
-        assert_eq!(writer.publish(key(1)), Some(1));
-        assert_eq!(writer.publish(key(1)), None);
-        assert_eq!(table.published(), 1);
-        assert!(unpublished(&mut writer).is_none());
+        assert_eq!(writer.offload(key(1)), Some(1));
+        assert_eq!(writer.offload(key(1)), None);
+        assert_eq!(table.offloaded(), 1);
+        assert!(revoked(&mut writer).is_none());
         // A second owner.
         learn(&mut writer, key(1), 2);
-        assert!(unpublished(&mut writer) == Some(key(1)));
-        assert_eq!(writer.publish(key(1)), None);
+        assert!(revoked(&mut writer) == Some(key(1)));
+        assert_eq!(writer.offload(key(1)), None);
         // The first one goes.
         remove(&mut writer, key(1), 1);
-        assert_eq!(writer.publish(key(1)), Some(2));
+        assert_eq!(writer.offload(key(1)), Some(2));
         // Another takes it over.
         writer.learn(key(1), 3, 0, NO_LIMITS, true);
-        assert!(unpublished(&mut writer) == Some(key(1)));
-        assert_eq!(writer.publish(key(1)), Some(3));
+        assert!(revoked(&mut writer) == Some(key(1)));
+        assert_eq!(writer.offload(key(1)), Some(3));
         remove(&mut writer, key(1), 3);
-        assert!(unpublished(&mut writer) == Some(key(1)));
-        assert_eq!(table.published(), 0);
+        assert!(revoked(&mut writer) == Some(key(1)));
+        assert_eq!(table.offloaded(), 0);
         Ok(())
     }
 
@@ -451,11 +450,11 @@ mod tests {
     fn bridge_takes_what_is_published_for_its_own() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         learn(&mut writer, key(1), 1);
-        writer.publish(key(1));
+        writer.offload(key(1));
         writer.claim(key(1), 2, Claims::BRIDGE, NO_LIMITS);
-        assert_eq!(table.published(), 0);
-        assert!(unpublished(&mut writer).is_none());
-        assert_eq!(writer.publish(key(1)), None);
+        assert_eq!(table.offloaded(), 0);
+        assert!(revoked(&mut writer).is_none());
+        assert_eq!(writer.offload(key(1)), None);
         Ok(())
     }
 

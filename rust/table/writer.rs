@@ -10,7 +10,7 @@ use core::{mem, ptr};
 
 use super::array::{self, Array, Hit};
 use super::bucket::{Bucket, Name, Owner, Slot};
-use super::{age, Absence, Claims, Key, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
+use super::{age, Claims, Key, Miss, PortIndex, PortMask, Shared, Stamp, MAX_PORTS};
 use crate::platform::{wait_for_readers, Arc, Boxed};
 
 /// From here on memory matters more than being done with growing soon.
@@ -58,8 +58,8 @@ pub struct Entry {
     pub claims: Claims,
     /// When it was used last; has no meaning if it was not learned.
     pub stamp: Stamp,
-    /// Was the key published, with this owner?
-    pub is_published: bool,
+    /// Was the key offloaded, with this owner?
+    pub is_offloaded: bool,
     /// Do others own the key, too?
     pub is_shared: bool,
 }
@@ -73,14 +73,14 @@ pub enum Action {
     Withdraw(Claims),
     /// Sets its stamp.
     Restamp(Stamp),
-    /// Takes the key's being published back.
-    Unpublish,
+    /// Takes the key's being offloaded back.
+    Revoke,
 }
 
 /// How far a walk through the table got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Visit {
-    /// There are more entries to visit, once [`Writer::take_unpublished`] was called. The lock should
+    /// There are more entries to visit, once [`Writer::take_revoked`] was called. The lock should
     /// be released meanwhile.
     More,
     /// Every entry was visited that was there all the time.
@@ -152,10 +152,10 @@ pub struct Writer {
     migrated: usize,
     /// Arrays retired since the table was made.
     retired: usize,
-    /// How often something happened that may let a key be published.
+    /// How often something happened that may let a key be offloaded.
     changes: Cell<u64>,
-    unpublished: Unpublished,
-    /// How many [`Unpublished`] were taken, and not told of with [`Writer::taken_back`] yet.
+    revoked: Revoked,
+    /// How many [`Revoked`] were taken, and not told of with [`Writer::end_revoking`] yet.
     revoking: u32,
     /// The ports that have extra entries: those among which the other owners of a shared key are.
     sharers: Cell<PortMask>,
@@ -164,16 +164,16 @@ pub struct Writer {
     look_ups: Cell<u32>,
 }
 
-/// Keys that are no longer published, for those who rely on it to be told. Until they were, which
-/// [`Writer::taken_back`] says, whoever uses one of these keys anew gets it too.
+/// Keys that are no longer offloaded, for those who rely on it to be told. Until they were, which
+/// [`Writer::end_revoking`] says, whoever uses one of these keys anew gets it too.
 #[derive(Default)]
 #[must_use]
-pub struct Unpublished {
+pub struct Revoked {
     keys: [Cell<Option<Key>>; Self::MOST],
     count: Cell<usize>,
 }
 
-impl Unpublished {
+impl Revoked {
     /// As many as a walk may find in four buckets.
     const MOST: usize = array::slots(4);
 
@@ -210,7 +210,7 @@ impl Writer {
             migrated: 0,
             retired: 0,
             changes: Cell::new(0),
-            unpublished: Unpublished::default(),
+            revoked: Revoked::default(),
             revoking: 0,
             sharers: Cell::new(PortMask::NONE),
             departed: PortMask::NONE,
@@ -240,7 +240,7 @@ impl Writer {
         };
         own.slot.set_stamp(now);
         if own.owner.is_revoking() {
-            self.unpublished.push(key);
+            self.revoked.push(key);
         }
         self.add_claims(own, Claims::LEARNED);
         if exclusive {
@@ -252,14 +252,14 @@ impl Writer {
     /// Does what [`Writer::learn`] would for a key that nobody owned, without looking it up again. `None`,
     /// and nothing is done, if somebody may own it now or an entry would have to be moved.
     #[inline]
-    pub fn learn_absent(
+    pub fn learn_after_miss(
         &mut self,
-        absence: &Absence<'_>,
+        miss: &Miss<'_>,
         port: PortIndex,
         now: Stamp,
         limits: Limits,
     ) -> Option<Learned> {
-        let slot = absence.gap.room(self.first())?;
+        let slot = miss.seqs.room(self.first())?;
         if usize::from(port) >= MAX_PORTS {
             return Some(Learned::PortLimit);
         }
@@ -268,8 +268,8 @@ impl Writer {
             return reached;
         }
         let owner = Owner::new(port, Claims::LEARNED);
-        let owner = self.while_revoking(absence.key, owner, false);
-        slot.set(Name::primary(absence.key), owner, now);
+        let owner = self.while_revoking(miss.key, owner, false);
+        slot.set(Name::primary(miss.key), owner, now);
         self.count(port);
         Some(Learned::New { moved: false })
     }
@@ -277,13 +277,13 @@ impl Writer {
     /// Gives `port` a claim on `key` that does not age, [`Claims::STATIC`] or [`Claims::BRIDGE`].
     ///
     /// The bridge's database has one port for a key, so [`Claims::BRIDGE`] is taken from any other;
-    /// and what is published of that key is the database's own from now on.
+    /// and what is offloaded of that key is the database's own from now on.
     pub fn claim(&mut self, key: Key, port: PortIndex, claims: Claims, limits: Limits) -> Learned {
         if usize::from(port) >= MAX_PORTS {
             return Learned::PortLimit;
         }
         if claims.has(Claims::BRIDGE) {
-            self.disown_published(key);
+            self.clear_offloaded(key);
             self.take_from_others(key, port, Claims::BRIDGE);
         }
         let owner = Owner::new(port, claims);
@@ -308,7 +308,7 @@ impl Writer {
         }
     }
 
-    /// Has what `port` owns count for nothing from now on, in limits and totals; nor is it published
+    /// Has what `port` owns count for nothing from now on, in limits and totals; nor is it offloaded
     /// any more. It stays until a walk removes it. Till then the caller sees to it that readers take
     /// it for nobody's, and that the port gets nothing new. Whether there is any.
     pub fn depart(&mut self, port: PortIndex) -> bool {
@@ -384,86 +384,86 @@ impl Writer {
     }
 
     /// Whether the bridge's own database has `key`, for whichever port.
-    pub fn is_bridges(&self, key: Key) -> bool {
+    pub fn is_in_bridge_fdb(&self, key: Key) -> bool {
         let has = |hit: Hit<'_>| hit.owner.claims().has(Claims::BRIDGE);
         self.find_primary(key).is_some_and(|primary| {
             has(primary) || (primary.owner.is_shared() && self.extras(key).any(has))
         })
     }
 
-    /// Whether `key` is published.
-    pub fn is_published(&self, key: Key) -> bool {
+    /// Whether `key` is offloaded.
+    pub fn is_offloaded(&self, key: Key) -> bool {
         self.find_primary(key)
-            .is_some_and(|primary| primary.owner.is_published())
+            .is_some_and(|primary| primary.owner.is_offloaded())
     }
 
     /// If `key` has exactly one owner, which the bridge's database does not know, and is not
-    /// published yet, it is published from now on, and its owner returned. It is in
-    /// [`Writer::take_unpublished`] when it ceases to have that owner only.
-    pub fn publish(&mut self, key: Key) -> Option<PortIndex> {
+    /// offloaded yet, it is offloaded from now on, and its owner returned. It is in
+    /// [`Writer::take_revoked`] when it ceases to have that owner only.
+    pub fn offload(&mut self, key: Key) -> Option<PortIndex> {
         let primary = self.find_primary(key)?;
         let owner = primary.owner;
         if owner.is_shared()
-            || owner.is_published()
+            || owner.is_offloaded()
             || owner.is_revoking()
             || owner.claims().has(Claims::BRIDGE)
             || self.departed.has(owner.port())
         {
             return None;
         }
-        primary.slot.set_owner(owner.with_published(true));
-        self.shared.count_published(true);
+        primary.slot.set_owner(owner.with_offloaded(true));
+        self.shared.count_offloaded(true);
         Some(owner.port())
     }
 
-    /// If `key` is published, it is so no longer. If it was till just now, it is in
-    /// [`Writer::take_unpublished`] once more.
-    pub fn unpublish(&mut self, key: Key) {
+    /// If `key` is offloaded, it is so no longer. If it was till just now, it is in
+    /// [`Writer::take_revoked`] once more.
+    pub fn revoke(&mut self, key: Key) {
         match self.find_primary(key) {
-            Some(primary) if primary.owner.is_published() => primary
+            Some(primary) if primary.owner.is_offloaded() => primary
                 .slot
-                .set_owner(self.no_longer_published(key, primary.owner)),
-            _ if self.is_revoking() => self.unpublished.push(key),
+                .set_owner(self.no_longer_offloaded(key, primary.owner)),
+            _ if self.is_revoking() => self.revoked.push(key),
             _ => {}
         }
     }
 
-    /// Forgets that `key` is published, and tells nobody.
-    pub fn disown_published(&mut self, key: Key) {
+    /// Forgets that `key` is offloaded, and tells nobody.
+    pub fn clear_offloaded(&mut self, key: Key) {
         if let Some(primary) = self.find_primary(key) {
-            if primary.owner.is_published() {
+            if primary.owner.is_offloaded() {
                 self.count_change();
-                self.shared.count_published(false);
-                primary.slot.set_owner(primary.owner.with_published(false));
+                self.shared.count_offloaded(false);
+                primary.slot.set_owner(primary.owner.with_offloaded(false));
             }
         }
     }
 
-    /// Whether [`Writer::take_unpublished`] has any.
+    /// Whether [`Writer::take_revoked`] has any.
     #[inline]
-    pub fn has_unpublished(&self) -> bool {
-        !self.unpublished.is_empty()
+    pub fn has_revoked(&self) -> bool {
+        !self.revoked.is_empty()
     }
 
-    /// The keys that ceased to be published since the last call, if there are any.
+    /// The keys that ceased to be offloaded since the last call, if there are any.
     ///
     /// The caller tells those who rely on them, before anything goes on that shows another owner of
-    /// one, and then calls [`Writer::taken_back`].
-    pub fn take_unpublished(&mut self) -> Option<Unpublished> {
-        if !self.has_unpublished() {
+    /// one, and then calls [`Writer::end_revoking`].
+    pub fn take_revoked(&mut self) -> Option<Revoked> {
+        if !self.has_revoked() {
             return None;
         }
         self.revoking += 1;
-        Some(mem::take(&mut self.unpublished))
+        Some(mem::take(&mut self.revoked))
     }
 
     /// Nobody relies on these keys any more.
-    pub fn taken_back(&mut self, _keys: Unpublished) {
+    pub fn end_revoking(&mut self, _keys: Revoked) {
         self.revoking -= 1;
     }
 
     /// Nobody relies on another port's being the only owner of `key` than `port`, if that owns it.
-    pub fn relieve(&mut self, key: Key, port: PortIndex) {
+    pub fn clear_revoking(&mut self, key: Key, port: PortIndex) {
         if let Some(own) = self.find_owner(key, port) {
             if own.owner.is_revoking() {
                 own.slot.set_owner(own.owner.with_revoking(false));
@@ -472,7 +472,7 @@ impl Writer {
         }
     }
 
-    /// A number that changes whenever there may be another key to publish.
+    /// A number that changes whenever there may be another key to offload.
     pub fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -501,7 +501,7 @@ impl Writer {
     ) -> Visit {
         let begun = self.look_ups.get();
         for _ in 0..buckets {
-            if !self.unpublished.has_room() {
+            if !self.revoked.has_room() {
                 break;
             }
             let Some(bucket) = self.bucket_at(cursor) else {
@@ -519,7 +519,7 @@ impl Writer {
                         port: owner.port(),
                         claims: owner.claims(),
                         stamp: slot.stamp(),
-                        is_published: owner.is_published(),
+                        is_offloaded: owner.is_offloaded(),
                         is_shared: name.is_extra() || owner.is_shared(),
                     };
                     match action(entry) {
@@ -528,8 +528,8 @@ impl Writer {
                             slot.set_stamp(stamp);
                             break;
                         }
-                        Action::Unpublish => {
-                            slot.set_owner(self.no_longer_published(name.key(), owner));
+                        Action::Revoke => {
+                            slot.set_owner(self.no_longer_offloaded(name.key(), owner));
                             break;
                         }
                         Action::Withdraw(claims) => {
@@ -736,8 +736,8 @@ impl Writer {
             // In place, so that there is no moment without an owner, and no room is needed.
             self.uncount(primary.owner.port());
             self.count(port);
-            let owner = self.while_revoking(key, owner, primary.owner.is_published());
-            let shared = self.no_longer_published(key, primary.owner).is_shared();
+            let owner = self.while_revoking(key, owner, primary.owner.is_offloaded());
+            let shared = self.no_longer_offloaded(key, primary.owner).is_shared();
             let name = Name::primary(key);
             primary.slot.set(name, owner.with_shared(shared), stamp);
         } else {
@@ -749,8 +749,8 @@ impl Writer {
             if reached.is_some() && !makes_room {
                 return Learned::TotalLimit;
             }
-            let is_published = primary.owner.is_published();
-            if !self.insert(Name::extra(key, port), owner, stamp, is_published) {
+            let is_offloaded = primary.owner.is_offloaded();
+            if !self.insert(Name::extra(key, port), owner, stamp, is_offloaded) {
                 return Learned::NoRoom;
             }
             self.set_shared(key, true);
@@ -761,12 +761,12 @@ impl Writer {
         Learned::New { moved: true }
     }
 
-    /// Adds an entry of a key that is published for another owner, or not.
-    fn insert(&self, name: Name, owner: Owner, stamp: Stamp, is_published: bool) -> bool {
+    /// Adds an entry of a key that is offloaded for another owner, or not.
+    fn insert(&self, name: Name, owner: Owner, stamp: Stamp, is_offloaded: bool) -> bool {
         let Some(slot) = self.make_room(name) else {
             return false;
         };
-        let owner = self.while_revoking(name.key(), owner, is_published);
+        let owner = self.while_revoking(name.key(), owner, is_offloaded);
         slot.set(name, owner, stamp);
         self.count(owner.port());
         if name.is_extra() {
@@ -776,22 +776,22 @@ impl Writer {
     }
 
     /// `owner` as a new owner of `key` is to be stored: others may still rely on another one, if it
-    /// is published for that, or while any keys are being taken back, of which it may be one.
-    fn while_revoking(&self, key: Key, owner: Owner, is_published: bool) -> Owner {
+    /// is offloaded for that, or while any keys are being taken back, of which it may be one.
+    fn while_revoking(&self, key: Key, owner: Owner, is_offloaded: bool) -> Owner {
         // What the bridge's database has is told to nobody.
         if owner.claims().has(Claims::BRIDGE) {
             return owner;
         }
         let is_revoking = self.is_revoking();
         if is_revoking {
-            self.unpublished.push(key);
+            self.revoked.push(key);
         }
-        owner.with_revoking(is_published || is_revoking)
+        owner.with_revoking(is_offloaded || is_revoking)
     }
 
     /// Whether there are keys that may not have been taken back yet.
     pub fn is_revoking(&self) -> bool {
-        self.revoking != 0 || self.has_unpublished()
+        self.revoking != 0 || self.has_revoked()
     }
 
     fn make_room(&self, name: Name) -> Option<Slot<'_>> {
@@ -843,7 +843,7 @@ impl Writer {
     fn set_shared(&self, key: Key, shared: bool) {
         if let Some(primary) = self.find_primary(key) {
             let owner = if shared {
-                self.no_longer_published(key, primary.owner)
+                self.no_longer_offloaded(key, primary.owner)
             } else {
                 primary.owner
             };
@@ -851,13 +851,13 @@ impl Writer {
         }
     }
 
-    /// `owner` of `key` as it is to be stored, published no longer.
-    fn no_longer_published(&self, key: Key, owner: Owner) -> Owner {
-        if owner.is_published() {
-            self.shared.count_published(false);
-            self.unpublished.push(key);
+    /// `owner` of `key` as it is to be stored, offloaded no longer.
+    fn no_longer_offloaded(&self, key: Key, owner: Owner) -> Owner {
+        if owner.is_offloaded() {
+            self.shared.count_offloaded(false);
+            self.revoked.push(key);
         }
-        owner.with_published(false)
+        owner.with_offloaded(false)
     }
 
     fn add_claims(&self, own: Hit<'_>, claims: Claims) {
@@ -923,7 +923,7 @@ impl Writer {
 
     /// Removes a primary entry. If there are extra owners, one of them takes its place.
     fn remove_primary(&self, key: Key, primary: Slot<'_>) {
-        let owner = self.no_longer_published(key, primary.owner());
+        let owner = self.no_longer_offloaded(key, primary.owner());
         self.uncount(owner.port());
         if owner.is_shared() {
             let mut extras = self.extras(key);

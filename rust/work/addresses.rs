@@ -19,7 +19,7 @@ const VLANS: u16 = 1 << 12;
 ///
 /// # Errors
 ///
-/// `ENOMEM`; the upkeep tries again.
+/// `ENOMEM`; the maintenance tries again.
 pub(crate) fn update(bridge: &Bridge) -> Result {
     let found = find(bridge);
     bridge.addresses_due.store_relaxed(found.is_err().into());
@@ -30,7 +30,7 @@ pub(crate) fn update(bridge: &Bridge) -> Result {
         for &address in &*new {
             forget(bridge, address);
         }
-        bridge.ask_for_upkeep();
+        bridge.queue_maintenance();
     }
     Ok(())
 }

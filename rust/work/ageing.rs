@@ -32,7 +32,7 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
     }
     let by_index = bridge.ports_by_index()?;
     {
-        let writer = bridge.writer.lock();
+        let writer = bridge.table_lock.lock();
         bridge.set_sweeping(true);
         // Lowered again for each entry that stays, here and by whoever learns meanwhile.
         for port in by_index.iter().flatten() {
@@ -86,16 +86,16 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
         let now = bridge.now() as Stamp;
         walk.visit_all(Kind::Deleted, |_| Action::Restamp(now));
         for port in &*bridge.ports.lock() {
-            port.set_lost(&bridge.writer.lock(), bridge.now());
+            port.set_lost(&bridge.table_lock.lock(), bridge.now());
         }
     }
-    bridge.set_ageing(&bridge.writer.lock(), seconds, new);
+    bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);
     let ports = bridge.ports.lock();
-    let writer = bridge.writer.lock();
+    let writer = bridge.table_lock.lock();
     for port in &*ports {
         port.set_expiry(&writer, 0);
     }
     drop(writer);
     drop(ports);
-    bridge.ask_for_upkeep();
+    bridge.queue_maintenance();
 }

@@ -20,7 +20,7 @@ pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
     recovery::forget_pending(&walk, port, |key| {
         forget::forget_elsewhere(bridge, key, port.index)
     });
-    let mut locked = bridge.writer.lock();
+    let mut locked = bridge.table_lock.lock();
     locked.pending_fdb.forget(|_, other| other == port.index);
     locked.depart(port.index)
 }
@@ -30,14 +30,14 @@ pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
 pub(crate) fn purge_if_due(walk: &Walk<'_>) -> Option<usize> {
     let bridge = walk.bridge();
     let now = clock::ticks();
-    let departed = bridge.writer.lock().departed();
+    let departed = bridge.table_lock.lock().departed();
     let is_due = now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL;
     if departed != PortMask::NONE && is_due {
         purge(walk, departed);
         bridge.purged.store_relaxed(now);
     }
     let elapsed = now.wrapping_sub(bridge.purged.load_relaxed());
-    (bridge.writer.lock().departed() != PortMask::NONE)
+    (bridge.table_lock.lock().departed() != PortMask::NONE)
         .then(|| PURGE_INTERVAL.saturating_sub(elapsed).max(1) as usize)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn purge(walk: &Walk<'_>, departed: PortMask) {
     rcu::wait_for_readers();
     // While the ports' numbers still tell which they were.
     notify::send(bridge);
-    let mut locked = bridge.writer.lock();
+    let mut locked = bridge.table_lock.lock();
     locked.end_departure(departed);
     let left = locked.departed();
     for port in departed.iter().filter(|port| !left.has(*port)) {
@@ -67,7 +67,7 @@ pub(crate) fn find_index(bridge: &Bridge) -> Option<PortIndex> {
             return Some(index);
         }
         let walk = Walk::begin(bridge);
-        let departed = bridge.writer.lock().departed();
+        let departed = bridge.table_lock.lock().departed();
         let count = |port: PortIndex| u64::from(bridge.table.port_count(port));
         let owned = departed.iter().map(count).sum();
         if owned >= left {
@@ -104,10 +104,10 @@ mod tests {
             lab.learn(port, other);
         }
         let stamp = bridge.now() as Stamp;
-        assert!(bridge.writer.lock().pending.keep(waits, 0, stamp));
-        lab.ports[2].set(&mut bridge.writer.lock(), Flag::SuppressUnknown, true);
+        assert!(bridge.table_lock.lock().pending.keep(waits, 0, stamp));
+        lab.ports[2].set(&mut bridge.table_lock.lock(), Flag::SuppressUnknown, true);
         assert!(!lab.leave(0));
-        let locked = bridge.writer.lock();
+        let locked = bridge.table_lock.lock();
         assert!(locked.pending.is_empty());
         assert!(locked.claims(waits, 1) == Claims::NONE);
         // It would get nothing for it.
@@ -131,7 +131,7 @@ mod tests {
             .purged
             .store_relaxed(clock::ticks().wrapping_sub(PURGE_INTERVAL));
         bridge.run();
-        assert!(bridge.writer.lock().departed() == PortMask::NONE);
+        assert!(bridge.table_lock.lock().departed() == PortMask::NONE);
         Ok(())
     }
 
@@ -144,12 +144,12 @@ mod tests {
             lab.learn(0, KEY);
             assert!(lab.leave(0));
             let walk = Walk::begin(bridge);
-            let departed = bridge.writer.lock().departed();
+            let departed = bridge.table_lock.lock().departed();
             reader.wait_for_it();
             purge(&walk, departed);
             drop(walk);
             assert!(!bridge.quiet.has(0));
-            port.set(&mut bridge.writer.lock(), Flag::Gone, false);
+            port.set(&mut bridge.table_lock.lock(), Flag::Gone, false);
         })?;
         assert_eq!(was_kept, Some(true));
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     }
     if !kernel_bridge::is_hub(&bridge.device) {
         // Users' `dynamic` entries are not told of.
-        if !bridge.may_direct() {
+        if !bridge.has_foreign_entries() {
             bridge.note_foreign();
         }
         return;
@@ -53,7 +53,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
 /// Takes a claim from ports for which the database has no entry any more.
 fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
     for port in &*bridge.ports.lock() {
-        let mut locked = bridge.writer.lock();
+        let mut locked = bridge.table_lock.lock();
         // Whoever moves the entry tells of that under the lock.
         if locked.claims(key, port.index).has(Claims::BRIDGE)
             && !kernel_bridge::has_entry_at(
@@ -89,7 +89,7 @@ impl Listener for Search {
         let key = Key::new(entry.vid, entry.mac);
         let owners = self.bridge.table.owners(section, key);
         let owner = owners.only().and_then(|port| self.bridge.ifindex_of(port));
-        if !(owners.is_published() && owner == Some(device.ifindex())) {
+        if !(owners.is_offloaded() && owner == Some(device.ifindex())) {
             self.has_found.store_relaxed(1);
         }
     }

@@ -20,15 +20,15 @@ pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
     for port in &*bridge.ports.lock() {
         if of.is_none_or(|of| of.index == port.index) {
             // Every copy passes on until all is settled.
-            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+            port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
     walk.withdraw(Claims::LEARNED, |entry| {
         of.is_none_or(|of| of.index == entry.port && of.is_present())
     });
     drop(walk);
-    recovery::settle(bridge);
-    bridge.ask_for_upkeep();
+    recovery::update_failure_state(bridge);
+    bridge.queue_maintenance();
 }
 
 /// Takes claims from the entries that `matches` tells.
@@ -36,8 +36,8 @@ pub(crate) fn flush(bridge: &Bridge, claims: Claims, matches: impl Fn(&Entry) ->
     let walk = Walk::begin(bridge);
     walk.withdraw(claims, matches);
     drop(walk);
-    recovery::settle(bridge);
-    bridge.ask_for_upkeep();
+    recovery::update_failure_state(bridge);
+    bridge.queue_maintenance();
 }
 
 /// Takes claims from the entries that `matches` tells, since their ports have lost them by no
@@ -67,17 +67,17 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
     for &(key, port) in &*shared {
         forget_elsewhere(bridge, key, port);
         // Last, so that all is done once the port owns nothing.
-        let unpublished = {
-            let mut locked = bridge.writer.lock();
+        let revoked = {
+            let mut locked = bridge.table_lock.lock();
             let has_lost =
                 locked.withdraw(key, port, claims) && locked.claims(key, port) == Claims::NONE;
             if has_lost && listening {
                 let (_, mut note) = locked.split();
                 note(Kind::Deleted, port, key);
             }
-            locked.take_unpublished()
+            locked.take_revoked()
         };
-        if let Some(keys) = unpublished {
+        if let Some(keys) = revoked {
             revoke::take_back(bridge, keys, None);
         }
     }
@@ -94,22 +94,22 @@ pub(crate) fn forget_elsewhere(bridge: &Bridge, key: Key, port: PortIndex) {
 /// Forgets who learned a key, of the ports that `matches` tells. May sleep.
 pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> bool) {
     let (owners, waits) = {
-        let locked = bridge.writer.lock();
+        let locked = bridge.table_lock.lock();
         (locked.owners_of(key), locked.pending.has_key(key))
     };
     for port in &*bridge.ports.lock() {
         if !(waits || owners.has(port.index)) || !matches(port) {
             continue;
         }
-        let mut locked = bridge.writer.lock();
+        let mut locked = bridge.table_lock.lock();
         if locked.withdraw(key, port.index, Claims::LEARNED)
             && locked.claims(key, port.index) == Claims::NONE
         {
             port.note(&mut locked, Kind::Deleted, Some(key));
         }
     }
-    let unpublished = bridge.writer.lock().take_unpublished();
-    if let Some(keys) = unpublished {
+    let revoked = bridge.table_lock.lock().take_revoked();
+    if let Some(keys) = revoked {
         revoke::take_back(bridge, keys, None);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
         return;
     }
     {
-        let mut locked = bridge.writer.lock();
+        let mut locked = bridge.table_lock.lock();
         if !port.is_present() || port.flags().has(Flag::Forgetting) {
             return;
         }
@@ -50,7 +50,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     if !is_quiet {
         revoke::reconsider(bridge);
     }
-    port.upkeep.schedule(0);
+    port.maintenance.schedule(0);
 }
 
 /// Looks whether the bridge knows by itself who is behind `port`.
@@ -61,7 +61,7 @@ fn look_for_learning(port: &Port) {
     let is_known = has(PortFlag::Learning) || has(PortFlag::Locked);
     let known = &port.bridge.known;
     if is_known != known.has(port.index) {
-        let mut locked = port.bridge.writer.lock();
+        let mut locked = port.bridge.table_lock.lock();
         if port.is_present() {
             known.set(&mut locked, port.index, is_known);
         }
@@ -82,7 +82,7 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     let due = PortSet::new();
     for port in &*bridge.ports.lock() {
         if port.flags().has(Flag::Forgetting) {
-            due.set(&mut bridge.writer.lock(), port.index, true);
+            due.set(&mut bridge.table_lock.lock(), port.index, true);
         }
     }
     if due.is_empty() {
@@ -91,12 +91,12 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
     let owns = |port: &Arc<Port>| {
-        let locked = bridge.writer.lock();
+        let locked = bridge.table_lock.lock();
         due.has(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
     };
     for port in &*bridge.ports.lock() {
         if due.has(port.index) {
-            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+            port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
     let is_complete = !bridge.ports.lock().iter().any(owns)
@@ -106,7 +106,7 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
         rcu::wait_for_readers();
         for port in &*bridge.ports.lock() {
             if due.has(port.index) {
-                port.set(&mut bridge.writer.lock(), Flag::Forgetting, false);
+                port.set(&mut bridge.table_lock.lock(), Flag::Forgetting, false);
             }
         }
     }
@@ -126,7 +126,7 @@ mod tests {
         let is_kept = |port: &Port| port.flags().has(Flag::Forgetting);
         let was_kept = Reader::watch(&lab, 0, is_kept, |_| {
             lab.learn(0, KEY);
-            port.set(&mut bridge.writer.lock(), Flag::Forgetting, true);
+            port.set(&mut bridge.table_lock.lock(), Flag::Forgetting, true);
             let walk = Walk::begin(bridge);
             assert!(forget(&walk));
             drop(walk);

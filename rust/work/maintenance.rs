@@ -31,7 +31,7 @@ impl Job for Bridge {
         // Without memory for it, the sweep is tried again in a second.
         let _ = ageing::sweep(&walk);
         drop(walk);
-        recovery::settle(self);
+        recovery::update_failure_state(self);
         offload::sync(self);
         notify::send(self);
         let next = [
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         lab::Lab,
-        state::{bridge::Publisher, flags::Flag},
+        state::{bridge::OffloadWork, flags::Flag},
         table::Key,
     };
     use kernel::prelude::*;
@@ -121,7 +121,7 @@ mod tests {
     fn a_quiet_port_is_looked_at_soon() -> Result {
         let lab = Lab::new()?;
         let bridge = &*lab.bridge;
-        bridge.quiet.set(&mut bridge.writer.lock(), 0, true);
+        bridge.quiet.set(&mut bridge.table_lock.lock(), 0, true);
         let rtnl = Rtnl::lock();
         let next = bridge.run();
         drop(rtnl);
@@ -132,15 +132,15 @@ mod tests {
     #[test]
     fn publishing_is_seldom_tried_while_rtnl_is_busy() -> Result {
         let lab = Lab::new()?;
-        let publisher = Publisher::new(lab.bridge.clone());
+        let offload_work = OffloadWork::new(lab.bridge.clone());
         for _ in 0..2 {
             lab.learn(0, Key::from_parts(0, 2));
             let rtnl = Rtnl::lock();
-            let tries = runs(&publisher);
+            let tries = runs(&offload_work);
             drop(rtnl);
             assert!((11..=18).contains(&tries));
-            while publisher.run().is_some() {}
-            assert_eq!(lab.bridge.table.published(), 1);
+            while offload_work.run().is_some() {}
+            assert_eq!(lab.bridge.table.offloaded(), 1);
         }
         Ok(())
     }
@@ -148,11 +148,11 @@ mod tests {
     #[test]
     fn publishing_is_not_tried_where_it_is_impossible() -> Result {
         let lab = Lab::new()?;
-        let publisher = Publisher::new(lab.bridge.clone());
+        let offload_work = OffloadWork::new(lab.bridge.clone());
         lab.learn(0, Key::from_parts(0, 2));
-        lab.ports[1].set(&mut lab.bridge.writer.lock(), Flag::Enabled, false);
+        lab.ports[1].set(&mut lab.bridge.table_lock.lock(), Flag::Enabled, false);
         let rtnl = Rtnl::lock();
-        let next = publisher.run();
+        let next = offload_work.run();
         drop(rtnl);
         assert_eq!(next, None);
         Ok(())

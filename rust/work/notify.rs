@@ -49,7 +49,7 @@ struct Told {
 fn send_with(bridge: &Bridge, last: Option<Told>) {
     let mut outgoing = bridge.outgoing.lock();
     let batch = &mut *outgoing;
-    mem::swap(batch, &mut bridge.writer.lock().events);
+    mem::swap(batch, &mut bridge.table_lock.lock().events);
     if batch.is_empty() && last.is_none() {
         return;
     }
@@ -61,7 +61,7 @@ fn send_with(bridge: &Bridge, last: Option<Told>) {
     batch.clear();
     if unsent != 0 {
         // They are told of with what comes next.
-        bridge.writer.lock().events.lose(unsent);
+        bridge.table_lock.lock().events.lose(unsent);
     }
 }
 

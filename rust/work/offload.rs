@@ -4,7 +4,7 @@
 //!
 //! Where every port of a bridge is filtered, all copies but the owner's would be suppressed. Then
 //! the bridge's own forwarding database (FDB) is given each MAC that has exactly one owner; the
-//! table calls it *published*.
+//! table calls it *offloaded*.
 //!
 //! # Why no frame is lost
 //!
@@ -12,10 +12,10 @@
 //!   before the frame goes on that showed it: [`revoke::take_back`].
 //! - Before a port may count on every copy (it is disabled, or joins without being enabled), all
 //!   keys are taken back: [`flush`]. A port that fails open while frames flow gets all copies as soon
-//!   as the upkeep has done so, but those for MACs that it has sent from at once.
-//! - A key that is published and one that is taken back are never mixed up: both happen under
-//!   [`Bridge::gate`], publishing only while the key has one owner and the gate is open. Whoever
-//!   closes the gate has said before why it must be closed, and only who has looked for such
+//!   as the maintenance has done so, but those for MACs that it has sent from at once.
+//! - A key that is offloaded and one that is taken back are never mixed up: both happen under
+//!   [`Bridge::gate`], offloading only while the key has one owner and the gate is open. Whoever
+//!   may_recover the gate has said before why it must be closed, and only who has looked for such
 //!   reasons under the gate's lock opens it.
 
 use kernel::{prelude::*, sync::Arc};
@@ -30,7 +30,7 @@ use crate::{
         switchdev,
     },
     state::{
-        bridge::{Bridge, Publisher},
+        bridge::{Bridge, OffloadWork},
         events::Kind,
         flags::Flag,
         port::Port,
@@ -40,30 +40,30 @@ use crate::{
     table::{Action, Claims, Entry, Visit},
 };
 
-/// Most keys that are published at a time: the bridge needs more memory for each than the table.
+/// Most keys that are offloaded at a time: the bridge needs more memory for each than the table.
 const MOST: u32 = 1 << 16;
 
-/// Most keys that are published under one hold of RTNL, some milliseconds.
+/// Most keys that are offloaded under one hold of RTNL, some milliseconds.
 const MOST_A_HOLD: usize = 1024;
 
-/// Takes all keys back, and lets no more be published. May sleep.
+/// Takes all keys back, and lets no more be offloaded. May sleep.
 pub(crate) fn flush(bridge: &Bridge) {
-    bridge.gate.lock().close();
+    bridge.offload.lock().close();
     loop {
-        let unpublished = bridge.writer.lock().take_unpublished();
-        if let Some(keys) = unpublished {
+        let revoked = bridge.table_lock.lock().take_revoked();
+        if let Some(keys) = revoked {
             revoke::take_back(bridge, keys, None);
         }
-        if bridge.table.published() != 0 {
+        if bridge.table.offloaded() != 0 {
             let walk = Walk::begin(bridge);
             walk.visit_all(Kind::Deleted, |entry| {
-                if entry.is_published {
-                    Action::Unpublish
+                if entry.is_offloaded {
+                    Action::Revoke
                 } else {
                     Action::Keep
                 }
             });
-        } else if bridge.writer.lock().is_revoking() {
+        } else if bridge.table_lock.lock().is_revoking() {
             // Others are at it, among them hooks, which are readers.
             rcu::wait_for_readers();
         } else {
@@ -72,40 +72,41 @@ pub(crate) fn flush(bridge: &Bridge) {
     }
 }
 
-/// Sees to it that what can be is published, or takes all back if the bridge must make copies. May
+/// Sees to it that what can be is offloaded, or takes all back if the bridge must make copies. May
 /// sleep.
 pub(crate) fn sync(bridge: &Bridge) {
     if !wants(bridge) {
         flush(bridge);
         return;
     }
-    let has_changed = |port: &Port| may_be_given(port) != (port.is_given.load_relaxed() != 0);
+    let has_changed =
+        |port: &Port| may_offload_port(port) != (port.was_offloadable.load_relaxed() != 0);
     if bridge.ports.lock().iter().any(|port| has_changed(port)) {
         revoke::reconsider(bridge);
     }
     let is_done = {
-        let gate = bridge.gate.lock();
-        let is_full = bridge.table.published() >= MOST;
-        gate.is_open() && (is_full || gate.done == Some(bridge.writer.lock().changes()))
+        let gate = bridge.offload.lock();
+        let is_full = bridge.table.offloaded() >= MOST;
+        gate.is_open() && (is_full || gate.done == Some(bridge.table_lock.lock().changes()))
     };
     if !is_done {
-        bridge.ask_to_publish();
+        bridge.queue_offload_work();
     }
 }
 
-/// Whether anything may be published, as far as can be told without RTNL.
+/// Whether anything may be offloaded, as far as can be told without RTNL.
 fn wants(bridge: &Bridge) -> bool {
-    may_publish(bridge, &bridge.ports.lock())
+    may_offload(bridge, &bridge.ports.lock())
 }
 
-impl Job for Publisher {
+impl Job for OffloadWork {
     fn run(&self) -> Option<usize> {
         let bridge = &*self.bridge;
         if !wants(bridge) {
-            // The upkeep takes back what is published.
+            // The maintenance takes back what is offloaded.
             return None;
         }
-        // Ports stay in the bridge meanwhile, and keep the settings by which it directs frames.
+        // Ports stay in the bridge meanwhile, and keep the settings by which it has_path frames.
         let Some(rtnl) = Rtnl::try_lock() else {
             return Some(self.retry.wait(0));
         };
@@ -116,25 +117,25 @@ impl Job for Publisher {
             return None;
         }
         // Without memory it is tried again in a second.
-        let is_more = publish(bridge, &rtnl).unwrap_or(false);
+        let is_more = offload(bridge, &rtnl).unwrap_or(false);
         is_more.then_some(SOON)
     }
 }
 
-/// Lets keys be published if they may be. Whether they may.
+/// Lets keys be offloaded if they may be. Whether they may.
 fn open(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     let ports = bridge.ports.lock();
     // One that could not be taken in gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
-    let mut gate = bridge.gate.lock();
-    let may = knows_all && may_publish(bridge, &ports);
+    let mut gate = bridge.offload.lock();
+    let may = knows_all && may_offload(bridge, &ports);
     gate.set_open(may);
     may
 }
 
 /// Whether the bridge may direct frames: no port but the owner's would get them, and it learns nothing
 /// by itself.
-fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let device = &bridge.device;
     let is_hub = kernel_bridge::is_hub(device);
     let hides_states = kernel_bridge::filters_vlans(device) && kernel_bridge::runs_mst(device);
@@ -146,14 +147,14 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
         };
         bridge.offloads()
             && bridge.is_tracked()
-            // An address of its own would cease to be that, were it published.
+            // An address of its own would cease to be that, were it offloaded.
             && !bridge.are_addresses_due()
             && !hides_states
             && !bridge.is_closed()
-            && bridge.writer.lock().has_nothing_pending()
+            && bridge.table_lock.lock().has_nothing_pending()
             && ports.iter().all(|port| {
                 let flags = port.flags();
-                // Nothing is published while a port joins, which takes RTNL; and who lets it join
+                // Nothing is offloaded while a port joins, which takes RTNL; and who lets it join
                 // sees to what is, if it is not to be enabled.
                 (flags.filters() || flags.has(Flag::Joining)) && is_plain(port)
             })
@@ -161,10 +162,10 @@ fn may_publish(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
 }
 
 /// Whether an entry for what the port owns would do no more than spare copies.
-fn may_be_given(port: &Port) -> bool {
+fn may_offload_port(port: &Port) -> bool {
     ReadSection::enter(|section| {
         let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
-        // A frame that the bridge directs to a port gets there where a copy would not.
+        // A frame that the bridge has_path to a port gets there where a copy would not.
         has(PortFlag::Flood)
             // The entry would authorise a source.
             && !has(PortFlag::Locked)
@@ -175,14 +176,14 @@ fn may_be_given(port: &Port) -> bool {
     })
 }
 
-/// Gives the bridge what is not published yet, and takes back what may not be any more. Whether there
+/// Gives the bridge what is not offloaded yet, and takes back what may not be any more. Whether there
 /// is more.
-fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
+fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let (changes, mut cursor) = {
-        let locked = bridge.writer.lock();
+        let locked = bridge.table_lock.lock();
         (locked.changes(), locked.cursor())
     };
-    let done = bridge.gate.lock().done;
+    let done = bridge.offload.lock().done;
     if done == Some(changes) {
         return Ok(false);
     }
@@ -190,19 +191,19 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let mut are_all = true;
     for place in &mut ports {
         let Some(port) = place else { continue };
-        let may = may_be_given(port);
-        port.is_given.store_relaxed(may.into());
+        let may = may_offload_port(port);
+        port.was_offloadable.store_relaxed(may.into());
         if !may {
             *place = None;
             are_all = false;
         }
     }
     let port_of = |index| ports.get(usize::from(index)).and_then(Option::as_deref);
-    if done.is_none() && !are_all && bridge.table.published() != 0 {
+    if done.is_none() && !are_all && bridge.table.offloaded() != 0 {
         let walk = Walk::begin(bridge);
         let was_complete = walk.visit_all(Kind::Deleted, |entry| {
-            if entry.is_published && port_of(entry.port).is_none() {
-                Action::Unpublish
+            if entry.is_offloaded && port_of(entry.port).is_none() {
+                Action::Revoke
             } else {
                 Action::Keep
             }
@@ -212,14 +213,14 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
         }
     }
     let mut keys = KVec::with_capacity(BUCKETS_A_HOLD * Entry::MOST_IN_A_BUCKET, GFP_KERNEL)?;
-    let mut published = 0;
+    let mut offloaded = 0;
     loop {
         keys.clear();
         let visit = bridge
-            .writer
+            .table_lock
             .lock()
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                let is_candidate = !entry.is_published
+                let is_candidate = !entry.is_offloaded
                     && !entry.claims.has(Claims::BRIDGE)
                     && port_of(entry.port).is_some()
                     // Its frames would be lost.
@@ -231,47 +232,47 @@ fn publish(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
                 Action::Keep
             });
         for &key in &*keys {
-            let gate = bridge.gate.lock();
-            if !gate.is_open() || bridge.table.published() >= MOST {
+            let gate = bridge.offload.lock();
+            if !gate.is_open() || bridge.table.offloaded() >= MOST {
                 return Ok(false);
             }
             if kernel_bridge::has_entry(&bridge.device, key.mac(), key.vlan(), rtnl) {
                 // Somebody else's, which it would replace. Not every one is told of.
                 continue;
             }
-            let index = bridge.writer.lock().publish(key);
+            let index = bridge.table_lock.lock().offload(key);
             let Some(index) = index else { continue };
             let Some(port) = port_of(index) else {
                 // It has changed hands since.
-                bridge.writer.lock().disown_published(key);
+                bridge.table_lock.lock().clear_offloaded(key);
                 continue;
             };
             let given = switchdev::give_to_bridge(&port.device, key.mac(), key.vlan(), rtnl);
-            let is_published = {
-                let mut locked = bridge.writer.lock();
+            let is_offloaded = {
+                let mut locked = bridge.table_lock.lock();
                 if given.is_err() {
-                    locked.disown_published(key);
+                    locked.clear_offloaded(key);
                 }
-                locked.is_published(key)
+                locked.is_offloaded(key)
             };
             given?;
-            if !is_published {
+            if !is_offloaded {
                 // It has ceased to be since, perhaps since an older entry went.
                 revoke::take(bridge, key);
                 continue;
             }
-            published += 1;
+            offloaded += 1;
         }
         match visit {
-            Visit::More if published < MOST_A_HOLD => {}
+            Visit::More if offloaded < MOST_A_HOLD => {}
             Visit::More | Visit::Incomplete => return Ok(true),
             Visit::Complete => break,
         }
     }
-    let mut gate = bridge.gate.lock();
+    let mut gate = bridge.offload.lock();
     if gate.is_open() {
         gate.done = Some(changes);
-        bridge.set_all_published(true);
+        bridge.set_all_offloaded(true);
     }
     Ok(false)
 }
@@ -317,14 +318,14 @@ mod tests {
         lab.learn(0, KEY);
         let is_more = with_rtnl(|rtnl| {
             open(bridge, rtnl);
-            publish(bridge, rtnl)
+            offload(bridge, rtnl)
         })?;
         assert!(!is_more);
-        assert_eq!(bridge.table.published(), 1);
+        assert_eq!(bridge.table.offloaded(), 1);
         // A frame from another port, which has not come to take the key back yet.
         lab.learn(1, KEY);
-        let keys = bridge.writer.lock().take_unpublished().ok_or(EINVAL)?;
-        assert_eq!(bridge.table.published(), 0);
+        let keys = bridge.table_lock.lock().take_revoked().ok_or(EINVAL)?;
+        assert_eq!(bridge.table.offloaded(), 0);
         let closing = Arc::new(
             Closing {
                 bridge: bridge.clone(),
@@ -358,19 +359,19 @@ mod tests {
         let lab = Lab::new()?;
         let bridge = &*lab.bridge;
         lab.learn(0, KEY);
-        let [was_open, is_more, is_given, is_open] = with_rtnl(|rtnl| -> Result<_> {
+        let [was_open, is_more, was_offloadable, is_open] = with_rtnl(|rtnl| -> Result<_> {
             let was_open = open(bridge, rtnl);
-            // By `fdb_offload off`, while it is about to be published.
+            // By `fdb_offload off`, while it is about to be offloaded.
             bridge
                 .settings
-                .set(&bridge.writer.lock(), BridgeSetting::FdbOffload, 0);
+                .set(&bridge.table_lock.lock(), BridgeSetting::FdbOffload, 0);
             flush(bridge);
-            let is_more = publish(bridge, rtnl)?;
-            let is_given = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
-            Ok([was_open, is_more, is_given, open(bridge, rtnl)])
+            let is_more = offload(bridge, rtnl)?;
+            let was_offloadable = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
+            Ok([was_open, is_more, was_offloadable, open(bridge, rtnl)])
         })?;
-        assert!(was_open && !is_more && !is_given && !is_open);
-        assert_eq!(bridge.table.published(), 0);
+        assert!(was_open && !is_more && !was_offloadable && !is_open);
+        assert_eq!(bridge.table.offloaded(), 0);
         Ok(())
     }
 }

@@ -24,21 +24,24 @@ use crate::{
 
 /// Settles what could not be decided on the packet path: puts in the table what there is room
 /// for by now, and finds out which ports still have to get every copy. May sleep.
-pub(crate) fn settle(bridge: &Bridge) {
+pub(crate) fn update_failure_state(bridge: &Bridge) {
     let walk = Walk::begin(bridge);
     // One claim under each hold of the lock: others may own the key, and each of them is looked for.
-    while bridge.writer.lock().insert_pending_fdb() {}
+    while bridge.table_lock.lock().insert_pending_fdb() {}
     learn_pending(&walk);
     for port in &*bridge.ports.lock() {
         if port.flags().has(Flag::FailClosed) && bridge.is_full(port) {
             // What can't be learned is kept out.
             forget_pending(&walk, port, |_| ());
-            port.set(&mut bridge.writer.lock(), Flag::LostSource, false);
+            port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
     let mut closing = PortMask::NONE;
     for port in &*bridge.ports.lock() {
-        closing.set(port.index, closes(bridge, port, &bridge.writer.lock()));
+        closing.set(
+            port.index,
+            may_recover(bridge, port, &bridge.table_lock.lock()),
+        );
     }
     if closing != PortMask::NONE {
         // For who has looked into the table before, these ports still get every copy.
@@ -46,18 +49,18 @@ pub(crate) fn settle(bridge: &Bridge) {
     }
     let ports = bridge.ports.lock();
     for port in &*ports {
-        if settle_port(bridge, port, closing.has(port.index)) && log::may_write() {
+        if update_port(bridge, port, closing.has(port.index)) && log::may_write() {
             pr_info!(
                 "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
                 port.device.ifindex()
             );
         }
     }
-    let locked = bridge.writer.lock();
+    let locked = bridge.table_lock.lock();
     let grows = locked.wanted().is_some() && !bridge.is_out_of_memory();
     if grows && !locked.has_nothing_pending() {
         if let Some(port) = ports.first() {
-            port.upkeep.schedule(0);
+            port.maintenance.schedule(0);
         }
     }
 }
@@ -65,13 +68,13 @@ pub(crate) fn settle(bridge: &Bridge) {
 /// Whether `port` has to get every copy for a failure, and whether until the table has grown.
 fn is_open(bridge: &Bridge, port: &Port, locked: &Locked) -> (bool, bool) {
     let (is_full, waits) = (bridge.is_full(port), locked.pending.has_port(port.index));
-    let fails = port.flags().has(Flag::LostTrack) || has_lost_source(bridge, port);
+    let fails = port.flags().has(Flag::FdbIncomplete) || has_lost_source(bridge, port);
     let lacks = locked.pending_fdb.has(port.index);
     (fails || (is_full && waits), lacks || (!is_full && waits))
 }
 
 /// Whether `port` gets every copy and need not any more.
-fn closes(bridge: &Bridge, port: &Port, locked: &Locked) -> bool {
+fn may_recover(bridge: &Bridge, port: &Port, locked: &Locked) -> bool {
     port.flags().fails_open() && is_open(bridge, port, locked) == (false, false)
 }
 
@@ -81,24 +84,24 @@ fn has_lost_source(bridge: &Bridge, port: &Port) -> bool {
 }
 
 /// Settles the state of `port`, but that it gets every copy does not end unless it may
-/// (`may_close`). Whether that it is at a limit is to be told.
-fn settle_port(bridge: &Bridge, port: &Port, may_close: bool) -> bool {
-    let mut locked = bridge.writer.lock();
-    if !may_close && closes(bridge, port, &locked) {
+/// (`may_end`). Whether that it is at a limit is to be told.
+fn update_port(bridge: &Bridge, port: &Port, may_end: bool) -> bool {
+    let mut locked = bridge.table_lock.lock();
+    if !may_end && may_recover(bridge, port, &locked) {
         return false;
     }
     let flags = port.flags();
     let is_full = bridge.is_full(port);
     let waits = locked.pending.has_port(port.index);
     let lost = has_lost_source(bridge, port);
-    let (fails_open, is_unsettled) = is_open(bridge, port, &locked);
+    let (fails_open, learn_pending) = is_open(bridge, port, &locked);
     port.set(&mut locked, Flag::LostSource, lost);
     // While one of them takes the other's place the port is not without both.
-    if is_unsettled {
-        port.set(&mut locked, Flag::Unsettled, true);
+    if learn_pending {
+        port.set(&mut locked, Flag::LearnPending, true);
     }
     port.set(&mut locked, Flag::FailingOpen, fails_open);
-    port.set(&mut locked, Flag::Unsettled, is_unsettled);
+    port.set(&mut locked, Flag::LearnPending, learn_pending);
     let at_limit =
         flags.has(Flag::AtLimit) && is_full && (lost || waits || flags.has(Flag::FailClosed));
     port.set(&mut locked, Flag::AtLimit, at_limit);
@@ -110,7 +113,7 @@ fn settle_port(bridge: &Bridge, port: &Port, may_close: bool) -> bool {
 /// Learns what there is room for by now, and forgets what has aged. May sleep.
 fn learn_pending(walk: &Walk<'_>) {
     let bridge = walk.bridge();
-    if bridge.writer.lock().pending.is_empty() {
+    if bridge.table_lock.lock().pending.is_empty() {
         return;
     }
     // Without memory it is tried again in a second.
@@ -118,16 +121,20 @@ fn learn_pending(walk: &Walk<'_>) {
         return;
     };
     for _ in 0..WALKS {
-        let mut cursor = bridge.writer.lock().pending.cursor();
+        let mut cursor = bridge.table_lock.lock().pending.cursor();
         let result = loop {
             let mut next = [None; Pending::MOST_A_VISIT];
             let mut places = next.iter_mut();
-            let visit = bridge.writer.lock().pending.visit(&mut cursor, |entry| {
-                if let Some(place) = places.next() {
-                    *place = Some(entry);
-                }
-                Action::Keep
-            });
+            let visit = bridge
+                .table_lock
+                .lock()
+                .pending
+                .visit(&mut cursor, |entry| {
+                    if let Some(place) = places.next() {
+                        *place = Some(entry);
+                    }
+                    Action::Keep
+                });
             for entry in next.into_iter().flatten() {
                 if let Some(Some(port)) = ports.get(usize::from(entry.port)) {
                     if learn_one(port, &entry) == Learned::NoRoom {
@@ -151,7 +158,7 @@ fn learn_pending(walk: &Walk<'_>) {
 fn learn_one(port: &Port, entry: &Entry) -> Learned {
     let bridge = &*port.bridge;
     let Entry { key, stamp, .. } = *entry;
-    let mut locked = bridge.writer.lock();
+    let mut locked = bridge.table_lock.lock();
     if !locked.pending.has(key, port.index) {
         return Learned::Known;
     }
@@ -166,9 +173,9 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
     if matches!(learned, Learned::Known | Learned::New { .. }) {
         locked.pending.forget(key, port.index);
     }
-    let unpublished = locked.take_unpublished();
+    let revoked = locked.take_revoked();
     drop(locked);
-    if let Some(keys) = unpublished {
+    if let Some(keys) = revoked {
         revoke::take_back(bridge, keys, Some(port.index));
     }
     learned
@@ -206,20 +213,24 @@ fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
 /// Forgets what is kept of `port`, and says so to `lost`, which may take the table's lock.
 pub(crate) fn forget_pending(walk: &Walk<'_>, port: &Port, lost: impl Fn(Key)) {
     let bridge = walk.bridge();
-    while bridge.writer.lock().pending.has_port(port.index) {
-        let mut cursor = bridge.writer.lock().pending.cursor();
+    while bridge.table_lock.lock().pending.has_port(port.index) {
+        let mut cursor = bridge.table_lock.lock().pending.cursor();
         loop {
             let mut keys = [None; Pending::MOST_A_VISIT];
             let mut places = keys.iter_mut();
-            let visit = bridge.writer.lock().pending.visit(&mut cursor, |entry| {
-                if entry.port != port.index {
-                    return Action::Keep;
-                }
-                if let Some(place) = places.next() {
-                    *place = Some(entry.key);
-                }
-                Action::Withdraw(Claims::LEARNED)
-            });
+            let visit = bridge
+                .table_lock
+                .lock()
+                .pending
+                .visit(&mut cursor, |entry| {
+                    if entry.port != port.index {
+                        return Action::Keep;
+                    }
+                    if let Some(place) = places.next() {
+                        *place = Some(entry.key);
+                    }
+                    Action::Withdraw(Claims::LEARNED)
+                });
             keys.into_iter().flatten().for_each(&lost);
             if visit != Visit::More {
                 break;
@@ -241,13 +252,13 @@ mod tests {
         let is_open = |port: &Port| port.flags().fails_open();
         let was_kept = Reader::watch(&lab, 1, is_open, |reader| {
             {
-                let mut locked = bridge.writer.lock();
+                let mut locked = bridge.table_lock.lock();
                 locked.withdraw(KEY, 1, Claims::LEARNED);
                 assert!(locked.pending.keep(KEY, 1, bridge.now() as Stamp));
-                port.set(&mut locked, Flag::Unsettled, true);
+                port.set(&mut locked, Flag::LearnPending, true);
             }
             reader.wait_for_it();
-            settle(bridge);
+            update_failure_state(bridge);
             assert!(!is_open(port));
             // It looks until its section ends.
             rcu::wait_for_readers();

@@ -17,13 +17,13 @@ pub(crate) fn resize(walk: &Walk<'_>) {
         if migrate(bridge) == Migration::Done {
             loop {
                 // Dropping an array waits for its readers, which must not happen under the lock.
-                let retired = bridge.writer.lock().retire();
+                let retired = bridge.table_lock.lock().retire();
                 if retired.is_none() {
                     break;
                 }
             }
         }
-        let Some(buckets) = bridge.writer.lock().wanted() else {
+        let Some(buckets) = bridge.table_lock.lock().wanted() else {
             bridge.set_out_of_memory(false);
             return;
         };
@@ -34,14 +34,14 @@ pub(crate) fn resize(walk: &Walk<'_>) {
             bridge.set_out_of_memory(true);
             return;
         };
-        bridge.writer.lock().begin_resize(array);
+        bridge.table_lock.lock().begin_resize(array);
     }
 }
 
 /// Moves entries to the newest array, a few buckets under each hold of the lock.
 fn migrate(bridge: &Bridge) -> Migration {
     loop {
-        let progress = bridge.writer.lock().migrate(BUCKETS_A_HOLD);
+        let progress = bridge.table_lock.lock().migrate(BUCKETS_A_HOLD);
         if progress != Migration::More {
             return progress;
         }

@@ -76,5 +76,5 @@ pub(crate) fn follow_filtering(bridge: &Bridge) {
     if is_complete {
         bridge.set_was_filtering(filters);
     }
-    bridge.ask_for_upkeep();
+    bridge.queue_maintenance();
 }

@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
     /// table's lock. Owners that it removes are events of kind `removal`, and what is no longer
-    /// published is taken back from the bridge.
+    /// offloaded is taken back from the bridge.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever: whether every entry was shown.
@@ -62,10 +62,10 @@ impl<'a> Walk<'a> {
     ) -> bool {
         let listening = has_listeners(&self.bridge.device);
         for _ in 0..WALKS {
-            let mut cursor = self.bridge.writer.lock().cursor();
+            let mut cursor = self.bridge.table_lock.lock().cursor();
             let result = loop {
-                let (visit, unpublished) = {
-                    let mut locked = self.bridge.writer.lock();
+                let (visit, revoked) = {
+                    let mut locked = self.bridge.table_lock.lock();
                     let (writer, mut note) = locked.split();
                     let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                         let action = action(entry);
@@ -77,9 +77,9 @@ impl<'a> Walk<'a> {
                         }
                         action
                     });
-                    (visit, writer.take_unpublished())
+                    (visit, writer.take_revoked())
                 };
-                if let Some(keys) = unpublished {
+                if let Some(keys) = revoked {
                     revoke::take_back(self.bridge, keys, None);
                 }
                 if visit != Visit::More {
@@ -98,14 +98,14 @@ impl<'a> Walk<'a> {
     fn visit_pending(&self, mut action: impl FnMut(Entry) -> Action) -> bool {
         for _ in 0..WALKS {
             let mut cursor = {
-                let locked = self.bridge.writer.lock();
+                let locked = self.bridge.table_lock.lock();
                 if locked.pending.is_empty() {
                     return true;
                 }
                 locked.pending.cursor()
             };
             let result = loop {
-                let mut locked = self.bridge.writer.lock();
+                let mut locked = self.bridge.table_lock.lock();
                 let visit = locked.pending.visit(&mut cursor, &mut action);
                 if visit != Visit::More {
                     break visit;

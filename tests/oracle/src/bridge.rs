@@ -17,7 +17,7 @@ pub enum Delivery {
     /// It goes to nobody: it is not admitted, or for the bridge itself.
     Nowhere,
     /// The database says where the destination is. The port, or its backup, gets it if it can.
-    Directed(Ports),
+    Forwarded(Ports),
     /// A copy for each of these ports.
     Flooded(Ports),
 }
@@ -168,7 +168,7 @@ impl Bridge {
                     Some(backup) if !state.has_carrier() => backup,
                     _ => entry.port,
                 };
-                return Delivery::Directed(Ports::of([port].into_iter().filter(|&p| receives(p))));
+                return Delivery::Forwarded(Ports::of([port].into_iter().filter(|&p| receives(p))));
             }
         }
         Delivery::Flooded(Ports::of(Port::all().filter(|&port| receives(port))))
@@ -335,9 +335,9 @@ mod tests {
         let mut bridge = Bridge::new(true);
         bridge.handle(&frame("host2 G21 BROADCAST"));
         let to_guest = frame("host1 G11 G21");
-        assert_eq!(bridge.handle(&to_guest), Delivery::Directed(ports("host2")));
+        assert_eq!(bridge.handle(&to_guest), Delivery::Forwarded(ports("host2")));
         bridge.handle(&frame("host3 G21 LINK_LOCAL"));
-        assert_eq!(bridge.handle(&to_guest), Delivery::Directed(ports("host3")));
+        assert_eq!(bridge.handle(&to_guest), Delivery::Forwarded(ports("host3")));
         bridge.apply(&Event::Link(HOST3, false));
         assert_eq!(
             bridge.handle(&to_guest),
@@ -351,11 +351,11 @@ mod tests {
         hub.apply(&Event::Replace(G21, HOST2, true));
         hub.apply(&Event::Link(HOST2, false));
         let to_guest = frame("host1 G11 G21");
-        assert_eq!(hub.handle(&to_guest), Delivery::Directed(Ports::NONE));
+        assert_eq!(hub.handle(&to_guest), Delivery::Forwarded(Ports::NONE));
         hub.apply(&Event::Backup(HOST2, Some(HOST3)));
-        assert_eq!(hub.handle(&to_guest), Delivery::Directed(ports("host3")));
+        assert_eq!(hub.handle(&to_guest), Delivery::Forwarded(ports("host3")));
         hub.apply(&Event::Leave(HOST3));
-        assert_eq!(hub.handle(&to_guest), Delivery::Directed(Ports::NONE));
+        assert_eq!(hub.handle(&to_guest), Delivery::Forwarded(Ports::NONE));
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
         bridge.handle(&frame("host2 G21 BROADCAST tagged"));
         assert_eq!(
             bridge.handle(&frame("host1 G11 G21 tagged")),
-            Delivery::Directed(ports("host2"))
+            Delivery::Forwarded(ports("host2"))
         );
         assert_eq!(
             bridge.handle(&frame("host1 G11 G21")),

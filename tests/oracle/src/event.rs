@@ -397,7 +397,7 @@ impl Display for Event {
             Event::UnloadUnder => write!(f, "unload-under"),
             Event::Join(port) => write!(f, "join {port}"),
             Event::Leave(port) => write!(f, "leave {port}"),
-            Event::Settle => write!(f, "settle"),
+            Event::Settle => write!(f, "update_failure_state"),
         }
     }
 }
@@ -452,7 +452,7 @@ impl FromStr for Event {
             ("unload-under", []) => Event::UnloadUnder,
             ("join", [port]) => Event::Join(port.parse()?),
             ("leave", [port]) => Event::Leave(port.parse()?),
-            ("settle", []) => Event::Settle,
+            ("update_failure_state", []) => Event::Settle,
             _ => return Err(format!("no event: {text}")),
         })
     }
@@ -540,7 +540,7 @@ unload
 unload-under
 join host4
 leave host4
-settle
+update_failure_state
 ";
         let sequence: Sequence = text.parse().unwrap();
         assert_eq!(sequence.to_string(), text);

@@ -258,10 +258,10 @@ impl Model {
     fn expect(&self, frame: &Frame, vlan: u16, port: Port, delivery: Delivery) -> Expectation {
         use Expectation::{May, Must, MustNot};
         let copies = match delivery {
-            Delivery::Directed(ports) if ports.has(port) => {
-                return Must("the bridge directs it there")
+            Delivery::Forwarded(ports) if ports.has(port) => {
+                return Must("the bridge has_path it there")
             }
-            Delivery::Directed(_) => return MustNot("the bridge directs it elsewhere"),
+            Delivery::Forwarded(_) => return MustNot("the bridge has_path it elsewhere"),
             Delivery::Nowhere => Ports::NONE,
             Delivery::Flooded(ports) => ports,
         };

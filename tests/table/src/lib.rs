@@ -28,7 +28,7 @@ pub fn secret(seed: u64) -> Secret {
     Secret::new([word(0), word(1), word(2), word(3)])
 }
 
-/// Does what the upkeep work does, to the end. Returns whether there was anything to do.
+/// Does what the maintenance work does, to the end. Returns whether there was anything to do.
 pub fn resize(writer: &mut Writer, seed: &mut u64) -> bool {
     let mut resized = false;
     while let Some(buckets) = writer.wanted() {

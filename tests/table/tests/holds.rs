@@ -144,7 +144,7 @@ fn single_steps_take_one_look_up_a_port_at_most() {
             writer.claim(key, 3, Claims::BRIDGE, NO_LIMITS);
         }),
         ("it is asked whether its bridge claims it", |writer, key| {
-            assert!(!writer.is_bridges(key));
+            assert!(!writer.is_in_bridge_fdb(key));
         }),
     ];
     for ((what, step), number) in steps.iter().zip(0..) {

@@ -14,7 +14,7 @@
 //!   is not found here. `stress.rs` frees them at once after waiting for readers, and so does KASAN's kernel.
 //! - Loads that see what is stored only later in program order: the checker has none. Every word that a reader
 //!   acts on is checked by the bucket's `seq` after it.
-//! - Stamps, the marks `published` and `revoking`, and the order between the table and the bridge's own database;
+//! - Stamps, the marks `offloaded` and `revoking`, and the order between the table and the bridge's own database;
 //!   `is_owned_by_any()` and the later look-ups of a frame, which read a bucket in the same way.
 //! - That a reader gets on: its wait for a writer is a yield here, and a writer is never preempted for long.
 //! - Longer sequences: `random.rs` has those, one operation after the other, and `stress.rs` on real threads.
@@ -330,10 +330,10 @@ fn check_frame(
             let (table, writer) = (table.clone(), writer.clone());
             move || {
                 let guard = read_lock();
-                let sight = table.refresh_at_once(&guard, key(1), 1, 1);
+                let sight = table.refresh_fast(&guard, key(1), 1, 1);
                 let mut writer = writer.lock().unwrap();
                 let learned = match &sight {
-                    Sight::New(absence) => writer.learn_absent(absence, 1, 1, NO_LIMITS),
+                    Sight::New(miss) => writer.learn_after_miss(miss, 1, 1, NO_LIMITS),
                     Sight::Known | Sight::Unclear => None,
                 };
                 learned.unwrap_or_else(|| writer.learn(key(1), 1, 1, NO_LIMITS, false))

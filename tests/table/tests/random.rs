@@ -35,8 +35,8 @@ enum Operation {
     Publish {
         key: u64,
     },
-    /// Takes a port's being published back.
-    Unpublish {
+    /// Takes a port's being offloaded back.
+    Revoke {
         port: PortIndex,
     },
     Refresh {
@@ -99,7 +99,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             claims,
         }),
         8 => (0..KEYS).prop_map(|key| Publish { key }),
-        1 => (0..PORTS).prop_map(|port| Unpublish { port }),
+        1 => (0..PORTS).prop_map(|port| Revoke { port }),
         4 => owner().prop_map(|(key, port)| Refresh { key, port }),
         1 => (0..PORTS).prop_map(|port| Flush { port }),
         1 => (0..PORTS).prop_map(|port| Depart { port }),
@@ -120,12 +120,12 @@ struct Owner {
     stamp: Stamp,
 }
 
-/// The naive twin: every key's owners, and the keys that are published with the owner that they
+/// The naive twin: every key's owners, and the keys that are offloaded with the owner that they
 /// had then.
 #[derive(Default)]
 struct Twin {
     owners: BTreeMap<Key, BTreeMap<PortIndex, Owner>>,
-    published: BTreeMap<Key, PortIndex>,
+    offloaded: BTreeMap<Key, PortIndex>,
     departed: BTreeSet<PortIndex>,
 }
 
@@ -151,7 +151,7 @@ impl Twin {
         match self.only_owner(key) {
             Some((owner, _)) if owner == port => Some(Ownership::Mine),
             Some((_, own)) if own.claims.has(Claims::BRIDGE) => None,
-            Some((owner, _)) if self.published.get(&key) == Some(&owner) => None,
+            Some((owner, _)) if self.offloaded.get(&key) == Some(&owner) => None,
             Some(_) => Some(Ownership::Other),
             None if self.is_owned(key) => None,
             None => Some(Ownership::Nobody),
@@ -226,10 +226,10 @@ impl Twin {
         (owners.len() == 1).then_some((*port, *owner))
     }
 
-    /// The keys that must be found not to be published any more: they have another owner.
+    /// The keys that must be found not to be offloaded any more: they have another owner.
     fn unpublish_changed(&mut self) -> BTreeSet<Key> {
         let changed: BTreeSet<_> = self
-            .published
+            .offloaded
             .iter()
             .filter(|(key, port)| {
                 self.only_owner(**key)
@@ -237,45 +237,45 @@ impl Twin {
             })
             .map(|(key, _)| *key)
             .collect();
-        self.published.retain(|key, _| !changed.contains(key));
+        self.offloaded.retain(|key, _| !changed.contains(key));
         changed
     }
 }
 
-/// Walks until a walk has surely shown every entry. Returns the keys that were unpublished.
+/// Walks until a walk has surely shown every entry. Returns the keys that were revoked.
 fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) -> BTreeSet<Key> {
-    let mut unpublished = BTreeSet::new();
+    let mut revoked = BTreeSet::new();
     loop {
         let mut cursor = writer.cursor();
         let mut visit = Visit::More;
         while visit == Visit::More {
             visit = writer.visit(&mut cursor, 3, &mut action);
-            collect_unpublished(writer, &mut unpublished);
+            collect_unpublished(writer, &mut revoked);
         }
         if visit == Visit::Complete {
-            return unpublished;
+            return revoked;
         }
     }
 }
 
 fn collect_unpublished(writer: &mut Writer, into: &mut BTreeSet<Key>) {
-    let Some(keys) = writer.take_unpublished() else {
+    let Some(keys) = writer.take_revoked() else {
         return;
     };
     for key in keys.keys() {
         assert!(into.insert(key), "said twice");
         for port in 0..PORTS {
-            writer.relieve(key, port);
+            writer.clear_revoking(key, port);
         }
     }
-    writer.taken_back(keys);
+    writer.end_revoking(keys);
 }
 
 type Entries = BTreeMap<Key, BTreeMap<PortIndex, Owner>>;
 
-/// What there is, and what of it is published.
+/// What there is, and what of it is offloaded.
 fn entries(writer: &mut Writer) -> (Entries, BTreeMap<Key, PortIndex>) {
-    let (mut entries, mut published) = (Entries::new(), BTreeMap::new());
+    let (mut entries, mut offloaded) = (Entries::new(), BTreeMap::new());
     visit_all(writer, |entry| {
         let owner = Owner {
             claims: entry.claims,
@@ -283,12 +283,12 @@ fn entries(writer: &mut Writer) -> (Entries, BTreeMap<Key, PortIndex>) {
         };
         let owners = entries.entry(entry.key).or_default();
         assert_eq!(owners.insert(entry.port, owner), None, "shown twice");
-        if entry.is_published {
-            published.insert(entry.key, entry.port);
+        if entry.is_offloaded {
+            offloaded.insert(entry.key, entry.port);
         }
         Action::Keep
     });
-    (entries, published)
+    (entries, offloaded)
 }
 
 fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> {
@@ -306,7 +306,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
     };
 
     for (step, operation) in operations.into_iter().enumerate() {
-        let mut unpublished = BTreeSet::new();
+        let mut revoked = BTreeSet::new();
         if let Operation::Learn { port, .. } | Operation::Claim { port, .. } = operation {
             if twin.departed.contains(&port) {
                 continue;
@@ -320,12 +320,12 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             } => {
                 // Half of them are looked for first, as frames are.
                 let guard = read_lock();
-                let absence = match table.refresh_at_once(&guard, key(number), port, now) {
-                    Sight::New(absence) if step % 2 == 0 => Some(absence),
+                let miss = match table.refresh_fast(&guard, key(number), port, now) {
+                    Sight::New(miss) if step % 2 == 0 => Some(miss),
                     _ => None,
                 };
-                let learned = absence
-                    .and_then(|absence| writer.learn_absent(&absence, port, now, limits))
+                let learned = miss
+                    .and_then(|miss| writer.learn_after_miss(&miss, port, now, limits))
                     .unwrap_or_else(|| writer.learn(key(number), port, now, limits, exclusive));
                 let new = Owner {
                     claims: Claims::LEARNED,
@@ -343,8 +343,8 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 let key = key(number);
                 let learned = writer.claim(key, port, claims, limits);
                 if claims == Claims::BRIDGE {
-                    // What was published is the bridge's own now, and nobody is told.
-                    twin.published.remove(&key);
+                    // What was offloaded is the bridge's own now, and nobody is told.
+                    twin.offloaded.remove(&key);
                 }
                 let new = Owner { claims, stamp: 0 };
                 if !learned_at(&mut twin, key, port, new, false, learned)? {
@@ -371,36 +371,36 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 let expected = twin
                     .only_owner(key)
                     .filter(|(_, owner)| !owner.claims.has(Claims::BRIDGE))
-                    .filter(|_| !twin.published.contains_key(&key))
+                    .filter(|_| !twin.offloaded.contains_key(&key))
                     .filter(|(port, _)| !twin.departed.contains(port))
                     .map(|(port, _)| port);
-                prop_assert_eq!(writer.publish(key), expected);
+                prop_assert_eq!(writer.offload(key), expected);
                 if let Some(port) = expected {
-                    twin.published.insert(key, port);
+                    twin.offloaded.insert(key, port);
                 }
             }
-            Operation::Unpublish { port } => {
-                unpublished = visit_all(&mut writer, |entry| {
+            Operation::Revoke { port } => {
+                revoked = visit_all(&mut writer, |entry| {
                     if entry.port == port {
-                        Action::Unpublish
+                        Action::Revoke
                     } else {
                         Action::Keep
                     }
                 });
                 let is_meant = |owner: &PortIndex| *owner == port;
                 let expected: BTreeSet<_> = twin
-                    .published
+                    .offloaded
                     .iter()
                     .filter(|(_, owner)| is_meant(owner))
                     .map(|(key, _)| *key)
                     .collect();
-                prop_assert_eq!(&unpublished, &expected);
-                twin.published.retain(|_, owner| !is_meant(owner));
-                unpublished.clear();
+                prop_assert_eq!(&revoked, &expected);
+                twin.offloaded.retain(|_, owner| !is_meant(owner));
+                revoked.clear();
             }
             Operation::Refresh { key: number, port } => {
                 let guard = read_lock();
-                let at_once = table.refresh_at_once(&guard, key(number), port, now);
+                let at_once = table.refresh_fast(&guard, key(number), port, now);
                 let known = table.refresh(&guard, key(number), port, now) != Use::Unknown;
                 let is_owned = twin.is_owned(key(number));
                 let is_sole = twin.seen_from(key(number), port) == Some(Ownership::Mine);
@@ -420,7 +420,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 }
             }
             Operation::Flush { port } => {
-                unpublished = visit_all(&mut writer, |entry| {
+                revoked = visit_all(&mut writer, |entry| {
                     if entry.port == port {
                         Action::Withdraw(Claims::LEARNED)
                     } else {
@@ -438,7 +438,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             }
             Operation::Purge => {
                 let departed = writer.departed();
-                unpublished = visit_all(&mut writer, |entry| {
+                revoked = visit_all(&mut writer, |entry| {
                     if departed.has(entry.port) {
                         Action::Withdraw(Claims::ALL)
                     } else {
@@ -452,7 +452,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             }
             Operation::Age { time } => {
                 let is_old = |stamp: Stamp| now.wrapping_sub(stamp) >= time;
-                unpublished = visit_all(&mut writer, |entry| {
+                revoked = visit_all(&mut writer, |entry| {
                     if is_old(entry.stamp) {
                         Action::Withdraw(Claims::LEARNED)
                     } else {
@@ -497,14 +497,14 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             for port in 0..PORTS {
                 let seen = owners.seen_from(port);
                 let is_mine = seen == Some(Ownership::Mine);
-                // While it is revoked the other ports have to look closely.
+                // While it is revoked the other ports have to look slowly.
                 if !owners.is_revoking() || is_mine {
                     prop_assert_eq!(seen, twin.seen_from(key(number), port));
                 } else {
                     prop_assert_eq!(seen, None);
                 }
-                let closely = owners.closely().seen_from(port);
-                prop_assert_eq!(closely, is_mine.then_some(Ownership::Mine));
+                let slowly = owners.slowly().seen_from(port);
+                prop_assert_eq!(slowly, is_mine.then_some(Ownership::Mine));
                 prop_assert_eq!(owners.only() == Some(port), is_mine);
                 prop_assert_eq!(
                     table.ownership(&read_lock(), key(number), port),
@@ -522,12 +522,12 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         prop_assert_eq!(table.total() as usize, twin.total());
         prop_assert!(writer.departed().iter().eq(twin.departed.iter().copied()));
         twin.owners.retain(|_, owners| !owners.is_empty());
-        collect_unpublished(&mut writer, &mut unpublished);
-        prop_assert_eq!(unpublished, twin.unpublish_changed(), "step {}", step);
-        prop_assert_eq!(table.published() as usize, twin.published.len());
-        let (entries, published) = entries(&mut writer);
+        collect_unpublished(&mut writer, &mut revoked);
+        prop_assert_eq!(revoked, twin.unpublish_changed(), "step {}", step);
+        prop_assert_eq!(table.offloaded() as usize, twin.offloaded.len());
+        let (entries, offloaded) = entries(&mut writer);
         prop_assert_eq!(entries, twin.owners.clone());
-        prop_assert_eq!(published, twin.published.clone());
+        prop_assert_eq!(offloaded, twin.offloaded.clone());
     }
     Ok(())
 }

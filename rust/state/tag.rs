@@ -2,7 +2,7 @@
 
 //! What the first hook on a frame's way leaves in its control block for the later ones.
 
-/// The bits of a [`Mark`] that are the VLAN identifier.
+/// The bits of a [`CbTag`] that are the VLAN identifier.
 const VLAN: u32 = 0xfff;
 /// Set where the source is to be learned once the bridge has admitted the frame.
 const LEARN_WHEN_ADMITTED: u32 = 1 << 12;
@@ -15,14 +15,14 @@ const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO;
 
 /// The VLAN that the bridge puts a frame in, and whether its source is still to be learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Mark(u32);
+pub(crate) struct CbTag(u32);
 
 /// A random number of a bridge's own, which tells its marks from what else may stand in their
 /// place: what the network stack left there, or another bridge that the frame has passed.
 #[derive(Clone, Copy)]
 pub(crate) struct Secret(pub(crate) u32);
 
-impl Mark {
+impl CbTag {
     /// For a frame in `vlan`; 0 on a bridge that does not filter VLANs.
     #[inline(always)]
     pub(crate) fn new(vlan: u16) -> Self {
@@ -83,7 +83,7 @@ impl Mark {
         self.0 <= VLAN
     }
 
-    /// Reads what [`Mark::to_bits`] made, of `bits` that [`Mark::may_be_plain`] agreed to.
+    /// Reads what [`CbTag::to_bits`] made, of `bits` that [`CbTag::may_be_plain`] agreed to.
     #[inline(always)]
     pub(crate) fn from_plain_bits(bits: u64, secret: Secret) -> Option<Self> {
         let mark = bits as u32;
@@ -96,7 +96,7 @@ impl Mark {
         u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
     }
 
-    /// Reads what [`Mark::to_bits`] made; `None` for anything else.
+    /// Reads what [`CbTag::to_bits`] made; `None` for anything else.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u64, secret: Secret) -> Option<Self> {
         let mark = bits as u32;
@@ -104,7 +104,7 @@ impl Mark {
     }
 }
 
-#[kernel::macros::kunit_tests(maclearn_mark)]
+#[kernel::macros::kunit_tests(maclearn_tag)]
 mod tests {
     use super::*;
 
@@ -112,26 +112,29 @@ mod tests {
     fn survives_the_round_trip() {
         let secret = Secret(0x1234_5678);
         for vlan in [0, 1, 100, 4094] {
-            let mark = Mark::new(vlan);
-            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            let mark = CbTag::new(vlan);
+            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert_eq!(mark.vlan(), vlan);
             assert!(!mark.learns_when_admitted());
             let mark = mark.learning_when_admitted();
-            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert_eq!(mark.vlan(), vlan);
             assert!(mark.learns_when_admitted());
-            let plain = Mark::new(vlan).to_bits(secret);
-            assert!(Mark::may_be_plain(plain));
-            assert_eq!(Mark::from_plain_bits(plain, secret), Some(Mark::new(vlan)));
-            assert_eq!(Mark::from_plain_bits(plain ^ 1 << 40, secret), None);
-            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
-            let mark = Mark::new(vlan).without_memo();
-            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
-            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
+            let plain = CbTag::new(vlan).to_bits(secret);
+            assert!(CbTag::may_be_plain(plain));
+            assert_eq!(
+                CbTag::from_plain_bits(plain, secret),
+                Some(CbTag::new(vlan))
+            );
+            assert_eq!(CbTag::from_plain_bits(plain ^ 1 << 40, secret), None);
+            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
+            let mark = CbTag::new(vlan).without_memo();
+            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
+            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
             assert_eq!(mark.vlan(), vlan);
-            let mark = Mark::local(vlan);
-            assert!(!Mark::may_be_plain(mark.to_bits(secret)));
-            assert_eq!(Mark::from_bits(mark.to_bits(secret), secret), Some(mark));
+            let mark = CbTag::local(vlan);
+            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
+            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
             assert!(mark.is_local());
             assert_eq!(mark.vlan(), vlan);
         }
@@ -140,10 +143,10 @@ mod tests {
     #[test]
     fn anything_else_is_no_mark() {
         let secret = Secret(0x1234_5678);
-        let bits = Mark::new(7).to_bits(secret);
-        assert_eq!(Mark::from_bits(0, secret), None);
-        assert_eq!(Mark::from_bits(bits ^ 1, secret), None);
-        assert_eq!(Mark::from_bits(bits ^ 1 << 40, secret), None);
-        assert_eq!(Mark::from_bits(bits, Secret(1)), None);
+        let bits = CbTag::new(7).to_bits(secret);
+        assert_eq!(CbTag::from_bits(0, secret), None);
+        assert_eq!(CbTag::from_bits(bits ^ 1, secret), None);
+        assert_eq!(CbTag::from_bits(bits ^ 1 << 40, secret), None);
+        assert_eq!(CbTag::from_bits(bits, Secret(1)), None);
     }
 }
