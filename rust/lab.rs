@@ -34,7 +34,7 @@ const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
 /// Most times that something is done until a reader has seen it.
 const TRIES: usize = 100;
 
-/// The bridge and its ports, all of them enabled. Its maintenance runs only where a test calls it.
+/// The bridge and its ports, all of them enabled. Its maintenance work runs only where a test calls it.
 pub(crate) struct Lab {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
@@ -111,7 +111,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        offload::flush(&self.bridge);
+        offload::flush_offloaded(&self.bridge);
         // Ports refer to their bridge.
         let ports = core::mem::take(&mut *self.bridge.ports.lock());
         drop(ports);

@@ -49,7 +49,7 @@ fn join(
     let joined = add_port(network, &bridge, device, rtnl);
     if joined.is_err() {
         // It is a port all the same, and gets every copy.
-        offload::flush(&bridge);
+        offload::flush_offloaded(&bridge);
     }
     look(network, device, rtnl);
     joined

@@ -48,7 +48,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
             (learned, locked.take_revoked(), locked.wanted().is_some())
         };
         if let Some(keys) = revoked {
-            revoke::take_back(bridge, keys, Some(port.index));
+            revoke::revoke(bridge, keys, Some(port.index));
         }
         if learned != Learned::NoRoom {
             if grows {
@@ -92,7 +92,7 @@ pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
         (claims, was_pending, locked.take_revoked())
     };
     if let Some(keys) = revoked {
-        revoke::take_back(bridge, keys, None);
+        revoke::revoke(bridge, keys, None);
     }
     if claims == Claims::NONE && !was_pending {
         return Deleted::Nothing;

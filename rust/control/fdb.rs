@@ -52,10 +52,10 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
         }
         Event::Given => bridge.note_foreign(),
         Event::Removed(entry) => removed(bridge, port, entry),
-        // Whether the bridge may direct frames depends on the settings of its ports.
+        // Whether frames may be offloaded depends on the settings of its ports.
         Event::PortChanging => {
             if let Some(port) = port.filter(|_| bridge.is_tracked()) {
-                revoke::reconsider(bridge);
+                revoke::reconsider_offload(bridge);
                 port.maintenance.schedule(0);
             }
         }
@@ -100,7 +100,7 @@ fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
     let mut locked = bridge.table_lock.lock();
     locked.pending.forget(key, index);
     locked.pending_fdb.forget(|other, _| other == key);
-    // It may be one that the bridge was given by `offload`.
+    // It may be one that was offloaded.
     locked.clear_offloaded(key);
     if bridge.has_foreign_entries() {
         bridge.note_foreign_locked(&mut locked);

@@ -330,17 +330,17 @@ fn dump_bridge(
         entries.clear();
         let before = walk.clone();
         let visit = {
-            let mut writer = bridge.table_lock.lock();
-            let generation = writer.generation();
+            let mut locked = bridge.table_lock.lock();
+            let generation = locked.generation();
             let walk = walk.get_or_insert_with(|| Walk {
-                cursor: writer.cursor(),
+                cursor: locked.cursor(),
                 generation,
             });
             if walk.generation != generation {
                 walk.generation = generation;
                 dump.interrupt();
             }
-            writer.visit(&mut walk.cursor, DUMP_BUCKETS, |entry| {
+            locked.visit(&mut walk.cursor, DUMP_BUCKETS, |entry| {
                 // The number of a port that has left may be another's.
                 if port_of(&entry).is_some_and(Port::is_present) && filter.matches(&entry) {
                     // There is room for all that the buckets can hold.

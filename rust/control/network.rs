@@ -112,7 +112,7 @@ impl Network {
         }
         port.set(&mut bridge.table_lock.lock(), Flag::Enabled, on);
         if !on {
-            offload::flush(bridge);
+            offload::flush_offloaded(bridge);
         }
         self.untrack_if_idle(bridge);
         Ok(())
@@ -156,7 +156,7 @@ impl Network {
             let ports = bridge.ports.lock();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
-        offload::flush(bridge);
+        offload::flush_offloaded(bridge);
         forget::forget_learned(bridge, None);
     }
 
@@ -178,8 +178,8 @@ impl Network {
         for member in members.bridges.iter_mut().filter(closing) {
             let bridge = &member.bridge;
             bridge.set_closed();
-            // While sources are learned, so that none is directed past where it appears meanwhile.
-            offload::flush(bridge);
+            // While sources are learned, so that none is forwarded past where it appears meanwhile.
+            offload::flush_offloaded(bridge);
             for port in &*bridge.ports.lock() {
                 port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
@@ -317,7 +317,7 @@ impl Network {
             if bridge.settings.get(BridgeSetting::AutoEnable) != 0 {
                 self.set_enabled_locked(&mut members, &port, true)?;
             } else {
-                offload::flush(bridge);
+                offload::flush_offloaded(bridge);
             }
             port.set(&mut bridge.table_lock.lock(), Flag::Joining, false);
             Ok(())
@@ -359,7 +359,7 @@ impl Network {
         drop(members);
         if !is_closed {
             recovery::update_failure_state(bridge);
-            // Without memory for it, the maintenance tries again.
+            // On -ENOMEM the maintenance work tries again.
             let _ = addresses::update(bridge);
         }
         if has_entries {

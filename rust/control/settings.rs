@@ -62,7 +62,7 @@ pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
             BridgeSetting::FdbOffload => {
                 set(setting, value);
                 if value == 0 {
-                    offload::flush(bridge);
+                    offload::flush_offloaded(bridge);
                 }
                 bridge.queue_maintenance();
             }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge has_path to a
+//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge forwards to one
 //! port is never suppressed there.
 //!
-//! A port owns what is configured there for it. But the bridge may direct frames to a port that owns
+//! A port owns what is configured there for it. But the bridge may forward frames to a port that owns
 //! nothing here: to a backup port, by an entry that it was not told to tell of, or by one that it has
 //! learned where the module sees no frame. So where it may have such *foreign* entries, it is asked
 //! before a copy is suppressed. A hub without any is not asked.
@@ -17,7 +17,7 @@ use crate::{
 /// What the bridge's own database makes of a copy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It may have directed the frame to the port, so that there is no other copy.
+    /// It may have forwarded the frame to this port alone, so that there is no other copy.
     Forwarded,
     /// It has no entry, although it would have one if the owners were still there.
     Forgotten,
@@ -46,7 +46,7 @@ pub(crate) fn ask(
         bridge.doubted.store_relaxed(key.to_bits());
         return Answer::Forwarded;
     }
-    // The frames of the bridge device are directed to the ports' own addresses, too.
+    // The frames of the bridge device are forwarded to the ports' own addresses, too.
     let is_own = is_local && ownership == Ownership::Nobody;
     if !is_own && !owners.is_revoking() && !bridge.has_foreign_entries() {
         return Answer::Flooded;

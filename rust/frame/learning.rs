@@ -17,7 +17,7 @@ pub(crate) enum Admission {
     Drop,
 }
 
-/// Makes `port` an owner of `key`, the source of a frame that came in through it from `address`. An
+/// Makes `port` an owner of `key`, the source of a frame that came in through it from `address`. A
 /// `miss` of the key spares looking it up once more.
 #[inline]
 pub(crate) fn learn(
@@ -31,27 +31,28 @@ pub(crate) fn learn(
     if bridge.has_address(address, context.section()) {
         return Admission::Admit;
     }
-    let mut writer = bridge.table_lock.lock();
-    let (admission, is_open) = learn_locked(port, key, miss, &mut writer);
-    if is_open || writer.has_revoked() {
-        let revoked = writer.take_revoked();
-        drop(writer);
+    let mut locked = bridge.table_lock.lock();
+    let (admission, is_open) = learn_locked(port, key, miss, &mut locked);
+    if is_open || locked.has_revoked() {
+        let revoked = locked.take_revoked();
+        drop(locked);
         revoke_offload(port, is_open, revoked);
     }
     admission
 }
 
-/// Sees to it that the bridge has_path no frame that others get from now on: those for keys that are
+/// Sees to it that the bridge forwards to one port no frame that others get from now on: those for
+/// keys that are
 /// no longer offloaded, and all of them if `port` gets every copy (`is_open`).
 #[cold]
 #[inline(never)]
 fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
-    if is_open && revoke::shut(&port.bridge) {
-        // All else that the bridge was told is taken back there.
+    if is_open && revoke::disable_offload(&port.bridge) {
+        // All else that was offloaded is revoked there.
         port.maintenance.schedule(0);
     }
     if let Some(keys) = revoked {
-        revoke::take_back(&port.bridge, keys, Some(port.index));
+        revoke::revoke(&port.bridge, keys, Some(port.index));
     }
 }
 
@@ -62,7 +63,7 @@ fn learn_locked(
     port: &Port,
     key: Key,
     miss: Option<&Miss<'_>>,
-    writer: &mut Locked,
+    locked: &mut Locked,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
     let now = bridge.now();
@@ -73,27 +74,27 @@ fn learn_locked(
     let limits = bridge.limits(port);
     let (index, stamp) = (port.index, now as Stamp);
     let learned = miss
-        .and_then(|miss| writer.learn_after_miss(miss, index, stamp, limits))
-        .unwrap_or_else(|| writer.learn(key, index, stamp, limits, bridge.is_exclusive()));
+        .and_then(|miss| locked.learn_after_miss(miss, index, stamp, limits))
+        .unwrap_or_else(|| locked.learn(key, index, stamp, limits, bridge.is_exclusive()));
     let counters = &port.counters;
     match learned {
         Learned::Known => (Admission::Admit, false),
         Learned::New { moved } => {
-            port.note_learned(writer, key, stamp, moved);
+            port.note_learned(locked, key, stamp, moved);
             (Admission::Admit, false)
         }
         Learned::NoRoom if !bridge.is_out_of_memory() => {
             // It is learned when the table has grown. Until then nothing is kept from this port.
-            port.set(writer, Flag::LearnPending, true);
-            keep(port, key, now, false, writer);
+            port.set(locked, Flag::LearnPending, true);
+            keep(port, key, now, false, locked);
             port.maintenance.schedule(0);
             (Admission::Admit, true)
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
             counters.increment::<{ Counter::LimitHits as usize }>();
             if !flags.has(Flag::AtLimit) {
-                port.set(writer, Flag::AtLimit, true);
-                port.note(writer, Kind::LimitReached, Some(key));
+                port.set(locked, Flag::AtLimit, true);
+                port.note(locked, Kind::LimitReached, Some(key));
             }
             let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
             if may_find_room {
@@ -109,31 +110,31 @@ fn learn_locked(
             } else {
                 Flag::FailingOpen
             };
-            port.set(writer, flag, true);
-            keep(port, key, now, true, writer);
+            port.set(locked, flag, true);
+            keep(port, key, now, true, locked);
             (Admission::Admit, true)
         }
     }
 }
 
 /// Keeps a source that could not be learned, until there is room, and sees to it that the bridge
-/// has_path its frames nowhere meanwhile.
+/// forwards its frames to no single port meanwhile.
 ///
 /// One that can't be kept either is lost. After a failure (`is_failure`) the port gets every copy for
 /// as long as that matters. While the table grows, which a storm of new sources may outrun, it does so
 /// only if frames for it would be kept from the port now.
 #[cold]
 #[inline(never)]
-fn keep(port: &Port, key: Key, now: u64, is_failure: bool, writer: &mut Locked) {
-    writer.revoke(key);
-    if writer.pending.keep(key, port.index, now as Stamp) {
+fn keep(port: &Port, key: Key, now: u64, is_failure: bool, locked: &mut Locked) {
+    locked.revoke(key);
+    if locked.pending.keep(key, port.index, now as Stamp) {
         return;
     }
     let matters = is_failure
         || port.flags().has(Flag::SuppressUnknown)
-        || writer.has_key(key)
-        || writer.pending.has_key(key);
+        || locked.has_key(key)
+        || locked.pending.has_key(key);
     if matters {
-        port.lose_source(writer, now);
+        port.lose_source(locked, now);
     }
 }

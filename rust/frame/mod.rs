@@ -38,7 +38,7 @@ use crate::{
 /// The ports of a namespace's tracked bridges.
 pub(crate) type Ports = DeviceMap<Port>;
 
-/// A frame enters: marks it with its VLAN and learns its source.
+/// A frame enters: tags it with its VLAN and learns its source.
 ///
 /// Last at its point, so that what a firewall drops or rewrites there is not learned.
 pub(crate) struct PreRouting;
@@ -61,7 +61,7 @@ impl Hook<Ports> for PreRouting {
         {
             Some(port) => enter(port, frame, context),
             None => {
-                // It may have been marked as it went through the same bridge before.
+                // It may have been tagged as it went through the same bridge before.
                 frame.set_cb_tag(0);
                 frame.accept()
             }
@@ -83,7 +83,7 @@ impl Hook<Ports> for LocalIn {
         frame: Frame<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
-        if CbTag::may_learn_when_admitted(frame.mark())
+        if CbTag::may_learn_when_admitted(frame.cb_tag())
             && learn_admitted(ports, device, &frame, context) == Admission::Drop
         {
             return frame.drop();
@@ -109,7 +109,7 @@ impl Hook<Ports> for Forward {
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get_fast(device, context.section()) {
-            Some(port) if CbTag::may_be_plain(frame.mark()) => {
+            Some(port) if CbTag::may_be_plain(frame.cb_tag()) => {
                 filter(port, false, true, frame, context)
             }
             _ => forward(ports, frame, context, device),
@@ -137,7 +137,7 @@ impl Hook<Ports> for LocalOut {
     }
 }
 
-/// The bridge device sends a frame: marks it with its VLAN, before a port's untagged egress hides
+/// The bridge device sends a frame: tags it with its VLAN, before a port's untagged egress hides
 /// that.
 pub(crate) struct BridgeEgress;
 
@@ -153,7 +153,7 @@ impl EgressHook<Bridge> for BridgeEgress {
     }
 }
 
-/// Marks a frame that enters through `port` and learns its source.
+/// Tags a frame that enters through `port` and learns its source.
 #[inline(always)]
 fn enter<'a>(port: &Port, frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
     if kernel_bridge::filters_vlans(&port.bridge.device) {
@@ -184,13 +184,13 @@ fn enter_vlan<'a>(
     context: &HookContext,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
-    let mark = CbTag::new(vlan);
-    let mark = if bridge.memo.clear() {
-        mark
+    let tag = CbTag::new(vlan);
+    let tag = if bridge.memo.clear() {
+        tag
     } else {
-        mark.without_memo()
+        tag.without_memo()
     };
-    frame.set_cb_tag(mark.to_bits(port.secret));
+    frame.set_cb_tag(tag.to_bits(port.secret));
     if !port.flags().has(Flag::Learning) {
         return frame.accept();
     }
@@ -201,8 +201,8 @@ fn enter_vlan<'a>(
         .refresh_fast(context.section(), key, port.index, now);
     match sight {
         Sight::Known => frame.accept(),
-        Sight::New(miss) => enter_new(port, mark, key, Some(&miss), frame, context),
-        Sight::Unclear => enter_unclear(port, mark, key, frame, context),
+        Sight::New(miss) => enter_new(port, tag, key, Some(&miss), frame, context),
+        Sight::Unclear => enter_unclear(port, tag, key, frame, context),
     }
 }
 
@@ -214,7 +214,7 @@ fn enter_vlan<'a>(
 #[inline(never)]
 fn enter_unclear<'a>(
     port: &Port,
-    mark: CbTag,
+    tag: CbTag,
     key: Key,
     frame: Frame<'a>,
     context: &HookContext,
@@ -227,7 +227,7 @@ fn enter_unclear<'a>(
     {
         Use::Again => frame.accept(),
         Use::First if !bridge.is_exclusive() => frame.accept(),
-        Use::First | Use::Unknown => enter_new(port, mark, key, None, frame, context),
+        Use::First | Use::Unknown => enter_new(port, tag, key, None, frame, context),
     }
 }
 
@@ -235,7 +235,7 @@ fn enter_unclear<'a>(
 #[inline(never)]
 fn enter_new<'a>(
     port: &Port,
-    mark: CbTag,
+    tag: CbTag,
     key: Key,
     miss: Option<&Miss<'_>>,
     mut frame: Frame<'a>,
@@ -243,7 +243,7 @@ fn enter_new<'a>(
 ) -> Verdict<'a> {
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
         // The bridge decides about this source after this hook.
-        frame.set_cb_tag(mark.learning_when_admitted().to_bits(port.secret));
+        frame.set_cb_tag(tag.learning_when_admitted().to_bits(port.secret));
         return frame.accept();
     }
     match learn(port, key, frame.source(), miss, context) {
@@ -266,7 +266,7 @@ fn classify(
     kernel_bridge::classify(&bridge.device, device, tag, context.section())
 }
 
-/// Learns the source of a frame that came in through `device` and whose mark asks for that.
+/// Learns the source of a frame that came in through `device` and whose tag asks for that.
 #[cold]
 #[inline(never)]
 fn learn_admitted(
@@ -278,10 +278,10 @@ fn learn_admitted(
     let Some(port) = ports.get(device, context.section()) else {
         return Admission::Admit;
     };
-    match CbTag::from_bits(frame.mark(), port.secret) {
-        Some(mark) if mark.learns_when_admitted() => {
+    match CbTag::from_bits(frame.cb_tag(), port.secret) {
+        Some(tag) if tag.learns_when_admitted() => {
             let source = frame.source();
-            let key = Key::from_parts(mark.vlan(), source);
+            let key = Key::from_parts(tag.vlan(), source);
             learn(port, key, source, None, context)
         }
         _ => Admission::Admit,
@@ -300,8 +300,8 @@ fn forward<'a>(
     let Some(port) = ports.get(device, context.section()) else {
         return frame.accept();
     };
-    let mark = frame.mark();
-    if CbTag::may_learn_when_admitted(mark) {
+    let tag = frame.cb_tag();
+    if CbTag::may_learn_when_admitted(tag) {
         let admission = context.input().map_or(Admission::Admit, |input| {
             learn_admitted(ports, input, &frame, context)
         });
@@ -309,7 +309,7 @@ fn forward<'a>(
             return frame.drop();
         }
     }
-    filter(port, false, CbTag::may_be_plain(mark), frame, context)
+    filter(port, false, CbTag::may_be_plain(tag), frame, context)
 }
 
 /// Passes or suppresses a copy that leaves through `port`, of a frame that the bridge device sent
@@ -333,8 +333,8 @@ fn filter<'a>(
     if !has_memo {
         return filter_slow(flags, frame, context, port, is_local);
     }
-    let known = CbTag::from_plain_bits(frame.mark(), port.secret).and_then(|mark| {
-        let key = Key::from_parts(mark.vlan(), destination);
+    let known = CbTag::from_plain_bits(frame.cb_tag(), port.secret).and_then(|tag| {
+        let key = Key::from_parts(tag.vlan(), destination);
         port.bridge.memo.recall(key)
     });
     let Some(owners) = known else {
@@ -360,10 +360,10 @@ fn filter_first<'a>(
         // One for a member of it alone, which no other copy may be taken for.
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
-    let Some(mark) = CbTag::from_bits(frame.mark(), port.secret) else {
+    let Some(tag) = CbTag::from_bits(frame.cb_tag(), port.secret) else {
         return filter_slow(flags, frame, context, port, false);
     };
-    let key = Key::from_parts(mark.vlan(), frame.destination());
+    let key = Key::from_parts(tag.vlan(), frame.destination());
     let owners = bridge.table.owners(context.section(), key);
     let owners = if is_simple(bridge, owners) {
         owners
@@ -383,7 +383,7 @@ fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
     !bridge.has_foreign_entries() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
 }
 
-/// The same for a copy of a frame that the bridge device sent, or that has no mark, or whose
+/// The same for a copy of a frame that the bridge device sent, or that has no tag, or whose
 /// destination several ports own or the bridge itself may know.
 #[cold]
 #[inline(never)]
@@ -397,10 +397,10 @@ fn filter_slow<'a>(
     if frame.was_received_for_group() || is_local && frame.was_sent_to_group() {
         return pass::<{ Counter::PassedMulticast as usize }>(port, frame);
     }
-    let mark =
-        CbTag::from_bits(frame.mark(), port.secret).filter(|mark| mark.is_local() == is_local);
-    let has_memo = mark.is_some_and(CbTag::is_plain);
-    let Some(key) = key_of_destination(port, mark, &frame, context) else {
+    let tag =
+        CbTag::from_bits(frame.cb_tag(), port.secret).filter(|tag| tag.is_local() == is_local);
+    let has_memo = tag.is_some_and(CbTag::is_plain);
+    let Some(key) = key_of_destination(port, tag, &frame, context) else {
         return pass::<{ Counter::PassedUnknown as usize }>(port, frame);
     };
     let (bridge, section) = (&*port.bridge, context.section());
@@ -479,21 +479,21 @@ fn count<const COUNTER: usize>(port: &Port, segments: u64) {
     }
 }
 
-/// The VLAN and destination of a copy that has a `mark`, or none; `None` if its VLAN does not show.
+/// The VLAN and destination of a copy that has a `tag`, or none; `None` if its VLAN does not show.
 fn key_of_destination(
     port: &Port,
-    mark: Option<CbTag>,
+    tag: Option<CbTag>,
     frame: &Frame<'_>,
     context: &HookContext,
 ) -> Option<Key> {
-    let vlan = match mark {
-        Some(mark) => mark.vlan(),
+    let vlan = match tag {
+        Some(tag) => tag.vlan(),
         None => vlan_of_unmarked(port, frame, context)?,
     };
     Some(Key::from_parts(vlan, frame.destination()))
 }
 
-/// The VLAN of a copy that no hook has marked, if it still shows.
+/// The VLAN of a copy that no hook has tagged, if it still shows.
 fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Option<u16> {
     let bridge = &port.bridge.device;
     if !kernel_bridge::filters_vlans(bridge) {

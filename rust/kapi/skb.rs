@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a mark in the
+//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a tag in the
 //! control block.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
@@ -19,7 +19,7 @@ use bindings::maclearn_consume_skb as consume_skb;
 /// Length of an Ethernet header in bytes (`ETH_HLEN`).
 const HEADER_BYTES: usize = 14;
 
-/// Where [`Frame::mark`] stands in `skb->cb`: the last 8 of its 48 bytes.
+/// Where [`Frame::cb_tag`] stands in `skb->cb`: the last 8 of its 48 bytes.
 ///
 /// The bridge owns the control block between its receive handler (or transmit function) and the
 /// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
@@ -111,7 +111,7 @@ impl Buffer {
     }
 
     #[inline(always)]
-    fn mark(&self) -> *mut u64 {
+    fn cb_tag(&self) -> *mut u64 {
         // SAFETY: By the type invariants; the control block has 48 bytes, aligned to 8.
         unsafe {
             (&raw mut (*self.0.as_ptr()).cb)
@@ -261,16 +261,16 @@ impl<'a> Frame<'a> {
     ///
     /// Anything may stand there that [`Frame::set_cb_tag`] did not write.
     #[inline(always)]
-    pub(crate) fn mark(&self) -> u64 {
+    pub(crate) fn cb_tag(&self) -> u64 {
         // SAFETY: It points to a word of the buffer, which the hook owns.
-        unsafe { self.buffer.mark().read() }
+        unsafe { self.buffer.cb_tag().read() }
     }
 
-    /// Sets what [`Frame::mark`] reads, here and in clones made later.
+    /// Sets what [`Frame::cb_tag`] reads, here and in clones made later.
     #[inline(always)]
-    pub(crate) fn set_cb_tag(&mut self, mark: u64) {
-        // SAFETY: As for `mark`; nobody else uses the control block of a buffer that the hook owns.
-        unsafe { self.buffer.mark().write(mark) };
+    pub(crate) fn set_cb_tag(&mut self, tag: u64) {
+        // SAFETY: As for `cb_tag`; nobody else uses the control block of a buffer that the hook owns.
+        unsafe { self.buffer.cb_tag().write(tag) };
     }
 
     /// Lets the frame go on its way.
@@ -330,10 +330,10 @@ impl<'a> Outgoing<'a> {
             .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
     }
 
-    /// Sets what [`Frame::mark`] reads on a bridge that sends the frame.
-    pub(crate) fn set_cb_tag(&mut self, mark: u64) {
+    /// Sets what [`Frame::cb_tag`] reads on a bridge that sends the frame.
+    pub(crate) fn set_cb_tag(&mut self, tag: u64) {
         // SAFETY: It points to a word of the control block, which is this path's now.
-        unsafe { self.buffer.mark().write(mark) };
+        unsafe { self.buffer.cb_tag().write(tag) };
     }
 
     /// Lets the frame go on its way.
@@ -477,7 +477,7 @@ mod tests {
     fn mark_is_what_was_set() {
         with_frame(&mut { BYTES }, None, |mut frame| {
             frame.set_cb_tag(0x1234_5678_9abc_def0);
-            assert_eq!(frame.mark(), 0x1234_5678_9abc_def0);
+            assert_eq!(frame.cb_tag(), 0x1234_5678_9abc_def0);
         });
     }
 }

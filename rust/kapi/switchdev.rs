@@ -250,7 +250,7 @@ impl Entry {
 /// Does not sleep.
 ///
 /// RTNL keeps the port in its bridge meanwhile.
-pub(crate) fn give_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
+pub(crate) fn add_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
     notify(
         bindings::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_BRIDGE,
         port,
@@ -259,12 +259,12 @@ pub(crate) fn give_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &R
     )
 }
 
-/// Takes such an entry from `bridge`, whichever port it sends frames to, if there is one. Any
+/// Deletes such an entry from `bridge`, whichever port it sends frames to, if there is one. Any
 /// context.
 ///
 /// The bridge is asked through one of its ports, and a port may leave at any time, so as many are
 /// tried as it takes. Without any the bridge has no entry either: those of a port go before it does.
-pub(crate) fn take_from_bridge(
+pub(crate) fn delete_from_bridge(
     bridge: &BridgeDevice,
     mac: [u8; 6],
     vid: u16,
@@ -325,7 +325,7 @@ unsafe extern "C" fn ask_through(
     // The port was made before it was linked, so it is seen from here on, not what was before it.
     // SAFETY: It may be called anywhere.
     unsafe { bindings::maclearn_smp_mb() };
-    // There may be no such entry, which is as good.
+    // It may already be gone; ignore -ENOENT.
     let _ = notify(
         bindings::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_BRIDGE,
         port,
@@ -352,7 +352,7 @@ fn notify(
     info.info.ctx = own_context();
     info.addr = mac.as_ptr();
     info.vid = vid;
-    // Not looked at when it is taken back.
+    // Not looked at when it is deleted.
     info.set_offloaded(1);
     // SAFETY: The device, and what the struct points to, are valid for the duration of the call.
     let answer = unsafe {

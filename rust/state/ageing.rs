@@ -4,7 +4,7 @@
 //!
 //! The table stores 16-bit stamps. They count units of a power of two of ticks, at least a second,
 //! so that a known source costs at most one store a second; the unit grows with the ageing time, so
-//! that stamps do not wrap before the maintenance has seen them.
+//! that stamps do not wrap before the maintenance work has seen them.
 
 use crate::{
     kapi::uapi,

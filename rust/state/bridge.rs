@@ -57,7 +57,7 @@ pub(crate) struct Bridge {
     anchor: Anchor,
     /// Who owns which (VLAN, MAC).
     pub(crate) table: Table,
-    /// Tells marks that frames got on this bridge.
+    /// Tells tags that frames got on this bridge.
     pub(crate) secret: tag::Secret,
     /// Who owns the destination of the frame that is being copied.
     pub(crate) memo: Memo,
@@ -86,7 +86,7 @@ pub(crate) struct Bridge {
     forgotten_vlans: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
     was_filtering: AtomicU32,
-    /// When the maintenance tries again what needs RTNL.
+    /// When the maintenance work tries again what needs RTNL.
     pub(crate) retry: Retry,
     sweeping: AtomicU32,
     out_of_memory: AtomicU32,
@@ -98,7 +98,7 @@ pub(crate) struct Bridge {
     /// The table's lock.
     #[pin]
     pub(crate) table_lock: BhLock<Locked>,
-    /// Whether keys may be offloaded; held while one is, and while one is taken back.
+    /// Whether keys may be offloaded; held while one is, and while one is revoked.
     #[pin]
     pub(crate) offload: BhLock<OffloadState>,
     /// Serialises sending events.
@@ -121,7 +121,7 @@ pub(crate) struct Bridge {
     /// The work that grows and ages the table, which refers to the bridge, until it goes.
     #[pin]
     pub(crate) maintenance: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
-    /// The work that gives the bridge's own database entries, likewise.
+    /// The work that offloads MACs, likewise.
     #[pin]
     offload_work: Mutex<Option<Arc<DelayedWork<OffloadWork>>>>,
     /// The namespace, while that is there.
@@ -269,7 +269,7 @@ impl Bridge {
         self.settings.get(BridgeSetting::MaxMacs)
     }
 
-    /// Whether the bridge is told where MACs are, when it may direct frames (`fdb_offload`).
+    /// Whether the bridge is told where MACs are, when that spares copies (`fdb_offload`).
     pub(crate) fn offloads(&self) -> bool {
         self.settings.get(BridgeSetting::FdbOffload) != 0
     }
@@ -284,7 +284,7 @@ impl Bridge {
         self.tracked.store_relaxed(on.into());
     }
 
-    /// Whether the bridge may direct frames by entries of its own database that the module does not
+    /// Whether the bridge may forward frames to one port by entries of its own database that the module does not
     /// know. So it is on a bridge that learns, and where something else than the module and the
     /// bridge's own addresses has come to the database of a hub.
     #[inline(always)]
@@ -408,7 +408,7 @@ impl Bridge {
         }
     }
 
-    /// Runs the maintenance soon. Process context; the packet path has [`Port::maintenance`].
+    /// Runs the maintenance work soon. Process context; the packet path has [`Port::maintenance`].
     pub(crate) fn queue_maintenance(&self) {
         if let Some(maintenance) = &*self.maintenance.lock() {
             maintenance.schedule(0);
@@ -482,7 +482,7 @@ impl Bridge {
             .sum()
     }
 
-    /// Stops the maintenance for good. May sleep.
+    /// Stops the works for good. May sleep.
     pub(crate) fn retire(&self) {
         let maintenance = self.maintenance.lock().take();
         if let Some(maintenance) = maintenance {

@@ -103,28 +103,28 @@ impl DerefMut for Locked {
 /// Whether keys may be offloaded.
 #[derive(Default)]
 pub(crate) struct OffloadState {
-    is_open: bool,
+    is_enabled: bool,
     /// The table's [`changes`](Writer::changes) up to which all is offloaded.
     pub(crate) done: Option<u64>,
 }
 
 impl OffloadState {
     /// Whether they may.
-    pub(crate) fn is_open(&self) -> bool {
-        self.is_open
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.is_enabled
     }
 
-    /// Says whether they may. Who opens it has looked for what speaks against that under its lock.
-    pub(crate) fn set_open(&mut self, may: bool) {
-        self.is_open = may;
+    /// Says whether they may. Who enables it has looked for what speaks against that under its lock.
+    pub(crate) fn set_enabled(&mut self, may: bool) {
+        self.is_enabled = may;
         if !may {
             self.done = None;
         }
     }
 
-    /// Closes it. Whether it was open.
-    pub(crate) fn close(&mut self) -> bool {
+    /// Ends that. Whether it was enabled.
+    pub(crate) fn disable(&mut self) -> bool {
         self.done = None;
-        core::mem::replace(&mut self.is_open, false)
+        core::mem::replace(&mut self.is_enabled, false)
     }
 }

@@ -4,10 +4,10 @@
 //!
 //! The bridge makes all copies of a frame in one go, on one CPU. So each CPU has a memo, which is
 //! cleared when a frame enters: what stands there was looked up for a copy of this very frame, and
-//! is as good for the next.
+//! holds for the next, too.
 //!
 //! That is so where softirqs stay off from the frame's entering to its last copy, so that the memo
-//! is one CPU's and no other frame's. A frame that enters elsewhere is marked as one whose copies
+//! is one CPU's and no other frame's. A frame that enters elsewhere is tagged as one whose copies
 //! have no memo, and a copy that leaves elsewhere finds none.
 
 use kernel::prelude::*;

@@ -64,7 +64,7 @@ pub(crate) struct Port {
     lost: AtomicU64,
     /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
     pub(crate) left_vlan: AtomicU32,
-    /// The bridge's maintenance, to ask for a run.
+    /// The bridge's maintenance work, to ask for a run.
     pub(crate) maintenance: Arc<DelayedWork<Bridge>>,
     /// Its directory in sysfs, which refers to the port, until it leaves.
     #[pin]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking back what the bridge's own forwarding database (FDB) was given, which the packet path does
+//! Revoking: deleting from the bridge's own forwarding database (FDB) what was offloaded, which the packet path does
 //! as well as the works.
 
 use super::bridge::Bridge;
@@ -9,10 +9,10 @@ use crate::{
     table::{Key, PortIndex, Revoked},
 };
 
-/// Takes keys back from the bridge that are no longer offloaded, before anything goes on that shows
+/// Deletes keys from the bridge's FDB that are no longer offloaded, before anything goes on that shows
 /// `port` to own one of them. Any context, without the table's lock.
-pub(crate) fn take_back(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
-    let _gate = bridge.offload.lock();
+pub(crate) fn revoke(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
+    let _state = bridge.offload.lock();
     for key in keys.keys() {
         let is_in_bridge_fdb = {
             let mut locked = bridge.table_lock.lock();
@@ -23,7 +23,7 @@ pub(crate) fn take_back(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>)
         // What was configured there since stays. The bridge has no way to make that sure of what is
         // configured at this very moment.
         if !is_in_bridge_fdb {
-            take(bridge, key);
+            delete(bridge, key);
         }
         if let Some(port) = port {
             bridge.table_lock.lock().clear_revoking(key, port);
@@ -32,21 +32,21 @@ pub(crate) fn take_back(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>)
     bridge.table_lock.lock().end_revoking(keys);
 }
 
-/// Takes a key back that is not offloaded, with the gate's lock held.
-pub(crate) fn take(bridge: &Bridge, key: Key) {
+/// Deletes a key that is not offloaded from the bridge's FDB. The caller holds [`Bridge::offload`].
+pub(crate) fn delete(bridge: &Bridge, key: Key) {
     ReadSection::enter(|section| {
-        switchdev::take_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
+        switchdev::delete_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
     });
 }
 
-/// Lets no more keys be offloaded, from the packet path. The maintenance takes back those that are.
+/// Lets no more keys be offloaded, from the packet path. The maintenance work revokes those that are.
 /// Whether there may be any.
-pub(crate) fn shut(bridge: &Bridge) -> bool {
-    bridge.offload.lock().close()
+pub(crate) fn disable_offload(bridge: &Bridge) -> bool {
+    bridge.offload.lock().disable()
 }
 
-/// Has the maintenance look once more for what can be offloaded.
-pub(crate) fn reconsider(bridge: &Bridge) {
+/// Has the maintenance work look once more for what can be offloaded.
+pub(crate) fn reconsider_offload(bridge: &Bridge) {
     bridge.offload.lock().done = None;
     bridge.set_all_offloaded(false);
 }

@@ -10,14 +10,14 @@ const LEARN_WHEN_ADMITTED: u32 = 1 << 12;
 const LOCAL: u32 = 1 << 13;
 /// Set where the frame's copies can't have a memo.
 const NO_MEMO: u32 = 1 << 14;
-/// All bits of a mark.
+/// All bits of a tag.
 const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO;
 
 /// The VLAN that the bridge puts a frame in, and whether its source is still to be learned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CbTag(u32);
 
-/// A random number of a bridge's own, which tells its marks from what else may stand in their
+/// A random number of a bridge's own, which tells its tags from what else may stand in their
 /// place: what the network stack left there, or another bridge that the frame has passed.
 #[derive(Clone, Copy)]
 pub(crate) struct Secret(pub(crate) u32);
@@ -64,13 +64,13 @@ impl CbTag {
         self.0 & LEARN_WHEN_ADMITTED != 0
     }
 
-    /// Whether `bits`, if they are a mark, say that.
+    /// Whether `bits`, if they are a tag, say that.
     #[inline(always)]
     pub(crate) fn may_learn_when_admitted(bits: u64) -> bool {
         bits as u32 & LEARN_WHEN_ADMITTED != 0
     }
 
-    /// Whether `bits`, if they are a mark, say nothing but the VLAN: of a frame that the bridge
+    /// Whether `bits`, if they are a tag, say nothing but the VLAN: of a frame that the bridge
     /// forwards, whose copies have a memo.
     #[inline(always)]
     pub(crate) fn may_be_plain(bits: u64) -> bool {
@@ -86,11 +86,11 @@ impl CbTag {
     /// Reads what [`CbTag::to_bits`] made, of `bits` that [`CbTag::may_be_plain`] agreed to.
     #[inline(always)]
     pub(crate) fn from_plain_bits(bits: u64, secret: Secret) -> Option<Self> {
-        let mark = bits as u32;
-        ((bits >> 32) as u32 == mark ^ secret.0).then_some(Self(mark))
+        let tag = bits as u32;
+        ((bits >> 32) as u32 == tag ^ secret.0).then_some(Self(tag))
     }
 
-    /// As stored: the mark and a check word.
+    /// As stored: the tag and a check word.
     #[inline(always)]
     pub(crate) fn to_bits(self, secret: Secret) -> u64 {
         u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
@@ -99,8 +99,8 @@ impl CbTag {
     /// Reads what [`CbTag::to_bits`] made; `None` for anything else.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u64, secret: Secret) -> Option<Self> {
-        let mark = bits as u32;
-        ((bits >> 32) as u32 == mark ^ secret.0 && mark & !ALL == 0).then_some(Self(mark))
+        let tag = bits as u32;
+        ((bits >> 32) as u32 == tag ^ secret.0 && tag & !ALL == 0).then_some(Self(tag))
     }
 }
 
@@ -112,14 +112,14 @@ mod tests {
     fn survives_the_round_trip() {
         let secret = Secret(0x1234_5678);
         for vlan in [0, 1, 100, 4094] {
-            let mark = CbTag::new(vlan);
-            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
-            assert_eq!(mark.vlan(), vlan);
-            assert!(!mark.learns_when_admitted());
-            let mark = mark.learning_when_admitted();
-            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
-            assert_eq!(mark.vlan(), vlan);
-            assert!(mark.learns_when_admitted());
+            let tag = CbTag::new(vlan);
+            assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
+            assert_eq!(tag.vlan(), vlan);
+            assert!(!tag.learns_when_admitted());
+            let tag = tag.learning_when_admitted();
+            assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
+            assert_eq!(tag.vlan(), vlan);
+            assert!(tag.learns_when_admitted());
             let plain = CbTag::new(vlan).to_bits(secret);
             assert!(CbTag::may_be_plain(plain));
             assert_eq!(
@@ -127,16 +127,16 @@ mod tests {
                 Some(CbTag::new(vlan))
             );
             assert_eq!(CbTag::from_plain_bits(plain ^ 1 << 40, secret), None);
-            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
-            let mark = CbTag::new(vlan).without_memo();
-            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
-            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
-            assert_eq!(mark.vlan(), vlan);
-            let mark = CbTag::local(vlan);
-            assert!(!CbTag::may_be_plain(mark.to_bits(secret)));
-            assert_eq!(CbTag::from_bits(mark.to_bits(secret), secret), Some(mark));
-            assert!(mark.is_local());
-            assert_eq!(mark.vlan(), vlan);
+            assert!(!CbTag::may_be_plain(tag.to_bits(secret)));
+            let tag = CbTag::new(vlan).without_memo();
+            assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
+            assert!(!CbTag::may_be_plain(tag.to_bits(secret)));
+            assert_eq!(tag.vlan(), vlan);
+            let tag = CbTag::local(vlan);
+            assert!(!CbTag::may_be_plain(tag.to_bits(secret)));
+            assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
+            assert!(tag.is_local());
+            assert_eq!(tag.vlan(), vlan);
         }
     }
 

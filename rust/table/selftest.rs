@@ -337,7 +337,7 @@ mod tests {
         Ok(())
     }
 
-    /// What must be taken back, and is.
+    /// What must be revoked, and is.
     fn revoked(writer: &mut Writer) -> Option<Key> {
         let taken = writer.take_revoked()?;
         let key = taken.keys().next();
@@ -413,7 +413,7 @@ mod tests {
             writer.clear_revoking(key(1), port);
             assert!(goes_on(&table, key(1), port));
         }
-        // What the bridge's own database has is not given, nor taken back.
+        // What the bridge's own database has is not offloaded, nor revoked.
         writer.claim(key(2), 1, Claims::BRIDGE, NO_LIMITS);
         assert!(writer.take_revoked().is_none());
         writer.end_revoking(removed);

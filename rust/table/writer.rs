@@ -73,7 +73,7 @@ pub enum Action {
     Withdraw(Claims),
     /// Sets its stamp.
     Restamp(Stamp),
-    /// Takes the key's being offloaded back.
+    /// Revokes the key.
     Revoke,
 }
 
@@ -776,7 +776,7 @@ impl Writer {
     }
 
     /// `owner` as a new owner of `key` is to be stored: others may still rely on another one, if it
-    /// is offloaded for that, or while any keys are being taken back, of which it may be one.
+    /// is offloaded for that, or while any keys are being revoked, of which it may be one.
     fn while_revoking(&self, key: Key, owner: Owner, is_offloaded: bool) -> Owner {
         // What the bridge's database has is told to nobody.
         if owner.claims().has(Claims::BRIDGE) {
@@ -789,7 +789,7 @@ impl Writer {
         owner.with_revoking(is_offloaded || is_revoking)
     }
 
-    /// Whether there are keys that may not have been taken back yet.
+    /// Whether there are keys that may not have been deleted from the FDB yet.
     pub fn is_revoking(&self) -> bool {
         self.revoking != 0 || self.has_revoked()
     }

@@ -19,7 +19,7 @@ const VLANS: u16 = 1 << 12;
 ///
 /// # Errors
 ///
-/// `ENOMEM`; the maintenance tries again.
+/// `ENOMEM`; the maintenance work tries again.
 pub(crate) fn update(bridge: &Bridge) -> Result {
     let found = find(bridge);
     bridge.addresses_due.store_relaxed(found.is_err().into());

@@ -39,7 +39,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     let Some(port) = port else {
         return;
     };
-    // Without memory for it, it is tried again in a second.
+    // On -ENOMEM it is tried again in a second.
     let has_found = |search: &Search| search.has_found.load_relaxed() != 0;
     let search = Search {
         bridge: port.bridge.clone(),

@@ -19,7 +19,7 @@ pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
     let walk = Walk::begin(bridge);
     for port in &*bridge.ports.lock() {
         if of.is_none_or(|of| of.index == port.index) {
-            // Every copy passes on until all is settled.
+            // Every copy still passes until the failure state is updated.
             port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
@@ -78,7 +78,7 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
             locked.take_revoked()
         };
         if let Some(keys) = revoked {
-            revoke::take_back(bridge, keys, None);
+            revoke::revoke(bridge, keys, None);
         }
     }
     is_all && is_complete
@@ -110,6 +110,6 @@ pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> b
     }
     let revoked = bridge.table_lock.lock().take_revoked();
     if let Some(keys) = revoked {
-        revoke::take_back(bridge, keys, None);
+        revoke::revoke(bridge, keys, None);
     }
 }

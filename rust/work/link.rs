@@ -48,7 +48,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
         port.set(&mut locked, Flag::LearnedQuiet, false);
     }
     if !is_quiet {
-        revoke::reconsider(bridge);
+        revoke::reconsider_offload(bridge);
     }
     port.maintenance.schedule(0);
 }

@@ -28,7 +28,7 @@ impl Job for Bridge {
         if let Some(Some(left)) = looked {
             vlans::forget_left(&walk, left);
         }
-        // Without memory for it, the sweep is tried again in a second.
+        // On -ENOMEM the sweep is tried again in a second.
         let _ = ageing::sweep(&walk);
         drop(walk);
         recovery::update_failure_state(self);

@@ -8,15 +8,15 @@
 //!
 //! # Why no frame is lost
 //!
-//! - A key that gets a second owner, or another one, is taken back by whoever changes the table,
-//!   before the frame goes on that showed it: [`revoke::take_back`].
+//! - A key that gets a second owner, or another one, is revoked by whoever changes the table,
+//!   before the frame goes on that showed it: [`revoke::revoke`].
 //! - Before a port may count on every copy (it is disabled, or joins without being enabled), all
-//!   keys are taken back: [`flush`]. A port that fails open while frames flow gets all copies as soon
-//!   as the maintenance has done so, but those for MACs that it has sent from at once.
-//! - A key that is offloaded and one that is taken back are never mixed up: both happen under
-//!   [`Bridge::gate`], offloading only while the key has one owner and the gate is open. Whoever
-//!   may_recover the gate has said before why it must be closed, and only who has looked for such
-//!   reasons under the gate's lock opens it.
+//!   keys are revoked: [`flush_offloaded`]. A port that fails open while frames flow gets all copies as soon
+//!   as the maintenance work has done so, but those for MACs that it has sent from at once.
+//! - A key that is offloaded and one that is revoked are never mixed up: both happen under
+//!   [`Bridge::offload`], offloading only while the key has one owner and that is enabled. Whoever
+//!   disables it has said before why it must be, and only who has looked for such reasons under that
+//!   lock enables it.
 
 use kernel::{prelude::*, sync::Arc};
 
@@ -46,13 +46,13 @@ const MOST: u32 = 1 << 16;
 /// Most keys that are offloaded under one hold of RTNL, some milliseconds.
 const MOST_A_HOLD: usize = 1024;
 
-/// Takes all keys back, and lets no more be offloaded. May sleep.
-pub(crate) fn flush(bridge: &Bridge) {
-    bridge.offload.lock().close();
+/// Revokes all keys, and lets no more be offloaded. May sleep.
+pub(crate) fn flush_offloaded(bridge: &Bridge) {
+    bridge.offload.lock().disable();
     loop {
         let revoked = bridge.table_lock.lock().take_revoked();
         if let Some(keys) = revoked {
-            revoke::take_back(bridge, keys, None);
+            revoke::revoke(bridge, keys, None);
         }
         if bridge.table.offloaded() != 0 {
             let walk = Walk::begin(bridge);
@@ -72,22 +72,22 @@ pub(crate) fn flush(bridge: &Bridge) {
     }
 }
 
-/// Sees to it that what can be is offloaded, or takes all back if the bridge must make copies. May
+/// Sees to it that what can be is offloaded, or revokes all if the bridge must make copies. May
 /// sleep.
 pub(crate) fn sync(bridge: &Bridge) {
     if !wants(bridge) {
-        flush(bridge);
+        flush_offloaded(bridge);
         return;
     }
     let has_changed =
         |port: &Port| may_offload_port(port) != (port.was_offloadable.load_relaxed() != 0);
     if bridge.ports.lock().iter().any(|port| has_changed(port)) {
-        revoke::reconsider(bridge);
+        revoke::reconsider_offload(bridge);
     }
     let is_done = {
-        let gate = bridge.offload.lock();
+        let state = bridge.offload.lock();
         let is_full = bridge.table.offloaded() >= MOST;
-        gate.is_open() && (is_full || gate.done == Some(bridge.table_lock.lock().changes()))
+        state.is_enabled() && (is_full || state.done == Some(bridge.table_lock.lock().changes()))
     };
     if !is_done {
         bridge.queue_offload_work();
@@ -103,37 +103,37 @@ impl Job for OffloadWork {
     fn run(&self) -> Option<usize> {
         let bridge = &*self.bridge;
         if !wants(bridge) {
-            // The maintenance takes back what is offloaded.
+            // The maintenance work revokes what is offloaded.
             return None;
         }
-        // Ports stay in the bridge meanwhile, and keep the settings by which it has_path frames.
+        // Ports stay in the bridge meanwhile, and keep the settings by which it forwards frames.
         let Some(rtnl) = Rtnl::try_lock() else {
             return Some(self.retry.wait(0));
         };
         self.retry.reset();
-        if !open(bridge, &rtnl) {
+        if !enable(bridge, &rtnl) {
             drop(rtnl);
-            flush(bridge);
+            flush_offloaded(bridge);
             return None;
         }
-        // Without memory it is tried again in a second.
+        // On -ENOMEM it is tried again in a second.
         let is_more = offload(bridge, &rtnl).unwrap_or(false);
         is_more.then_some(SOON)
     }
 }
 
 /// Lets keys be offloaded if they may be. Whether they may.
-fn open(bridge: &Bridge, rtnl: &Rtnl) -> bool {
+fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     let ports = bridge.ports.lock();
     // One that could not be taken in gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
-    let mut gate = bridge.offload.lock();
+    let mut state = bridge.offload.lock();
     let may = knows_all && may_offload(bridge, &ports);
-    gate.set_open(may);
+    state.set_enabled(may);
     may
 }
 
-/// Whether the bridge may direct frames: no port but the owner's would get them, and it learns nothing
+/// Whether MACs may be offloaded: no port but the owner's would get them, and it learns nothing
 /// by itself.
 fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let device = &bridge.device;
@@ -165,7 +165,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
 fn may_offload_port(port: &Port) -> bool {
     ReadSection::enter(|section| {
         let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
-        // A frame that the bridge has_path to a port gets there where a copy would not.
+        // A frame that the bridge forwards to one port gets there where a copy would not.
         has(PortFlag::Flood)
             // The entry would authorise a source.
             && !has(PortFlag::Locked)
@@ -176,7 +176,7 @@ fn may_offload_port(port: &Port) -> bool {
     })
 }
 
-/// Gives the bridge what is not offloaded yet, and takes back what may not be any more. Whether there
+/// Gives the bridge what is not offloaded yet, and revokes what may not be any more. Whether there
 /// is more.
 fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let (changes, mut cursor) = {
@@ -232,8 +232,8 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
                 Action::Keep
             });
         for &key in &*keys {
-            let gate = bridge.offload.lock();
-            if !gate.is_open() || bridge.table.offloaded() >= MOST {
+            let state = bridge.offload.lock();
+            if !state.is_enabled() || bridge.table.offloaded() >= MOST {
                 return Ok(false);
             }
             if kernel_bridge::has_entry(&bridge.device, key.mac(), key.vlan(), rtnl) {
@@ -247,7 +247,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
                 bridge.table_lock.lock().clear_offloaded(key);
                 continue;
             };
-            let given = switchdev::give_to_bridge(&port.device, key.mac(), key.vlan(), rtnl);
+            let given = switchdev::add_to_bridge(&port.device, key.mac(), key.vlan(), rtnl);
             let is_offloaded = {
                 let mut locked = bridge.table_lock.lock();
                 if given.is_err() {
@@ -258,7 +258,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             given?;
             if !is_offloaded {
                 // It has ceased to be since, perhaps since an older entry went.
-                revoke::take(bridge, key);
+                revoke::delete(bridge, key);
                 continue;
             }
             offloaded += 1;
@@ -269,9 +269,9 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             Visit::Complete => break,
         }
     }
-    let mut gate = bridge.offload.lock();
-    if gate.is_open() {
-        gate.done = Some(changes);
+    let mut state = bridge.offload.lock();
+    if state.is_enabled() {
+        state.done = Some(changes);
         bridge.set_all_offloaded(true);
     }
     Ok(false)
@@ -295,7 +295,7 @@ mod tests {
         run(&Rtnl::lock())
     }
 
-    /// Closes a bridge's gate in a thread of its own.
+    /// Revokes all in a thread of its own.
     struct Closing {
         bridge: Arc<Bridge>,
         has_begun: AtomicU32,
@@ -305,7 +305,7 @@ mod tests {
     impl Job for Closing {
         fn run(&self) -> Option<usize> {
             self.has_begun.store_release(1);
-            flush(&self.bridge);
+            flush_offloaded(&self.bridge);
             self.has_ended.store_release(1);
             None
         }
@@ -317,7 +317,7 @@ mod tests {
         let bridge = &lab.bridge;
         lab.learn(0, KEY);
         let is_more = with_rtnl(|rtnl| {
-            open(bridge, rtnl);
+            enable(bridge, rtnl);
             offload(bridge, rtnl)
         })?;
         assert!(!is_more);
@@ -342,12 +342,12 @@ mod tests {
         while closing.has_begun.load_acquire() == 0 {
             rcu::wait_for_readers();
         }
-        // Many times what it takes to close a gate that nothing keeps open.
+        // Many times what that takes where nothing keeps it waiting.
         for _ in 0..20 {
             rcu::wait_for_readers();
         }
         assert_eq!(closing.has_ended.load_acquire(), 0);
-        revoke::take_back(bridge, keys, Some(1));
+        revoke::revoke(bridge, keys, Some(1));
         while closing.has_ended.load_acquire() == 0 {
             rcu::wait_for_readers();
         }
@@ -360,15 +360,15 @@ mod tests {
         let bridge = &*lab.bridge;
         lab.learn(0, KEY);
         let [was_open, is_more, was_offloadable, is_open] = with_rtnl(|rtnl| -> Result<_> {
-            let was_open = open(bridge, rtnl);
+            let was_open = enable(bridge, rtnl);
             // By `fdb_offload off`, while it is about to be offloaded.
             bridge
                 .settings
                 .set(&bridge.table_lock.lock(), BridgeSetting::FdbOffload, 0);
-            flush(bridge);
+            flush_offloaded(bridge);
             let is_more = offload(bridge, rtnl)?;
             let was_offloadable = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
-            Ok([was_open, is_more, was_offloadable, open(bridge, rtnl)])
+            Ok([was_open, is_more, was_offloadable, enable(bridge, rtnl)])
         })?;
         assert!(was_open && !is_more && !was_offloadable && !is_open);
         assert_eq!(bridge.table.offloaded(), 0);

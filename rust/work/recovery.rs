@@ -116,7 +116,7 @@ fn learn_pending(walk: &Walk<'_>) {
     if bridge.table_lock.lock().pending.is_empty() {
         return;
     }
-    // Without memory it is tried again in a second.
+    // On -ENOMEM it is tried again in a second.
     let Ok(ports) = bridge.ports_by_index() else {
         return;
     };
@@ -176,7 +176,7 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
     let revoked = locked.take_revoked();
     drop(locked);
     if let Some(keys) = revoked {
-        revoke::take_back(bridge, keys, Some(port.index));
+        revoke::revoke(bridge, keys, Some(port.index));
     }
     learned
 }

@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
 
     /// Shows every entry to `action` and does what it says, a few buckets under each hold of the
     /// table's lock. Owners that it removes are events of kind `removal`, and what is no longer
-    /// offloaded is taken back from the bridge.
+    /// offloaded is revoked.
     ///
     /// Insertions meanwhile may move entries to where the walk has been; it is then repeated, but
     /// not for ever: whether every entry was shown.
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
                     (visit, writer.take_revoked())
                 };
                 if let Some(keys) = revoked {
-                    revoke::take_back(self.bridge, keys, None);
+                    revoke::revoke(self.bridge, keys, None);
                 }
                 if visit != Visit::More {
                     break visit;

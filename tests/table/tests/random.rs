@@ -35,7 +35,7 @@ enum Operation {
     Publish {
         key: u64,
     },
-    /// Takes a port's being offloaded back.
+    /// Revokes a port's keys.
     Revoke {
         port: PortIndex,
     },
