@@ -5,6 +5,11 @@
 //!
 //! Everything here runs under RCU, for every frame of a namespace with an enabled port: mostly with
 //! softirqs off, but not where a firewall has queued the frame to user space.
+//!
+//! Functions that are never inlined are what a known source and a suppressed copy have no need of.
+//! They stand apart for one reason: so that the hooks themselves keep all they know in registers, and
+//! make no stack frame. They get frame and context where a hook gets them, so that nothing is moved
+//! for the call, which stands at the end of a way.
 
 use core::hint;
 
@@ -288,7 +293,7 @@ fn learn_admitted(
     }
 }
 
-/// Does what [`Forward`] does where that takes more than a look: its own path stays short so.
+/// Does what [`Forward`] does where that takes more than a look.
 #[cold]
 #[inline(never)]
 fn forward<'a>(
@@ -347,7 +352,6 @@ fn filter<'a>(
 }
 
 /// The same for the first copy of a frame: notes for the others who owns the destination.
-// Frame and context stand where the hook gets them, so that no copy pays for moving them.
 #[inline(never)]
 fn filter_first<'a>(
     flags: Flags,
@@ -452,7 +456,6 @@ fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
 }
 
 /// Does what [`pass`] does with a buffer whose segments are to be counted.
-// At the end of the way, so that others pay nothing for it.
 #[cold]
 #[inline(never)]
 fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {

@@ -66,7 +66,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
 }
 
 /// Whether `port` has to get every copy for a failure, and whether until the table has grown.
-fn is_open(bridge: &Bridge, port: &Port, locked: &Locked) -> (bool, bool) {
+fn failure_of(bridge: &Bridge, port: &Port, locked: &Locked) -> (bool, bool) {
     let (is_full, waits) = (bridge.is_full(port), locked.pending.has_port(port.index));
     let fails = port.flags().has(Flag::FdbIncomplete) || has_lost_source(bridge, port);
     let lacks = locked.pending_fdb.has(port.index);
@@ -75,7 +75,7 @@ fn is_open(bridge: &Bridge, port: &Port, locked: &Locked) -> (bool, bool) {
 
 /// Whether `port` gets every copy and need not any more.
 fn may_recover(bridge: &Bridge, port: &Port, locked: &Locked) -> bool {
-    port.flags().fails_open() && is_open(bridge, port, locked) == (false, false)
+    port.flags().fails_open() && failure_of(bridge, port, locked) == (false, false)
 }
 
 /// Whether it still matters that a source of `port` was lost.
@@ -94,7 +94,7 @@ fn update_port(bridge: &Bridge, port: &Port, may_end: bool) -> bool {
     let is_full = bridge.is_full(port);
     let waits = locked.pending.has_port(port.index);
     let lost = has_lost_source(bridge, port);
-    let (fails_open, learn_pending) = is_open(bridge, port, &locked);
+    let (fails_open, learn_pending) = failure_of(bridge, port, &locked);
     port.set(&mut locked, Flag::LostSource, lost);
     // While one of them takes the other's place the port is not without both.
     if learn_pending {
