@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A bridge with three ports for the KUnit suites. The devices are there already, see `scripts/vm-init`;
-//! all that is the module's is a suite's own.
+//! A bridge with three ports for the KUnit suites. The devices are there already, see
+//! `scripts/vm-init`; all that is the module's is a suite's own.
 
 use kernel::{
     prelude::*,
@@ -34,7 +34,8 @@ const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
 /// Most times that something is done until a reader has seen it.
 const TRIES: usize = 100;
 
-/// The bridge and its ports, all of them enabled. Its maintenance work runs only where a test calls it.
+/// The bridge and its ports, all of them enabled. Its maintenance work runs only where a test calls
+/// it.
 pub(crate) struct Lab {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
@@ -118,8 +119,8 @@ impl Drop for Lab {
     }
 }
 
-/// Waits, in a section, while others than port 1 own [`KEY`] and that port does not. Looks then, in the same section,
-/// whether something still holds of a port.
+/// Waits, in a section, while others than port 1 own [`KEY`] and that port does not. Looks then, in
+/// the same section, whether something still holds of a port.
 pub(crate) struct Reader {
     port: Arc<Port>,
     is_kept: fn(&Port) -> bool,
@@ -132,8 +133,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Makes attempts until a reader has seen one. Whether what is to hold of the port with number `port`
-    /// did then (`is_kept`); `None` if none was seen. It takes two CPUs.
+    /// Makes attempts until a reader has seen one. Whether what is to hold of the port with number
+    /// `port` did then (`is_kept`); `None` if none was seen. It takes two CPUs.
     pub(crate) fn watch(
         lab: &Lab,
         port: usize,

@@ -250,7 +250,8 @@ impl Filter {
     }
 }
 
-/// Buckets whose entries are put in a buffer together: few, because the smallest buffer is less than a page.
+/// Buckets whose entries are put in a buffer together: few, because the smallest buffer is less
+/// than a page.
 const DUMP_BUCKETS: usize = 4;
 const DUMP_ENTRIES: usize = DUMP_BUCKETS * Entry::MOST_IN_A_BUCKET;
 

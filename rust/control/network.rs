@@ -46,16 +46,16 @@ pub(crate) struct Network {
 
 struct Members {
     bridges: KVec<Member>,
-    /// Registered when a bridge is tracked for the first time, and until the namespace or the module goes:
-    /// when any hook of a namespace is unregistered, netfilter drops all that waits in a queue to user
-    /// space there, whoever queued it.
+    /// Registered when a bridge is tracked for the first time, and until the namespace or the
+    /// module goes: when any hook of a namespace is unregistered, netfilter drops all that waits in
+    /// a queue to user space there, whoever queued it.
     hooks: Option<netfilter::Registration<Ports>>,
 }
 
 struct Member {
     bridge: Arc<Bridge>,
-    /// Registered when the bridge is tracked and filters VLANs for the first time, and until it goes, for
-    /// the same reason.
+    /// Registered when the bridge is tracked and filters VLANs for the first time, and until it
+    /// goes, for the same reason.
     egress: Option<netfilter::Registration<Bridge>>,
 }
 
@@ -171,8 +171,8 @@ impl Network {
         }
     }
 
-    /// Stops filtering on the bridges that `matches` tells, for good, before the first of their ports
-    /// leaves: as long as any port is filtered, every port is learned from.
+    /// Stops filtering on the bridges that `matches` tells, for good, before the first of their
+    /// ports leaves: as long as any port is filtered, every port is learned from.
     fn close_bridges(&self, members: &mut Members, matches: impl Fn(&Bridge) -> bool) {
         let closing = |member: &&mut Member| matches(&member.bridge);
         for member in members.bridges.iter_mut().filter(closing) {
@@ -279,8 +279,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the bridge is about to go, `ENOSPC`, `ENOMEM`, or what registering hooks returns;
-    /// then nothing is left of the try.
+    /// `ENODEV` if the bridge is about to go, `ENOSPC`, `ENOMEM`, or what registering hooks
+    /// returns; then nothing is left of the try.
     pub(crate) fn add_port(
         &self,
         bridge: &Arc<Bridge>,
@@ -306,7 +306,8 @@ impl Network {
         bridge
             .quiet
             .set(&mut bridge.table_lock.lock(), port.index, true);
-        // Before anything else is told of it. Who asks about it now waits for the lock that is held.
+        // Before anything else is told of it. Who asks about it now waits for the lock that is
+        // held.
         notify::send_port(Kind::PortJoined, &port, rtnl);
         let joined = (|| {
             addresses::update(bridge)?;

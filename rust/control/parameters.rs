@@ -30,7 +30,8 @@ macro_rules! parameters {
 }
 bridge_settings!(parameters);
 
-/// The value of a parameter, which the `kernel` crate hands out itself since 7.3, by reference before.
+/// The value of a parameter, which the `kernel` crate hands out itself since 7.3, by reference
+/// before.
 fn number(value: impl Borrow<u32>) -> u32 {
     *value.borrow()
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge forwards to one
-//! port is never suppressed there.
+//! What the bridge's own forwarding database (FDB) makes of a copy: one that the bridge forwards to
+//! one port is never suppressed there.
 //!
-//! A port owns what is configured there for it. But the bridge may forward frames to a port that owns
-//! nothing here: to a backup port, by an entry that it was not told to tell of, or by one that it has
-//! learned where the module sees no frame. So where it may have such *foreign* entries, it is asked
-//! before a copy is suppressed. A hub without any is not asked.
+//! A port owns what is configured there for it. But the bridge may forward frames to a port that
+//! owns nothing here: to a backup port, by an entry that it was not told to tell of, or by one that
+//! it has learned where the module sees no frame. So where it may have such *foreign* entries, it
+//! is asked before a copy is suppressed. A hub without any is not asked.
 
 use crate::{
     kapi::{bridge as kernel_bridge, rcu::ReadSection},
@@ -59,7 +59,8 @@ pub(crate) fn ask(
     }
     let is_quiet = owners.only().is_some_and(|owner| bridge.quiet.has(owner));
     if !is_local && !is_quiet && (ownership == Ownership::Other || owners == Owners::NOBODY) {
-        // The frame's other copies need not ask. (Those for an owner that is quiet have a memo of that.)
+        // The frame's other copies need not ask. (Those for an owner that is quiet have a memo of
+        // that.)
         bridge.memo.note(key, owners);
     }
     Answer::Flooded

@@ -120,9 +120,9 @@ fn learn_locked(
 /// Keeps a source that could not be learned, until there is room, and sees to it that the bridge
 /// forwards its frames to no single port meanwhile.
 ///
-/// One that can't be kept either is lost. After a failure (`is_failure`) the port gets every copy for
-/// as long as that matters. While the table grows, which a storm of new sources may outrun, it does so
-/// only if frames for it would be kept from the port now.
+/// One that can't be kept either is lost. After a failure (`is_failure`) the port gets every copy
+/// for as long as that matters. While the table grows, which a storm of new sources may outrun, it
+/// does so only if frames for it would be kept from the port now.
 #[cold]
 #[inline(never)]
 fn keep(port: &Port, key: Key, now: u64, is_failure: bool, locked: &mut Locked) {

@@ -7,9 +7,9 @@
 //! softirqs off, but not where a firewall has queued the frame to user space.
 //!
 //! Functions that are never inlined are what a known source and a suppressed copy have no need of.
-//! They stand apart for one reason: so that the hooks themselves keep all they know in registers, and
-//! make no stack frame. They get frame and context where a hook gets them, so that nothing is moved
-//! for the call, which stands at the end of a way.
+//! They stand apart for one reason: so that the hooks themselves keep all they know in registers,
+//! and make no stack frame. They get frame and context where a hook gets them, so that nothing is
+//! moved for the call, which stands at the end of a way.
 
 use core::hint;
 
@@ -460,8 +460,8 @@ fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
 #[inline(never)]
 fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
     count::<COUNTER>(port, frame.count_segments());
-    // That it is always the same verdict is kept from the hook, which would make it itself, after a call
-    // that all other ways through it would pay for.
+    // That it is always the same verdict is kept from the hook, which would make it itself, after a
+    // call that all other ways through it would pay for.
     hint::black_box(frame.accept())
 }
 

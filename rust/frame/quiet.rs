@@ -8,8 +8,8 @@ use crate::{
     table::{Key, Owners},
 };
 
-/// Whether all owners of `key`, the destination of a copy, are quiet. It has one at least. If the frame's
-/// copies have a memo (`has_memo`) the others need not try each owner.
+/// Whether all owners of `key`, the destination of a copy, are quiet. It has one at least. If the
+/// frame's copies have a memo (`has_memo`) the others need not try each owner.
 pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &ReadSection) -> bool {
     let (quiet, memo) = (&bridge.quiet, &bridge.memo);
     if quiet.is_empty() {

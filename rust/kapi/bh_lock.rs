@@ -42,7 +42,8 @@ mod softirqs {
         static __preempt_count: c_ulong;
     }
 
-    /// Which byte of that it is: in older kernels it is a field of a larger variable (see `helpers.c`).
+    /// Which byte of that it is: in older kernels it is a field of a larger variable (see
+    /// `helpers.c`).
     const BYTE: usize = if cfg!(maclearn_pcpu_hot) { 8 + 1 } else { 1 };
 
     #[inline(always)]

@@ -24,8 +24,8 @@ pub(crate) const MAX_PORTS: usize = bindings::MACLEARN_MAX_PORTS as usize;
 ///
 /// # Invariants
 ///
-/// It was made by the kernel's bridge, so that its private data are a `struct net_bridge`, and stays so
-/// for as long as it is there (`netif_is_bridge_master()`).
+/// It was made by the kernel's bridge, so that its private data are a `struct net_bridge`, and
+/// stays so for as long as it is there (`netif_is_bridge_master()`).
 #[repr(transparent)]
 pub(crate) struct BridgeDevice(NetDevice);
 
@@ -122,8 +122,8 @@ pub(crate) fn classify(
     _section: &ReadSection,
 ) -> Option<u16> {
     let mut protocol = 0;
-    // SAFETY: `bridge` is one; of `device` the functions look whether it is a bridge or a port before
-    // they look closer, inside the read-side section that the token proves.
+    // SAFETY: `bridge` is one; of `device` the functions look whether it is a bridge or a port
+    // before they look closer, inside the read-side section that the token proves.
     unsafe {
         bindings::br_vlan_get_proto(bridge.as_raw(), &mut protocol);
         match tag {
@@ -156,7 +156,8 @@ pub(crate) fn is_hub(bridge: &BridgeDevice) -> bool {
     unsafe { bindings::br_get_ageing_time(bridge.as_raw()) == 0 }
 }
 
-/// Whether a port of a bridge is in the STP state forwarding, the only one in which it is sent frames.
+/// Whether a port of a bridge is in the STP state forwarding, the only one in which it is sent
+/// frames.
 pub(crate) fn is_forwarding(port: &NetDevice, _rtnl: &Rtnl) -> bool {
     // SAFETY: The device is valid, and the caller holds RTNL.
     let state = unsafe { bindings::br_port_get_stp_state(port.as_raw()) };
@@ -178,11 +179,11 @@ pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bo
     unsafe { bindings::br_vlan_get_info_rcu(port.as_raw(), vid, info.as_mut_ptr()) == 0 }
 }
 
-/// Whether the bridge's own database (FDB) has an entry by which it sends frames for an address to a
-/// port, or up to the host for a port's own address. `true` if that can't be told.
+/// Whether the bridge's own database (FDB) has an entry by which it sends frames for an address to
+/// a port, or up to the host for a port's own address. `true` if that can't be told.
 ///
-/// It is what the bridge device's `ndo_fill_forward_path()` looks up. An entry for a port that is not
-/// in the VLAN does not count.
+/// It is what the bridge device's `ndo_fill_forward_path()` looks up. An entry for a port that is
+/// not in the VLAN does not count.
 pub(crate) fn has_path(
     bridge: &BridgeDevice,
     mac: [u8; 6],
@@ -193,8 +194,8 @@ pub(crate) fn has_path(
     let Some(fill) = (unsafe { (*(*bridge.as_raw()).netdev_ops).ndo_fill_forward_path }) else {
         return true;
     };
-    // SAFETY: All-zero is a valid value of both: the device and the address are set next, and no path
-    // was gone yet.
+    // SAFETY: All-zero is a valid value of both: the device and the address are set next, and no
+    // path was gone yet.
     let (mut context, mut path): (bindings::net_device_path_ctx, bindings::net_device_path) =
         unsafe { (mem::zeroed(), mem::zeroed()) };
     context.dev = bridge.as_raw();

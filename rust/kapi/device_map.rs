@@ -77,8 +77,8 @@ static REMOVED: Anchor = Anchor {
 /// A value begins with an [`Anchor`].
 pub(crate) unsafe trait OnDevice: Send + Sync {}
 
-/// Says that a type may stand in a [`DeviceMap`]: `on_device!(Type { field })`, where the field is an
-/// [`Anchor`] and the first one, of a type with `repr(C)`. Anything else does not compile.
+/// Says that a type may stand in a [`DeviceMap`]: `on_device!(Type { field })`, where the field is
+/// an [`Anchor`] and the first one, of a type with `repr(C)`. Anything else does not compile.
 macro_rules! on_device {
     ($type:ty { $anchor:ident }) => {
         const _: () = {
@@ -96,16 +96,16 @@ macro_rules! on_device {
 }
 pub(crate) use on_device;
 
-/// Devices and their values: open addressing by interface index. At most half of the slots are in use,
-/// by a value or by what a removed one left, so that whoever looks for a device that is not there finds
-/// that out in two or three looks, whatever came and went before.
+/// Devices and their values: open addressing by interface index. At most half of the slots are in
+/// use, by a value or by what a removed one left, so that whoever looks for a device that is not
+/// there finds that out in two or three looks, whatever came and went before.
 ///
 /// Readers hold RCU. Writers take a lock of the map's own, and removing waits for the readers.
 ///
 /// # Invariants
 ///
-/// `slots` is never empty, and replaced only by who holds `used`, which is how many of them do not point
-/// to [`NOBODY`].
+/// `slots` is never empty, and replaced only by who holds `used`, which is how many of them do not
+/// point to [`NOBODY`].
 #[pin_data(PinnedDrop)]
 pub(crate) struct DeviceMap<T: OnDevice> {
     slots: RcuBox<Slots<T>>,
@@ -115,8 +115,9 @@ pub(crate) struct DeviceMap<T: OnDevice> {
 
 /// # Invariants
 ///
-/// The number of slots is `mask` and one, a power of two. Each slot points to [`NOBODY`], to [`REMOVED`] or to the anchor that a `T` begins with, which came from
-/// [`Arc::into_raw`] and which is dropped a grace period after the slot points to something else.
+/// The number of slots is `mask` and one, a power of two. Each slot points to [`NOBODY`], to
+/// [`REMOVED`] or to the anchor that a `T` begins with, which came from [`Arc::into_raw`] and which
+/// is dropped a grace period after the slot points to something else.
 struct Slots<T> {
     slots: KVec<Atomic<*mut Anchor>>,
     mask: usize,
@@ -168,8 +169,8 @@ impl<T: OnDevice> Slots<T> {
     /// are in use more than before. The caller excludes other writers.
     fn put(&self, value: *mut T) -> usize {
         let anchor = value.cast::<Anchor>();
-        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor, which
-        // holds the device.
+        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor,
+        // which holds the device.
         let device = unsafe { NetDevice::from_raw((*anchor).device) };
         let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) else {
             // Half of the slots are free, and a probe comes to each of them.
@@ -189,8 +190,8 @@ impl<T: OnDevice> Slots<T> {
         _section: &'a ReadSection,
     ) -> Option<&'a T> {
         let anchor = rcu::load(slot);
-        // SAFETY: By the type invariants it points to a static, or to the beginning of a value that is
-        // dropped a grace period after it was taken out.
+        // SAFETY: By the type invariants it points to a static, or to the beginning of a value that
+        // is dropped a grace period after it was taken out.
         let its = unsafe {
             hint::assert_unchecked(!anchor.is_null());
             (*anchor).device
@@ -209,8 +210,9 @@ impl<T: OnDevice> Slots<T> {
         }
     }
 
-    /// The slots that a device's value may stand in, in the order of probing: where its index says, and
-    /// then all, in steps and from a start that differ between indices which have that in common.
+    /// The slots that a device's value may stand in, in the order of probing: where its index says,
+    /// and then all, in steps and from a start that differ between indices which have that in
+    /// common.
     fn probe(&self, device: &NetDevice) -> impl Iterator<Item = &Atomic<*mut Anchor>> {
         let hash = u64::from(device.ifindex()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (start, step) = ((hash >> 48) as usize, (hash >> 32) as usize | 1);
@@ -319,8 +321,8 @@ impl<T: OnDevice> DeviceMap<T> {
         let mut taken: KVec<Arc<T>> = KVec::new();
         for device in devices {
             if let Some(value) = take(device) {
-                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot, from which only who
-                // holds the lock takes something, was its only place.
+                // SAFETY: It came from `Arc::into_raw` in `insert`, and the slot, from which only
+                // who holds the lock takes something, was its only place.
                 let value = unsafe { Arc::from_raw(value) };
                 let kept = value.clone();
                 if taken.push(value, GFP_KERNEL).is_err() {
@@ -346,7 +348,8 @@ impl<T: OnDevice> PinnedDrop for DeviceMap<T> {
         }) {
             index += 1;
             if !is_free(anchor) {
-                // SAFETY: It came from `Arc::into_raw` in `insert`. Nobody can read the map any more.
+                // SAFETY: It came from `Arc::into_raw` in `insert`. Nobody can read the map any
+                // more.
                 drop(unsafe { Arc::from_raw(anchor.cast::<T>()) });
             }
         }

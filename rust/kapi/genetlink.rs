@@ -32,15 +32,16 @@ use super::{
 /// Whether there is a [`Registration`], or is about to be.
 static TAKEN: Atomic<i32> = Atomic::new(0);
 
-/// Whether anybody, in any namespace, ever joined its multicast group, so that it is worth asking who
-/// listens now. That cannot be counted here: who leaves a group without having joined it is told of as
-/// well. Who joins a number before it is the group's is not told of, and is told nothing for it.
+/// Whether anybody, in any namespace, ever joined its multicast group, so that it is worth asking
+/// who listens now. That cannot be counted here: who leaves a group without having joined it is
+/// told of as well. Who joins a number before it is the group's is not told of, and is told nothing
+/// for it.
 static JOINED: AtomicU32 = AtomicU32::new(0);
 
 /// # Safety
 ///
-/// May be called any time. Generic netlink does when somebody joins the group, before it counts as a
-/// listener.
+/// May be called any time. Generic netlink does when somebody joins the group, before it counts as
+/// a listener.
 unsafe extern "C" fn join(_group: c_int) -> c_int {
     JOINED.store_relaxed(1);
     0
@@ -54,8 +55,8 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// `EPERM` but while the module is initialised: the family can't be written later. `EBUSY` if it is
-    /// registered, or what `genl_register_family()` returns.
+    /// `EPERM` but while the module is initialised: the family can't be written later. `EBUSY` if
+    /// it is registered, or what `genl_register_family()` returns.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: It may be called anywhere.
         if !unsafe { bindings::maclearn_is_loading() } {
@@ -201,7 +202,8 @@ impl<'a> Request<'a> {
 ///
 /// # Invariants
 ///
-/// `skb` is valid and this value's alone, with a message that begins at `header` as the last thing in it.
+/// `skb` is valid and this value's alone, with a message that begins at `header` as the last thing
+/// in it.
 pub(crate) struct Message<'a> {
     skb: NonNull<bindings::sk_buff>,
     header: *mut c_void,
@@ -415,8 +417,8 @@ impl<'a> Dump<'a> {
         }
     }
 
-    /// Adds the messages that `add` adds, all or none. Whether they fit in what is left of the buffer; `EMSGSIZE` if an
-    /// empty one has no room for them.
+    /// Adds the messages that `add` adds, all or none. Whether they fit in what is left of the
+    /// buffer; `EMSGSIZE` if an empty one has no room for them.
     ///
     /// [`Dump::interrupt`] may be taken back with them, and is then to be said again.
     pub(crate) fn together(
@@ -486,8 +488,9 @@ pub(crate) unsafe fn run(
     }
 }
 
-/// Runs one call of a dump. It is over when a call adds nothing. After `EMSGSIZE` from one that added something the
-/// core calls again, so an operation that has not written its state by then would begin where it did before, for ever.
+/// Runs one call of a dump. It is over when a call adds nothing. After `EMSGSIZE` from one that
+/// added something the core calls again, so an operation that has not written its state by then
+/// would begin where it did before, for ever.
 ///
 /// # Safety
 ///

@@ -6,8 +6,8 @@
 
 use super::bindings;
 
-/// Whether a line may be written that traffic is the cause of: what networking writes for that reason
-/// is limited to some lines a second (`net_ratelimit()`). Any context.
+/// Whether a line may be written that traffic is the cause of: what networking writes for that
+/// reason is limited to some lines a second (`net_ratelimit()`). Any context.
 pub(crate) fn may_write() -> bool {
     // SAFETY: It may be called anywhere.
     unsafe { bindings::net_ratelimit() != 0 }

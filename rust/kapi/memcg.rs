@@ -33,8 +33,8 @@ impl MemoryCgroup {
     ///
     /// Nests: a closure can neither be left undone nor ended out of order.
     pub(crate) fn charge<R>(&self, f: impl FnOnce() -> R) -> R {
-        // SAFETY: The cgroup stays valid for as long as it is active: until `f` has returned, during
-        // which `self` is borrowed. Unwinding does not exist in the kernel.
+        // SAFETY: The cgroup stays valid for as long as it is active: until `f` has returned,
+        // during which `self` is borrowed. Unwinding does not exist in the kernel.
         let previous = unsafe { bindings::maclearn_set_active_memcg(self.0) };
         let result = f();
         // SAFETY: It was active on this thread before, and who made it so keeps it valid until this

@@ -114,8 +114,8 @@ impl NetDevice {
         unsafe { (*self.as_raw()).ifindex as u32 }
     }
 
-    /// The name. RTNL keeps it as it is: who renames a device holds it, and so does who moves one to
-    /// another namespace (`netif_change_name()`, `__dev_change_net_namespace()`).
+    /// The name. RTNL keeps it as it is: who renames a device holds it, and so does who moves one
+    /// to another namespace (`netif_change_name()`, `__dev_change_net_namespace()`).
     pub(crate) fn name(&self, _rtnl: &Rtnl) -> Name {
         // SAFETY: By the type invariants the device is valid, and nobody writes the name meanwhile.
         Name(unsafe { (*self.as_raw()).name })

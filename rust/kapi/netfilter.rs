@@ -94,8 +94,8 @@ impl HookContext {
             Point::PreRouting | Point::LocalIn => self.state.in_,
             Point::Forward | Point::LocalOut => self.state.out,
         };
-        // SAFETY: By the safety requirement this one is never null there; it is valid until the hook
-        // returns.
+        // SAFETY: By the safety requirement this one is never null there; it is valid until the
+        // hook returns.
         unsafe { NetDevice::from_raw(device) }
     }
 }
@@ -107,8 +107,8 @@ pub(crate) trait Hook<C> {
     /// Its place among others there.
     const PRIORITY: Priority;
 
-    /// Decides on a frame that enters or leaves through `device`, and returns the verdict on that very
-    /// frame. Must be quick: it runs for every frame at that point.
+    /// Decides on a frame that enters or leaves through `device`, and returns the verdict on that
+    /// very frame. Must be quick: it runs for every frame at that point.
     fn run<'a>(
         shared: &C,
         device: &NetDevice,
@@ -182,9 +182,10 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
 ) -> c_uint {
     // SAFETY: `priv` points to the `C` that the registration keeps until no call can be under way.
     let shared = unsafe { &*shared.cast::<C>() };
-    // SAFETY: The bridge has set the MAC header and pulled the Ethernet header, which it reads itself,
-    // before it calls these hooks; or it has made the header and not pulled it (`br_send_bpdu()`). It
-    // hands over an skb that is its alone, and takes it back only through the verdict.
+    // SAFETY: The bridge has set the MAC header and pulled the Ethernet header, which it reads
+    // itself, before it calls these hooks; or it has made the header and not pulled it
+    // (`br_send_bpdu()`). It hands over an skb that is its alone, and takes it back only through
+    // the verdict.
     let frame = unsafe { Frame::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
     let context = unsafe { HookContext::from_raw(state) };
@@ -243,7 +244,8 @@ impl<C: Send + Sync + 'static> Registration<C> {
 
     /// Registers `H` on one device, which can't go before it is dropped. May sleep.
     ///
-    /// It is to be dropped before the device moves to another namespace; otherwise it stays for good.
+    /// It is to be dropped before the device moves to another namespace; otherwise it stays for
+    /// good.
     ///
     /// # Errors
     ///
@@ -284,7 +286,8 @@ impl<C: Send + Sync + 'static> Registration<C> {
             })
         });
         if let Some(Err(error)) = registered {
-            // The first of them may have been registered for a moment, and a CPU may still be there.
+            // The first of them may have been registered for a moment, and a CPU may still be
+            // there.
             rcu::wait_for_readers();
             return Err(error);
         }

@@ -38,8 +38,8 @@ pub(crate) trait Listener: Send + Sync + 'static {
     /// same priority and was there first.
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl);
 
-    /// Called once before [`Event::Unregistering`] is replayed for the first device. Events of other
-    /// kinds may still come in between.
+    /// Called once before [`Event::Unregistering`] is replayed for the first device. Events of
+    /// other kinds may still come in between.
     fn end(&self, rtnl: &Rtnl);
 }
 

@@ -22,9 +22,9 @@ pub(crate) struct Words<const N: usize> {
 
 // SAFETY: The allocation belongs to no thread.
 unsafe impl<const N: usize> Send for Words<N> {}
-// SAFETY: A CPU writes its own copy only, a word at a time and in one step as seen by what else runs
-// there; readers of other copies tolerate a stale value, and an aligned 64-bit load does not tear on
-// the 64-bit architectures that Rust in the kernel supports.
+// SAFETY: A CPU writes its own copy only, a word at a time and in one step as seen by what else
+// runs there; readers of other copies tolerate a stale value, and an aligned 64-bit load does not
+// tear on the 64-bit architectures that Rust in the kernel supports.
 unsafe impl<const N: usize> Sync for Words<N> {}
 
 impl<const N: usize> Words<N> {

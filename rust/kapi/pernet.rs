@@ -64,8 +64,8 @@ impl NetHandle {
 /// # Invariants
 ///
 /// `number` is written by the registration that set `taken`, while nothing is offloaded. While
-/// `offloaded` is not 0 it is that number, and until a grace period after, what a namespace has there
-/// is null or points to a [`State<T>`].
+/// `offloaded` is not 0 it is that number, and until a grace period after, what a namespace has
+/// there is null or points to a [`State<T>`].
 pub(crate) struct Slot<T> {
     number: UnsafeCell<c_uint>,
     offloaded: AtomicU32,
@@ -121,8 +121,8 @@ pub(crate) trait PerNetwork: HasSlot + Send + Sync {
     /// Makes the state of a namespace. Process context.
     fn new(net: NetHandle) -> Result<Arc<Self>>;
 
-    /// The namespace is at its end, and still has its devices; or [`Registration::close`] was called.
-    /// Process context.
+    /// The namespace is at its end, and still has its devices; or [`Registration::close`] was
+    /// called. Process context.
     fn close(&self);
 }
 
@@ -196,8 +196,9 @@ impl<T: PerNetwork> Registration<T> {
 
     /// Calls [`PerNetwork::close`] in every namespace. May sleep.
     pub(crate) fn close(&self) {
-        // SAFETY: While this is registered, which by the type invariants it is, every namespace that is
-        // found has been set up by `init`, and has not come to `exit` since it can't go meanwhile.
+        // SAFETY: While this is registered, which by the type invariants it is, every namespace
+        // that is found has been set up by `init`, and has not come to `exit` since it can't go
+        // meanwhile.
         unsafe { bindings::maclearn_visit_nets(Some(Self::pre_exit)) };
     }
 
@@ -213,15 +214,15 @@ impl<T: PerNetwork> Registration<T> {
 
     /// # Safety
     ///
-    /// Called by the namespace code, with a namespace that is being set up, or that is there when the
-    /// operations are registered.
+    /// Called by the namespace code, with a namespace that is being set up, or that is there when
+    /// the operations are registered.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         let make = || {
             let handle = NetHandle::new(net)?;
             let state = T::new(handle.clone())?;
             let state = KBox::new(State { state, handle }, GFP_KERNEL_ACCOUNT)?;
-            // SAFETY: The namespace has a place of a pointer's size, which nobody looks at before it is
-            // set up and the number is offloaded.
+            // SAFETY: The namespace has a place of a pointer's size, which nobody looks at before
+            // it is set up and the number is offloaded.
             unsafe { *Self::place_in(net) = KBox::into_raw(state) };
             Ok(())
         };
@@ -235,8 +236,8 @@ impl<T: PerNetwork> Registration<T> {
     ///
     /// Called by the namespace code before it calls `exit`, or between `init` and that.
     unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
-        // SAFETY: As in `init`, which has put a valid pointer there, or has failed; `exit` is yet to
-        // take it.
+        // SAFETY: As in `init`, which has put a valid pointer there, or has failed; `exit` is yet
+        // to take it.
         if let Some(state) = unsafe { (*Self::place_in(net)).as_ref() } {
             state.state.close();
         }
@@ -244,12 +245,12 @@ impl<T: PerNetwork> Registration<T> {
 
     /// # Safety
     ///
-    /// Called by the namespace code, with a namespace that is at its end, or when the operations are
-    /// unregistered.
+    /// Called by the namespace code, with a namespace that is at its end, or when the operations
+    /// are unregistered.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
-        // SAFETY: As in `init`. Nobody looks there any more: in a namespace at its end there is neither a
-        // device nor a socket, and before the operations are unregistered a grace period has passed
-        // since the number was offloaded.
+        // SAFETY: As in `init`. Nobody looks there any more: in a namespace at its end there is
+        // neither a device nor a socket, and before the operations are unregistered a grace period
+        // has passed since the number was offloaded.
         let state = unsafe { mem::replace(&mut *Self::place_in(net), ptr::null_mut()) };
         if state.is_null() {
             // `init` failed.
@@ -281,8 +282,8 @@ pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
         if number == 0 {
             return None;
         }
-        // SAFETY: By the slot's invariants, in a read-side section. The namespace has not come to its
-        // end since `net` is valid: its devices and sockets go first.
+        // SAFETY: By the slot's invariants, in a read-side section. The namespace has not come to
+        // its end since `net` is valid: its devices and sockets go first.
         let place: *mut *mut State<T> =
             unsafe { bindings::maclearn_net_generic(net.as_raw(), number).cast() };
         if place.is_null() {

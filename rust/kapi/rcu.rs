@@ -65,9 +65,9 @@ pub(crate) fn wait_for_readers() {
 /// Loads a pointer to follow (`rcu_dereference()`).
 ///
 /// The `kernel` crate's atomics call a C function for each load; a volatile load is the same
-/// instruction without the call, and what follows the pointer depends on its address. A compiler that
-/// sees the whole program might know the address otherwise; where `READ_ONCE()` provides for that, so
-/// does this.
+/// instruction without the call, and what follows the pointer depends on its address. A compiler
+/// that sees the whole program might know the address otherwise; where `READ_ONCE()` provides for
+/// that, so does this.
 #[inline(always)]
 pub(super) fn load<T>(pointer: &Atomic<*mut T>) -> *mut T {
     // SAFETY: The pointer is valid, and a load of a pointer's size is atomic.

@@ -59,8 +59,8 @@ impl Buffer {
     /// `offset` is that of a field of type `T`, an integer.
     #[inline(always)]
     unsafe fn field<T: Copy>(&self, offset: u32) -> T {
-        // SAFETY: By the type invariants the buffer is valid; by the safety requirement such a field
-        // is there.
+        // SAFETY: By the type invariants the buffer is valid; by the safety requirement such a
+        // field is there.
         unsafe { self.0.as_ptr().byte_add(offset as usize).cast::<T>().read() }
     }
 
@@ -81,8 +81,8 @@ impl Buffer {
         })
     }
 
-    /// The VLAN tag that was left in the frame, `offset` bytes from `data`. Like the bridge, it goes
-    /// by what the buffer says that the frame is, whatever stands in the header.
+    /// The VLAN tag that was left in the frame, `offset` bytes from `data`. Like the bridge, it
+    /// goes by what the buffer says that the frame is, whatever stands in the header.
     #[inline(always)]
     fn inner_tag(&self, offset: c_int) -> Option<VlanTag> {
         // SAFETY: The constant is the offset of that field.
@@ -129,9 +129,9 @@ type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 ///
 /// # Invariants
 ///
-/// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet header
-/// is in the linear part. `data` is right behind it, but in a BPDU of the bridge's own, which is for a
-/// group: there `data` is at the header.
+/// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet
+/// header is in the linear part. `data` is right behind it, but in a BPDU of the bridge's own,
+/// which is for a group: there `data` is at the header.
 pub(crate) struct Frame<'a> {
     buffer: Buffer,
     _call: Call<'a>,
@@ -185,8 +185,8 @@ impl<'a> Frame<'a> {
         u64::from_le(unsafe { self.header().add(6).cast::<u64>().read_unaligned() }) & ADDRESS
     }
 
-    /// Whether the frame was received for a group, which the bridge may have made a copy of for one of
-    /// its members (`mcast_to_unicast`): then [`Frame::destination`] is that station's.
+    /// Whether the frame was received for a group, which the bridge may have made a copy of for one
+    /// of its members (`mcast_to_unicast`): then [`Frame::destination`] is that station's.
     #[inline(always)]
     pub(crate) fn was_received_for_group(&self) -> bool {
         // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
@@ -199,8 +199,8 @@ impl<'a> Frame<'a> {
 
     /// The same for a frame that the bridge device sent, of which only IP's destination tells.
     pub(crate) fn was_sent_to_group(&self) -> bool {
-        // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at the
-        // network header; what is read elsewhere is in the frame all the same.
+        // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at
+        // the network header; what is read elsewhere is in the frame all the same.
         unsafe { bindings::maclearn_is_ip_multicast(self.buffer.0.as_ptr()) }
     }
 
@@ -233,8 +233,8 @@ impl<'a> Frame<'a> {
             .head
             .wrapping_add(skb.end as usize)
             .cast::<bindings::skb_shared_info>();
-        // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb. Clones share it,
-        // and whoever sends one may be counting its segments (`__dev_queue_xmit()`).
+        // SAFETY: `skb_shared_info` stands at `end` of the buffer of every valid skb. Clones share
+        // it, and whoever sends one may be counting its segments (`__dev_queue_xmit()`).
         let (size, segments) = unsafe {
             (
                 (&raw const (*shared).gso_size).read_volatile(),
@@ -251,7 +251,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The same, counted now: a guest's buffer, such as a tap's, comes uncounted, until it is first sent.
+    /// The same, counted now: a guest's buffer, such as a tap's, comes uncounted, until it is first
+    /// sent.
     pub(crate) fn count_segments(&self) -> u64 {
         // SAFETY: By the type invariants the skb is valid, and it may be any.
         u64::from(unsafe { bindings::maclearn_count_segments(self.buffer.0.as_ptr()) })
@@ -269,7 +270,8 @@ impl<'a> Frame<'a> {
     /// Sets what [`Frame::cb_tag`] reads, here and in clones made later.
     #[inline(always)]
     pub(crate) fn set_cb_tag(&mut self, tag: u64) {
-        // SAFETY: As for `cb_tag`; nobody else uses the control block of a buffer that the hook owns.
+        // SAFETY: As for `cb_tag`; nobody else uses the control block of a buffer that the hook
+        // owns.
         unsafe { self.buffer.cb_tag().write(tag) };
     }
 
@@ -301,7 +303,8 @@ impl<'a> Frame<'a> {
 /// # Invariants
 ///
 /// The buffer is valid. Its control block is the transmit path's, in which the hook is called; what
-/// leaves through an Ethernet device begins, at `data`, with an Ethernet header, if it is that long.
+/// leaves through an Ethernet device begins, at `data`, with an Ethernet header, if it is that
+/// long.
 pub(crate) struct Outgoing<'a> {
     buffer: Buffer,
     _call: Call<'a>,
@@ -366,8 +369,8 @@ mod tests {
     use super::*;
     use core::mem;
 
-    /// Runs `f` on a buffer with these bytes in its linear part, of which it is told by the kernel that
-    /// they are what the header says, and with this VLAN tag beside them.
+    /// Runs `f` on a buffer with these bytes in its linear part, of which it is told by the kernel
+    /// that they are what the header says, and with this VLAN tag beside them.
     fn with_buffer<R>(
         bytes: &mut [u8],
         tag: Option<VlanTag>,

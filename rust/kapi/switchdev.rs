@@ -245,9 +245,9 @@ impl Entry {
 }
 
 /// Has the bridge send frames for an address to `port`, as if a switch had learned it there
-/// (`extern_learn`, `offload`). The bridge deletes it like its own when the port is disabled, leaves
-/// the VLAN or is flushed, and tells of that. An entry for the address that is there is changed.
-/// Does not sleep.
+/// (`extern_learn`, `offload`). The bridge deletes it like its own when the port is disabled,
+/// leaves the VLAN or is flushed, and tells of that. An entry for the address that is there is
+/// changed. Does not sleep.
 ///
 /// RTNL keeps the port in its bridge meanwhile.
 pub(crate) fn add_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
@@ -263,7 +263,8 @@ pub(crate) fn add_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rt
 /// context.
 ///
 /// The bridge is asked through one of its ports, and a port may leave at any time, so as many are
-/// tried as it takes. Without any the bridge has no entry either: those of a port go before it does.
+/// tried as it takes. Without any the bridge has no entry either: those of a port go before it
+/// does.
 pub(crate) fn delete_from_bridge(
     bridge: &BridgeDevice,
     mac: [u8; 6],
@@ -279,8 +280,8 @@ pub(crate) fn delete_from_bridge(
         flags: 0,
         data: (&raw const asked).cast_mut().cast(),
     };
-    // SAFETY: The device is valid, the read-side section keeps those below it, and `private` and what
-    // it points to are used for the duration of the call only, by `ask_through`.
+    // SAFETY: The device is valid, the read-side section keeps those below it, and `private` and
+    // what it points to are used for the duration of the call only, by `ask_through`.
     unsafe {
         bindings::netdev_walk_all_lower_dev_rcu(bridge.as_raw(), Some(ask_through), &mut private);
     }

@@ -55,8 +55,8 @@ impl Addresses {
             .filter(move |&address| is_new(address))
     }
 
-    /// An address's word in the filter and its bit there: ten bits of its product with 2^64 over the
-    /// golden ratio, which spreads what was numbered in turn.
+    /// An address's word in the filter and its bit there: ten bits of its product with 2^64 over
+    /// the golden ratio, which spreads what was numbered in turn.
     #[inline]
     fn bit_of(address: u64) -> (usize, u64) {
         let number = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;

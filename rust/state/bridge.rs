@@ -73,8 +73,8 @@ pub(crate) struct Bridge {
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.
     pub(crate) known: PortSet,
-    /// Not 0 while the bridge's own database may have entries that are neither its own addresses nor
-    /// the module's; another number whenever there may be one more, or one less.
+    /// Not 0 while the bridge's own database may have entries that are neither its own addresses
+    /// nor the module's; another number whenever there may be one more, or one less.
     foreign: AtomicU32,
     /// What that was when the database was last looked through.
     searched: AtomicU32,
@@ -133,8 +133,8 @@ pub(crate) struct Bridge {
 
 on_device!(Bridge { anchor });
 
-/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once more
-/// while that is busy.
+/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once
+/// more while that is busy.
 pub(crate) struct OffloadWork {
     /// The bridge.
     pub(crate) bridge: Arc<Bridge>,
@@ -284,9 +284,9 @@ impl Bridge {
         self.tracked.store_relaxed(on.into());
     }
 
-    /// Whether the bridge may forward frames to one port by entries of its own database that the module does not
-    /// know. So it is on a bridge that learns, and where something else than the module and the
-    /// bridge's own addresses has come to the database of a hub.
+    /// Whether the bridge may forward frames to one port by entries of its own database that the
+    /// module does not know. So it is on a bridge that learns, and where something else than the
+    /// module and the bridge's own addresses has come to the database of a hub.
     #[inline(always)]
     pub(crate) fn has_foreign_entries(&self) -> bool {
         self.foreign.load_relaxed() != 0

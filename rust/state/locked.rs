@@ -114,7 +114,8 @@ impl OffloadState {
         self.is_enabled
     }
 
-    /// Says whether they may. Who enables it has looked for what speaks against that under its lock.
+    /// Says whether they may. Who enables it has looked for what speaks against that under its
+    /// lock.
     pub(crate) fn set_enabled(&mut self, may: bool) {
         self.is_enabled = may;
         if !may {

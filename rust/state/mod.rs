@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What there is: bridges and ports with their settings, tables, flags and counters, and what waits.
+//! What there is: bridges and ports with their settings, tables, flags and counters, and what
+//! waits.
 //!
 //! Nothing here starts anything but a work that was asked for: who wants a change that takes more
 //! than a store calls the part of `work/` that makes it.

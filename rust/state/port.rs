@@ -158,8 +158,8 @@ impl Port {
         self.set(locked, Flag::FailingOpen, true);
     }
 
-    /// Has the port get every copy until a source that it used `now`, in the table's units, has aged:
-    /// which one that was is not known.
+    /// Has the port get every copy until a source that it used `now`, in the table's units, has
+    /// aged: which one that was is not known.
     pub(crate) fn lose_source(&self, locked: &mut Locked, now: u64) {
         self.lost.store_relaxed(now);
         self.set(locked, Flag::LostSource, true);
@@ -246,8 +246,8 @@ impl Port {
         }
     }
 
-    /// Notes what happened here, if somebody listens, and sees to its being sent. Of a port that has
-    /// left nothing is told: its number may be another's when that is sent.
+    /// Notes what happened here, if somebody listens, and sees to its being sent. Of a port that
+    /// has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&self, locked: &mut Locked, kind: Kind, key: Option<Key>) {
         if !self.is_present() || !has_listeners(&self.bridge.device) {
             return;

@@ -10,7 +10,8 @@ pub(crate) const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
 /// When to try again what needs RTNL: less and less often while that is busy, from a hundredth of a
 /// second to a second.
 pub(crate) struct Retry {
-    /// How often RTNL was busy since it was last free, or since there was another reason to want it.
+    /// How often RTNL was busy since it was last free, or since there was another reason to want
+    /// it.
     busy: AtomicU32,
     /// The reason.
     reason: AtomicU32,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Revoking: deleting from the bridge's own forwarding database (FDB) what was offloaded, which the packet path does
-//! as well as the works.
+//! Revoking: deleting from the bridge's own forwarding database (FDB) what was offloaded, which the
+//! packet path does as well as the works.
 
 use super::bridge::Bridge;
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     table::{Key, PortIndex, Revoked},
 };
 
-/// Deletes keys from the bridge's FDB that are no longer offloaded, before anything goes on that shows
-/// `port` to own one of them. Any context, without the table's lock.
+/// Deletes keys from the bridge's FDB that are no longer offloaded, before anything goes on that
+/// shows `port` to own one of them. Any context, without the table's lock.
 pub(crate) fn revoke(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
     let _state = bridge.offload.lock();
     for key in keys.keys() {
@@ -39,8 +39,8 @@ pub(crate) fn delete(bridge: &Bridge, key: Key) {
     });
 }
 
-/// Lets no more keys be offloaded, from the packet path. The maintenance work revokes those that are.
-/// Whether there may be any.
+/// Lets no more keys be offloaded, from the packet path. The maintenance work revokes those that
+/// are. Whether there may be any.
 pub(crate) fn disable_offload(bridge: &Bridge) -> bool {
     bridge.offload.lock().disable()
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The settings of ports and bridges. Each stands here once: its name, what it may be, its number in
-//! netlink, and what it is at first. sysfs, netlink and the module's parameters are made from that.
+//! The settings of ports and bridges. Each stands here once: its name, what it may be, its number
+//! in netlink, and what it is at first. sysfs, netlink and the module's parameters are made from
+//! that.
 //!
 //! To add one takes a row and its effect, in `control/settings.rs` if a store is not all; and its
 //! attribute in `Documentation/netlink/specs/maclearn.yaml`.
@@ -62,8 +63,8 @@ macro_rules! port_settings {
 }
 pub(crate) use port_settings;
 
-/// The settings of a bridge: variant, name, form, attribute in netlink, what it is at first, and what
-/// `modinfo` says of the parameter that changes that. The last ones have no parameter.
+/// The settings of a bridge: variant, name, form, attribute in netlink, what it is at first, and
+/// what `modinfo` says of the parameter that changes that. The last ones have no parameter.
 macro_rules! bridge_settings {
     ($with:ident) => {
         $with! {

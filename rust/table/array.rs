@@ -267,8 +267,8 @@ impl<'a> MissSeq<'a> {
         self.first.unchanged(self.first_seq) && self.second.unchanged(self.second_seq)
     }
 
-    /// A slot for the entry, if it is still missing in the whole chain that begins at `chain`, and no
-    /// other has to be moved for it. Only the writer calls this.
+    /// A slot for the entry, if it is still missing in the whole chain that begins at `chain`, and
+    /// no other has to be moved for it. Only the writer calls this.
     ///
     /// It is missing if this array is the only one of the chain now and neither bucket has changed.
     /// That the reader came here by other arrays proves nothing of those: what it missed there may

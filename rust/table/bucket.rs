@@ -93,16 +93,16 @@ impl Owner {
         self.0 & Self::SHARED != 0
     }
 
-    /// What tells who gets frames: the port, whether there are others, and whether the bridge itself
-    /// may know. Meant for primary entries.
+    /// What tells who gets frames: the port, whether there are others, and whether the bridge
+    /// itself may know. Meant for primary entries.
     #[inline]
     pub(super) fn who(self) -> u16 {
         const BRIDGE_KNOWS: u16 = Owner::OFFLOADED | Owner::REVOKING | Claims::BRIDGE.to_bits();
         self.0 & (Self::PORT | Self::SHARED | BRIDGE_KNOWS)
     }
 
-    /// Has `port` learned the key, is it the only owner, and is it sure that nobody relies on another
-    /// one? Meant for primary entries.
+    /// Has `port` learned the key, is it the only owner, and is it sure that nobody relies on
+    /// another one? Meant for primary entries.
     #[inline]
     pub(super) fn is_sole_learner(self, port: PortIndex) -> bool {
         let learned = Claims::LEARNED.to_bits();
@@ -194,8 +194,8 @@ impl Bucket {
         self.slots().find(|slot| slot.bits() == 0)
     }
 
-    /// The empty slot that comes first in this bucket or in `other`: one of the bucket that has more of
-    /// them, as long as no entry was removed. Only the writer calls this.
+    /// The empty slot that comes first in this bucket or in `other`: one of the bucket that has
+    /// more of them, as long as no entry was removed. Only the writer calls this.
     #[inline]
     pub(super) fn room_in_either<'a>(&'a self, other: &'a Self) -> Option<Slot<'a>> {
         for index in 0..SLOTS {

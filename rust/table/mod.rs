@@ -49,8 +49,8 @@ pub type Stamp = u16;
 /// Units for which what the clock said may be used, generously.
 const CLOCK_USE: Stamp = 1024;
 
-/// How long before `now` `stamp` is; 0 if it is after that: an entry may have been used since `now` was read
-/// from the clock.
+/// How long before `now` `stamp` is; 0 if it is after that: an entry may have been used since `now`
+/// was read from the clock.
 pub fn age(stamp: Stamp, now: Stamp) -> Stamp {
     let age = now.wrapping_sub(stamp);
     if age > Stamp::MAX - CLOCK_USE {
@@ -92,8 +92,8 @@ pub enum Use {
     Again,
 }
 
-/// That a key was looked for and nobody owned it, with what [`Writer::learn_after_miss`] needs to know to see
-/// whether that is still so.
+/// That a key was looked for and nobody owned it, with what [`Writer::learn_after_miss`] needs to
+/// know to see whether that is still so.
 pub struct Miss<'a> {
     key: Key,
     seqs: MissSeq<'a>,
@@ -158,7 +158,8 @@ impl Owners {
         Self(self.0 | Self::SLOWLY)
     }
 
-    /// The same, and all of them are of no account; for [`Owners::seen_from`] as [`Owners::slowly`].
+    /// The same, and all of them are of no account; for [`Owners::seen_from`] as
+    /// [`Owners::slowly`].
     pub fn quietly(self) -> Self {
         Self(self.0 | Self::QUIET)
     }
@@ -278,8 +279,8 @@ impl Table {
         }
     }
 
-    /// Whether one of the owners of `key` is one that `matches` tells by port and claims. An owner that
-    /// is being added, or moved in the table, may be missed.
+    /// Whether one of the owners of `key` is one that `matches` tells by port and claims. An owner
+    /// that is being added, or moved in the table, may be missed.
     #[cold]
     pub fn is_owned_by_any(
         &self,
@@ -423,7 +424,8 @@ impl Shared {
             .is_some_and(|count| count.load_relaxed() != 0)
     }
 
-    /// Counts an extra entry that `port` has from now on, or has no longer. Only the writer calls this.
+    /// Counts an extra entry that `port` has from now on, or has no longer. Only the writer calls
+    /// this.
     fn count_extra(&self, port: PortIndex, has: bool) {
         if let Some(count) = self.extras.get(usize::from(port)) {
             let before = count.load_relaxed();

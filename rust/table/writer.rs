@@ -218,8 +218,8 @@ impl Writer {
         }
     }
 
-    /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that learned it
-    /// lose that claim.
+    /// Makes `port` an owner of `key`, used `now`. With `exclusive` the other owners that learned
+    /// it lose that claim.
     pub fn learn(
         &mut self,
         key: Key,
@@ -249,8 +249,8 @@ impl Writer {
         Learned::Known
     }
 
-    /// Does what [`Writer::learn`] would for a key that nobody owned, without looking it up again. `None`,
-    /// and nothing is done, if somebody may own it now or an entry would have to be moved.
+    /// Does what [`Writer::learn`] would for a key that nobody owned, without looking it up again.
+    /// `None`, and nothing is done, if somebody may own it now or an entry would have to be moved.
     #[inline]
     pub fn learn_after_miss(
         &mut self,
@@ -308,9 +308,9 @@ impl Writer {
         }
     }
 
-    /// Has what `port` owns count for nothing from now on, in limits and totals; nor is it offloaded
-    /// any more. It stays until a walk removes it. Till then the caller sees to it that readers take
-    /// it for nobody's, and that the port gets nothing new. Whether there is any.
+    /// Has what `port` owns count for nothing from now on, in limits and totals; nor is it
+    /// offloaded any more. It stays until a walk removes it. Till then the caller sees to it that
+    /// readers take it for nobody's, and that the port gets nothing new. Whether there is any.
     pub fn depart(&mut self, port: PortIndex) -> bool {
         let count = self.shared.port_count(port);
         if count == 0 || self.departed.has(port) {
@@ -363,8 +363,8 @@ impl Writer {
         self.find_primary(key).is_some()
     }
 
-    /// How long before `now` a port other than `port` that has learned `key` used it last, if there is
-    /// one.
+    /// How long before `now` a port other than `port` that has learned `key` used it last, if there
+    /// is one.
     pub fn age_elsewhere(&self, key: Key, port: PortIndex, now: Stamp) -> Option<Stamp> {
         let primary = self.find_primary(key)?;
         let mut least: Option<Stamp> = None;
@@ -491,8 +491,8 @@ impl Writer {
         }
     }
 
-    /// Shows the entries of the next `buckets` buckets to `action` and does what it says, of fewer if
-    /// that took many look-ups. An entry may be shown more than once in a walk.
+    /// Shows the entries of the next `buckets` buckets to `action` and does what it says, of fewer
+    /// if that took many look-ups. An entry may be shown more than once in a walk.
     pub fn visit(
         &mut self,
         cursor: &mut Cursor,

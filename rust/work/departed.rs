@@ -25,8 +25,8 @@ pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
     locked.depart(port.index)
 }
 
-/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Ticks until
-/// there is more to do.
+/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Ticks
+/// until there is more to do.
 pub(crate) fn purge_if_due(walk: &Walk<'_>) -> Option<usize> {
     let bridge = walk.bridge();
     let now = clock::ticks();
@@ -41,8 +41,8 @@ pub(crate) fn purge_if_due(walk: &Walk<'_>) -> Option<usize> {
         .then(|| PURGE_INTERVAL.saturating_sub(elapsed).max(1) as usize)
 }
 
-/// Forgets what these ports own, which have left, all of them in one walk, and frees their numbers. If
-/// some is left, it is for another time. May sleep.
+/// Forgets what these ports own, which have left, all of them in one walk, and frees their numbers.
+/// If some is left, it is for another time. May sleep.
 pub(crate) fn purge(walk: &Walk<'_>, departed: PortMask) {
     let bridge = walk.bridge();
     forget::lose(walk, Claims::ALL, |entry| departed.has(entry.port));

@@ -17,8 +17,8 @@ use crate::{
     table::{Claims, Key},
 };
 
-/// Looks after what is known of the database: whether there are foreign entries, and whether a claim
-/// that the packet path has doubted is still true. May sleep.
+/// Looks after what is known of the database: whether there are foreign entries, and whether a
+/// claim that the packet path has doubted is still true. May sleep.
 pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     let doubted = bridge.doubted.load_relaxed();
     if doubted != 0 {

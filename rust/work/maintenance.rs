@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The maintenance work of a bridge: what is done in process context to keep its table in shape, and
-//! what the packet path asks for.
+//! The maintenance work of a bridge: what is done in process context to keep its table in shape,
+//! and what the packet path asks for.
 
 use super::{
     addresses, ageing, departed, fdb, link, notify, offload, recovery, resize::resize, vlans,

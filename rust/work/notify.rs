@@ -65,7 +65,8 @@ fn send_with(bridge: &Bridge, last: Option<Told>) {
     }
 }
 
-/// Sends a batch and what is `last`, several events in a datagram. How many were not sent for lack of memory.
+/// Sends a batch and what is `last`, several events in a datagram. How many were not sent for lack
+/// of memory.
 fn send_batch(bridge: &Bridge, net: &Net, batch: &Queue, last: Option<Told>) -> u32 {
     let total = batch.events().len() as u32 + u32::from(last.is_some());
     // Who listened has gone, or the family has.

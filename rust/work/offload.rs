@@ -11,12 +11,13 @@
 //! - A key that gets a second owner, or another one, is revoked by whoever changes the table,
 //!   before the frame goes on that showed it: [`revoke::revoke`].
 //! - Before a port may count on every copy (it is disabled, or joins without being enabled), all
-//!   keys are revoked: [`flush_offloaded`]. A port that fails open while frames flow gets all copies as soon
-//!   as the maintenance work has done so, but those for MACs that it has sent from at once.
+//!   keys are revoked: [`flush_offloaded`]. A port that fails open while frames flow gets all
+//!   copies as soon as the maintenance work has done so, but those for MACs that it has sent from
+//!   at once.
 //! - A key that is offloaded and one that is revoked are never mixed up: both happen under
 //!   [`Bridge::offload`], offloading only while the key has one owner and that is enabled. Whoever
-//!   disables it has said before why it must be, and only who has looked for such reasons under that
-//!   lock enables it.
+//!   disables it has said before why it must be, and only who has looked for such reasons under
+//!   that lock enables it.
 
 use kernel::{prelude::*, sync::Arc};
 

@@ -26,7 +26,8 @@ use crate::{
 /// for by now, and finds out which ports still have to get every copy. May sleep.
 pub(crate) fn update_failure_state(bridge: &Bridge) {
     let walk = Walk::begin(bridge);
-    // One claim under each hold of the lock: others may own the key, and each of them is looked for.
+    // One claim under each hold of the lock: others may own the key, and each of them is looked
+    // for.
     while bridge.table_lock.lock().insert_pending_fdb() {}
     learn_pending(&walk);
     for port in &*bridge.ports.lock() {

@@ -17,8 +17,9 @@ use crate::{
 /// Most tries to forget all of it before a port joins a VLAN.
 const WALKS: usize = 8;
 
-/// Forgets what was learned in VLANs that ports have left by now, which is what [`Bridge::left_vlans`]
-/// said when that was sure. Whether that is done: it takes memory. May sleep.
+/// Forgets what was learned in VLANs that ports have left by now, which is what
+/// [`Bridge::left_vlans`] said when that was sure. Whether that is done: it takes memory. May
+/// sleep.
 pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
     let bridge = walk.bridge();
     let Ok(ports) = bridge.ports_by_index() else {
@@ -40,8 +41,8 @@ pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
     is_complete
 }
 
-/// A port that has left VLANs is about to join one, perhaps the same: what was learned there before is
-/// forgotten while it can still be told. May sleep.
+/// A port that has left VLANs is about to join one, perhaps the same: what was learned there before
+/// is forgotten while it can still be told. May sleep.
 pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
     for _ in 0..WALKS {
         // Who takes a port from a VLAN holds RTNL from when that is said until it is done.

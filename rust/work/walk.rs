@@ -93,8 +93,8 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// Shows every source that is kept to `action`, as an entry that was learned, and does what it says;
-    /// a few under each hold of the table's lock. Whether every one was shown.
+    /// Shows every source that is kept to `action`, as an entry that was learned, and does what it
+    /// says; a few under each hold of the table's lock. Whether every one was shown.
     fn visit_pending(&self, mut action: impl FnMut(Entry) -> Action) -> bool {
         for _ in 0..WALKS {
             let mut cursor = {
