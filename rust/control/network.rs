@@ -406,8 +406,8 @@ impl Network {
             .cloned()
     }
 
-    /// The ports with the lowest interface indices above `last`, in their order, of all bridges or of one: the first
-    /// [`PORTS_AT_ONCE`] of them.
+    /// The ports with the lowest interface indices above `last`, in their order, of all bridges or
+    /// of one: the first [`PORTS_AT_ONCE`] of them.
     ///
     /// # Errors
     ///

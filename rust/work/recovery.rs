@@ -22,7 +22,7 @@ use crate::{
     table::{age, Action, Claims, Entry, Key, Learned, PortMask, Stamp, Visit},
 };
 
-/// Settles what could not be decided on the packet path: puts in the table what there is room
+/// Decides what could not be on the packet path: puts in the table what there is room
 /// for by now, and finds out which ports still have to get every copy. May sleep.
 pub(crate) fn update_failure_state(bridge: &Bridge) {
     let walk = Walk::begin(bridge);
@@ -37,20 +37,20 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
             port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
-    let mut closing = PortMask::NONE;
+    let mut recovering = PortMask::NONE;
     for port in &*bridge.ports.lock() {
-        closing.set(
+        recovering.set(
             port.index,
             may_recover(bridge, port, &bridge.table_lock.lock()),
         );
     }
-    if closing != PortMask::NONE {
+    if recovering != PortMask::NONE {
         // For who has looked into the table before, these ports still get every copy.
         rcu::wait_for_readers();
     }
     let ports = bridge.ports.lock();
     for port in &*ports {
-        if update_port(bridge, port, closing.has(port.index)) && log::may_write() {
+        if update_port(bridge, port, recovering.has(port.index)) && log::may_write() {
             pr_info!(
                 "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
                 port.device.ifindex()
@@ -84,7 +84,7 @@ fn has_lost_source(bridge: &Bridge, port: &Port) -> bool {
     port.flags().has(Flag::LostSource) && !bridge.ageing().is_past(port.lost(), bridge.now())
 }
 
-/// Settles the state of `port`, but that it gets every copy does not end unless it may
+/// Updates the state of `port`, but that it gets every copy does not end unless it may
 /// (`may_end`). Whether that it is at a limit is to be told.
 fn update_port(bridge: &Bridge, port: &Port, may_end: bool) -> bool {
     let mut locked = bridge.table_lock.lock();
