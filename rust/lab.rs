@@ -81,7 +81,7 @@ impl Lab {
                 port.set(&mut locked, Flag::Joining, false);
                 port.set(&mut locked, Flag::Enabled, true);
             }
-            bridge.ports.lock().push(port.clone(), GFP_KERNEL)?;
+            bridge.add_port(port.clone())?;
             lab.ports.push(port, GFP_KERNEL)?;
         }
         bridge.set_tracked(true);
@@ -114,8 +114,9 @@ impl Drop for Lab {
     fn drop(&mut self) {
         offload::flush_offloaded(&self.bridge);
         // Ports refer to their bridge.
-        let ports = core::mem::take(&mut *self.bridge.ports.lock());
-        drop(ports);
+        for port in &self.ports {
+            self.bridge.remove_port(port);
+        }
     }
 }
 

@@ -525,11 +525,7 @@ fn stats_dump(dump: &mut Dump<'_>) -> Result {
 fn stats_reset(request: &Request<'_>) -> Result {
     match Counted::of(request)? {
         Counted::Port(port) => port.reset_counters(),
-        Counted::Bridge(bridge) => bridge
-            .ports
-            .lock()
-            .iter()
-            .for_each(|port| port.reset_counters()),
+        Counted::Bridge(bridge) => bridge.ports().iter().for_each(|port| port.reset_counters()),
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ impl Network {
     fn track(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
         bridge.set_tracked(true);
         let mut start = || {
-            let ports = bridge.ports.lock();
+            let ports = bridge.ports();
             for port in &*ports {
                 self.ports.insert(port.clone())?;
             }
@@ -153,7 +153,7 @@ impl Network {
     fn untrack(&self, bridge: &Bridge) {
         bridge.set_tracked(false);
         {
-            let ports = bridge.ports.lock();
+            let ports = bridge.ports();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
         offload::flush_offloaded(bridge);
@@ -162,8 +162,7 @@ impl Network {
 
     fn untrack_if_idle(&self, bridge: &Bridge) {
         let is_idle = bridge
-            .ports
-            .lock()
+            .ports()
             .iter()
             .all(|port| !port.flags().has(Flag::Enabled));
         if bridge.is_tracked() && is_idle {
@@ -180,14 +179,14 @@ impl Network {
             bridge.set_closed();
             // While sources are learned, so that none is forwarded past where it appears meanwhile.
             offload::flush_offloaded(bridge);
-            for port in &*bridge.ports.lock() {
+            for port in &*bridge.ports() {
                 port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
             bridge.set_tracked(false);
             member.egress = None;
         }
         for member in members.bridges.iter_mut().filter(closing) {
-            let ports = member.bridge.ports.lock();
+            let ports = member.bridge.ports();
             let devices = ports.iter().map(|port| &*port.device);
             self.ports.remove(devices.clone());
             self.every_port.remove(devices);
@@ -258,7 +257,7 @@ impl Network {
         self.close_bridges(&mut self.members.lock(), |other| other.device.is(device));
         // When the module is unloaded, ports may still be there.
         loop {
-            let port = bridge.ports.lock().first().cloned();
+            let port = bridge.ports().first().cloned();
             match port {
                 Some(port) => self.leave(&port, rtnl),
                 None => break,
@@ -301,7 +300,7 @@ impl Network {
             }
         }
         bridge.ifindices[usize::from(index)].store_relaxed(device.ifindex());
-        bridge.ports.lock().push(port.clone(), GFP_KERNEL_ACCOUNT)?;
+        bridge.add_port(port.clone())?;
         // It has not been seen to forward yet, and what it learns from now on is to stay.
         bridge
             .quiet
@@ -350,10 +349,7 @@ impl Network {
         if !has_entries {
             bridge.release_index(&mut bridge.table_lock.lock(), port.index);
         }
-        bridge
-            .ports
-            .lock()
-            .retain(|other| other.index != port.index);
+        bridge.remove_port(port);
         if !is_closed {
             self.untrack_if_idle(bridge);
         }
@@ -374,7 +370,7 @@ impl Network {
     fn find_port(&self, matches: impl Fn(&Port) -> bool) -> Option<Arc<Port>> {
         let members = self.members.lock();
         members.bridges.iter().find_map(|member| {
-            let ports = member.bridge.ports.lock();
+            let ports = member.bridge.ports();
             ports.iter().find(|port| matches(port)).cloned()
         })
     }
@@ -419,7 +415,7 @@ impl Network {
             if of.is_some_and(|of| !of.device.is(&member.bridge.device)) {
                 continue;
             }
-            for port in &*member.bridge.ports.lock() {
+            for port in &*member.bridge.ports() {
                 let index = port.device.ifindex();
                 let place = next.partition_point(|next| next.device.ifindex() < index);
                 if index <= last || place == PORTS_AT_ONCE {

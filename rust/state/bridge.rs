@@ -2,6 +2,8 @@
 
 //! A bridge: its table, its settings and its ports.
 
+use core::ops::Deref;
+
 use kernel::{
     prelude::*,
     sync::{aref::ARef, new_mutex, Arc, Mutex},
@@ -117,7 +119,7 @@ pub(crate) struct Bridge {
     pub(crate) purged: AtomicU64,
     /// The ports.
     #[pin]
-    pub(crate) ports: Mutex<KVec<Arc<Port>>>,
+    ports: Mutex<KVec<Arc<Port>>>,
     /// The work that grows and ages the table, which refers to the bridge, until it goes.
     #[pin]
     pub(crate) maintenance: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
@@ -447,9 +449,28 @@ impl Bridge {
         (ifindex != 0).then_some(ifindex)
     }
 
+    /// Its ports, which do not change while the value exists. May sleep.
+    pub(crate) fn ports(&self) -> impl Deref<Target = KVec<Arc<Port>>> + '_ {
+        self.ports.lock()
+    }
+
+    /// Adds a port, in the namespace's lock. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add_port(&self, port: Arc<Port>) -> Result {
+        Ok(self.ports.lock().push(port, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Removes a port, in the namespace's lock. May sleep.
+    pub(crate) fn remove_port(&self, port: &Port) {
+        self.ports.lock().retain(|other| other.index != port.index);
+    }
+
     /// The ports, by their index in the table.
     pub(crate) fn ports_by_index(&self) -> Result<KVec<Option<Arc<Port>>>> {
-        let ports = self.ports.lock();
+        let ports = self.ports();
         let mut by_index = KVec::new();
         for port in &*ports {
             while by_index.len() <= usize::from(port.index) {
@@ -475,11 +496,7 @@ impl Bridge {
 
     /// The sum of a counter over the ports.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
-        self.ports
-            .lock()
-            .iter()
-            .map(|port| port.count_of(counter))
-            .sum()
+        self.ports().iter().map(|port| port.count_of(counter)).sum()
     }
 
     /// Stops the works for good. May sleep.
@@ -497,7 +514,7 @@ impl Bridge {
     /// Lowest number that no port has, nor one that has left and is not forgotten.
     pub(crate) fn free_index(&self) -> Option<PortIndex> {
         let mut used = self.table_lock.lock().departed();
-        for port in &*self.ports.lock() {
+        for port in &*self.ports() {
             used.set(port.index, true);
         }
         (0..BRIDGE_ITSELF).find(|index| !used.has(*index))

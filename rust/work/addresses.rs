@@ -37,7 +37,7 @@ pub(crate) fn update(bridge: &Bridge) -> Result {
 
 /// The hardware addresses of the bridge and its ports, and those of them that were not before.
 fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
-    let ports = bridge.ports.lock();
+    let ports = bridge.ports();
     let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
     addresses.insert(bridge.device.address())?;
     for port in &*ports {

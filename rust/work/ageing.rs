@@ -26,7 +26,7 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
     let bridge = walk.bridge();
     let ageing = bridge.ageing();
     let now = bridge.now();
-    let is_early = || bridge.ports.lock().iter().all(|port| port.expiry() > now);
+    let is_early = || bridge.ports().iter().all(|port| port.expiry() > now);
     if ageing.limit.is_none() || is_early() {
         return Ok(());
     }
@@ -85,12 +85,12 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
         rcu::wait_for_readers();
         let now = bridge.now() as Stamp;
         walk.visit_all(Kind::Deleted, |_| Action::Restamp(now));
-        for port in &*bridge.ports.lock() {
+        for port in &*bridge.ports() {
             port.set_lost(&bridge.table_lock.lock(), bridge.now());
         }
     }
     bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);
-    let ports = bridge.ports.lock();
+    let ports = bridge.ports();
     let writer = bridge.table_lock.lock();
     for port in &*ports {
         port.set_expiry(&writer, 0);

@@ -35,7 +35,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     let Some(foreign) = bridge.unsearched() else {
         return;
     };
-    let port = bridge.ports.lock().first().cloned();
+    let port = bridge.ports().first().cloned();
     let Some(port) = port else {
         return;
     };
@@ -52,7 +52,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
 
 /// Takes a claim from ports for which the database has no entry any more.
 fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         let mut locked = bridge.table_lock.lock();
         // Whoever moves the entry tells of that under the lock.
         if locked.claims(key, port.index).has(Claims::BRIDGE)

@@ -17,7 +17,7 @@ const MOST_SHARED: usize = 1024;
 /// Forgets all that was learned, at one port or at all.
 pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
     let walk = Walk::begin(bridge);
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         if of.is_none_or(|of| of.index == port.index) {
             // Every copy still passes until the failure state is updated.
             port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
@@ -97,7 +97,7 @@ pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> b
         let locked = bridge.table_lock.lock();
         (locked.owners_of(key), locked.pending.has_key(key))
     };
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         if !(waits || owners.has(port.index)) || !matches(port) {
             continue;
         }

@@ -70,7 +70,7 @@ fn look_for_learning(port: &Port) {
 
 /// Looks at all ports of a bridge.
 pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         look(port, rtnl);
     }
 }
@@ -80,7 +80,7 @@ pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
 pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     let bridge = walk.bridge();
     let due = PortSet::new();
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         if port.flags().has(Flag::Forgetting) {
             due.set(&mut bridge.table_lock.lock(), port.index, true);
         }
@@ -94,17 +94,17 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
         let locked = bridge.table_lock.lock();
         due.has(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
     };
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         if due.has(port.index) {
             port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
-    let is_complete = !bridge.ports.lock().iter().any(owns)
+    let is_complete = !bridge.ports().iter().any(owns)
         || forget::lose(walk, Claims::LEARNED, |entry| due.has(entry.port));
     if is_complete {
         // Who has seen one of the entries still must find that its port is quiet.
         rcu::wait_for_readers();
-        for port in &*bridge.ports.lock() {
+        for port in &*bridge.ports() {
             if due.has(port.index) {
                 port.set(&mut bridge.table_lock.lock(), Flag::Forgetting, false);
             }

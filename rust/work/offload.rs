@@ -82,7 +82,7 @@ pub(crate) fn sync(bridge: &Bridge) {
     }
     let has_changed =
         |port: &Port| may_offload_port(port) != (port.was_offloadable.load_relaxed() != 0);
-    if bridge.ports.lock().iter().any(|port| has_changed(port)) {
+    if bridge.ports().iter().any(|port| has_changed(port)) {
         revoke::reconsider_offload(bridge);
     }
     let is_done = {
@@ -97,7 +97,7 @@ pub(crate) fn sync(bridge: &Bridge) {
 
 /// Whether anything may be offloaded, as far as can be told without RTNL.
 fn wants(bridge: &Bridge) -> bool {
-    may_offload(bridge, &bridge.ports.lock())
+    may_offload(bridge, &bridge.ports())
 }
 
 impl Job for OffloadWork {
@@ -125,7 +125,7 @@ impl Job for OffloadWork {
 
 /// Lets keys be offloaded if they may be. Whether they may.
 fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
-    let ports = bridge.ports.lock();
+    let ports = bridge.ports();
     // One that could not be taken in gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();

@@ -30,7 +30,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
     // for.
     while bridge.table_lock.lock().insert_pending_fdb() {}
     learn_pending(&walk);
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         if port.flags().has(Flag::FailClosed) && bridge.is_full(port) {
             // What can't be learned is kept out.
             forget_pending(&walk, port, |_| ());
@@ -38,7 +38,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
         }
     }
     let mut recovering = PortMask::NONE;
-    for port in &*bridge.ports.lock() {
+    for port in &*bridge.ports() {
         recovering.set(
             port.index,
             may_recover(bridge, port, &bridge.table_lock.lock()),
@@ -48,7 +48,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
         // For who has looked into the table before, these ports still get every copy.
         rcu::wait_for_readers();
     }
-    let ports = bridge.ports.lock();
+    let ports = bridge.ports();
     for port in &*ports {
         if update_port(bridge, port, recovering.has(port.index)) && log::may_write() {
             pr_info!(
