@@ -135,7 +135,7 @@ pub(crate) struct Bridge {
 
 on_device!(Bridge { anchor });
 
-/// Publishes what can be, which takes RTNL. A work of its own, so that nothing else is done once
+/// Offloads what can be, which takes RTNL. A work of its own, so that nothing else is done once
 /// more while that is busy.
 pub(crate) struct OffloadWork {
     /// The bridge.
@@ -432,7 +432,7 @@ impl Bridge {
             .is_some_and(|addresses| addresses.contains(address))
     }
 
-    /// Whether [`Bridge::update_addresses`] is to be tried again.
+    /// Whether noting its own addresses is to be tried again.
     pub(crate) fn are_addresses_due(&self) -> bool {
         self.addresses_due.load_relaxed() != 0
     }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn publishing_is_seldom_tried_while_rtnl_is_busy() -> Result {
+    fn offloading_is_seldom_tried_while_rtnl_is_busy() -> Result {
         let lab = Lab::new()?;
         let offload_work = OffloadWork::new(lab.bridge.clone());
         for _ in 0..2 {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn publishing_is_not_tried_where_it_is_impossible() -> Result {
+    fn offloading_is_not_tried_where_it_is_impossible() -> Result {
         let lab = Lab::new()?;
         let offload_work = OffloadWork::new(lab.bridge.clone());
         lab.learn(0, Key::from_parts(0, 2));

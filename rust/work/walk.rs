@@ -36,7 +36,7 @@ impl<'a> Walk<'a> {
         self.bridge
     }
 
-    /// Does what [`Bridge::visit_table`] does, and to what is still to be learned as well.
+    /// Does what [`Walk::visit_table`] does, and to what is still to be learned as well.
     pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
         let is_complete = self.visit_table(removal, &mut action);
         let others = |entry| {

@@ -32,7 +32,7 @@ enum Operation {
         port: PortIndex,
         claims: Claims,
     },
-    Publish {
+    Offload {
         key: u64,
     },
     /// Revokes a port's keys.
@@ -98,7 +98,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             port,
             claims,
         }),
-        8 => (0..KEYS).prop_map(|key| Publish { key }),
+        8 => (0..KEYS).prop_map(|key| Offload { key }),
         1 => (0..PORTS).prop_map(|port| Revoke { port }),
         4 => owner().prop_map(|(key, port)| Refresh { key, port }),
         1 => (0..PORTS).prop_map(|port| Flush { port }),
@@ -366,7 +366,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
                 prop_assert_eq!(writer.withdraw(key, port, claims), had.has(claims));
                 twin.withdraw(claims, |other, owner, _| other == key && owner == port);
             }
-            Operation::Publish { key: number } => {
+            Operation::Offload { key: number } => {
                 let key = key(number);
                 let expected = twin
                     .only_owner(key)
