@@ -237,7 +237,7 @@ port_settings!(define_port);
 bridge_settings!(define_bridge);
 
 /// Most settings that a kind of device has.
-const MOST: usize = 10;
+const MOST: usize = 16;
 const _: () = assert!(PORT_SETTINGS <= MOST && BRIDGE_SETTINGS <= MOST);
 
 /// Settings to change together, each to a value that its form allows; others stay as they are.
