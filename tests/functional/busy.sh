@@ -82,7 +82,7 @@ for ((try = 1; ; try++)); do
     # A machine that is busy itself may not be done before it is free.
     ((try < TRIES)) || fail "RTNL was free too early, $TRIES times"
 done
-# Each is asked twice for a run of its upkeep, which comes once a second else; and tries once at first, then after 10, 20, 40,
+# Each is asked twice for a run of its maintenance work, which comes once a second else; and tries once at first, then after 10, 20, 40,
 # ... ms, up to a second.
 most=$((BRIDGES * (2 * TIME / 100 + 2 + 9 + 2)))
 echo "$RUNS runs in $TIME hundredths of a second, $most at most"

@@ -310,7 +310,7 @@ disable() {
     done
 }
 
-# on_processors MASK: what the script does, and the upkeep, runs there. Two virtual processors that fight for a lock get on
+# on_processors MASK: what the script does, and the maintenance work, runs there. Two virtual processors that fight for a lock get on
 # badly with a host that runs only one of them at a time.
 on_processors() {
     taskset --pid "$1" $$ >"$LAB/taskset"

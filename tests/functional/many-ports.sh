@@ -76,7 +76,7 @@ prepare() {
     for_all "link set dev @ master br"
     [[ $MODULE_LOADED ]] || load_module
     set_attribute br max_macs 0
-    # What the bridge is given is taken back when it goes, and costs what that costs.
+    # What the bridge is given is deleted there when it goes, and costs what that costs.
     set_attribute br fdb_offload off
     set_attribute br flush 1
     for port in "${many[@]}"; do set_attribute "$port" max_macs 0; done

@@ -105,10 +105,10 @@ PLAN
     expect_offloaded "${ALL[@]}"
 done
 
-# A port that joins filtered is no reason to take anything back.
+# A port that joins filtered is no reason to revoke anything.
 set_attribute br auto_enable 1
 ip link set dev sniffer master br
-offloaded "${ALL[@]}" || fail "entries were taken back"
+offloaded "${ALL[@]}" || fail "entries were revoked"
 set_attribute br auto_enable 0
 ip link set dev sniffer nomaster
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A MAC that the bridge was given is taken back before any frame goes on that shows another place of it. A guest
-# appears elsewhere at the very moment that its entry is taken back: every answer to what it sends from there
+# A MAC that the bridge was given is deleted there before any frame goes on that shows another place of it. A guest
+# appears elsewhere at the very moment that its entry is deleted: every answer to what it sends from there
 # reaches it. And while its port changes between bridges, nothing is taken from the other one.
 
 source "${BASH_SOURCE%/*}/lib.sh"
