@@ -420,7 +420,7 @@ impl<'a> Dump<'a> {
     /// Adds the messages that `add` adds, all or none. Whether they fit in what is left of the
     /// buffer; `EMSGSIZE` if an empty one has no room for them.
     ///
-    /// [`Dump::interrupt`] may be taken back with them, and is then to be said again.
+    /// [`Dump::interrupt`] is undone with them, and has to be called again then.
     pub(crate) fn together(
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<(), Full>,

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn key_is_published_while_it_has_that_owner_only() -> Result<(), OutOfMemory> {
+    fn key_is_offloaded_while_it_has_that_owner_only() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         assert_eq!(writer.offload(key(1)), None);
         learn(&mut writer, key(1), 1);
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn bridge_takes_what_is_published_for_its_own() -> Result<(), OutOfMemory> {
+    fn bridge_takes_what_is_offloaded_for_its_own() -> Result<(), OutOfMemory> {
         let (table, mut writer) = table()?;
         learn(&mut writer, key(1), 1);
         writer.offload(key(1));

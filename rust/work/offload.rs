@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_waits_for_what_others_take_back() -> Result {
+    fn closing_waits_for_what_others_revoke() -> Result {
         let lab = Lab::new()?;
         let bridge = &lab.bridge;
         lab.learn(0, KEY);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_published_once_the_gate_is_closed() -> Result {
+    fn nothing_is_offloaded_once_that_is_disabled() -> Result {
         let lab = Lab::new()?;
         let bridge = &*lab.bridge;
         lab.learn(0, KEY);

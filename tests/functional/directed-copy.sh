@@ -79,7 +79,7 @@ backup() {
     # shellcheck disable=SC2086
     bridge fdb del "$G11" dev host1 $vlan master
     forget
-    # and of what was published, before the bridge notices and deletes it; then it makes copies
+    # and of what was offloaded, before the bridge notices and deletes it; then it makes copies
     enable host4
     comes_from host1 "$G11"
     wait_until 20 is_offloaded "$G11" host1

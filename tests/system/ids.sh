@@ -84,7 +84,7 @@ wait_until 20 seen $G21 $G12 50
 wait_until 20 seen $G11 $NOBODY 10
 wait_until 20 seen $BRIDGE $G31 20
 
-# ---- a port that is left out. Offloaded MACs are taken back before it joins.
+# ---- a port that is left out. Offloaded MACs are deleted before it joins.
 example "A port that is left out"
 hello
 exchange ids-in

@@ -335,9 +335,15 @@ mod tests {
         let mut bridge = Bridge::new(true);
         bridge.handle(&frame("host2 G21 BROADCAST"));
         let to_guest = frame("host1 G11 G21");
-        assert_eq!(bridge.handle(&to_guest), Delivery::Forwarded(ports("host2")));
+        assert_eq!(
+            bridge.handle(&to_guest),
+            Delivery::Forwarded(ports("host2"))
+        );
         bridge.handle(&frame("host3 G21 LINK_LOCAL"));
-        assert_eq!(bridge.handle(&to_guest), Delivery::Forwarded(ports("host3")));
+        assert_eq!(
+            bridge.handle(&to_guest),
+            Delivery::Forwarded(ports("host3"))
+        );
         bridge.apply(&Event::Link(HOST3, false));
         assert_eq!(
             bridge.handle(&to_guest),

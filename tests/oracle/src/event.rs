@@ -397,7 +397,7 @@ impl Display for Event {
             Event::UnloadUnder => write!(f, "unload-under"),
             Event::Join(port) => write!(f, "join {port}"),
             Event::Leave(port) => write!(f, "leave {port}"),
-            Event::Settle => write!(f, "update_failure_state"),
+            Event::Settle => write!(f, "settle"),
         }
     }
 }
@@ -452,7 +452,7 @@ impl FromStr for Event {
             ("unload-under", []) => Event::UnloadUnder,
             ("join", [port]) => Event::Join(port.parse()?),
             ("leave", [port]) => Event::Leave(port.parse()?),
-            ("update_failure_state", []) => Event::Settle,
+            ("settle", []) => Event::Settle,
             _ => return Err(format!("no event: {text}")),
         })
     }
@@ -540,7 +540,7 @@ unload
 unload-under
 join host4
 leave host4
-update_failure_state
+settle
 ";
         let sequence: Sequence = text.parse().unwrap();
         assert_eq!(sequence.to_string(), text);

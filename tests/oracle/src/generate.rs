@@ -50,7 +50,7 @@ impl Kind {
         (Kind::Exclusive, "exclusive"),
         (Kind::Load, "load"),
         (Kind::Join, "join"),
-        (Kind::Settle, "update_failure_state"),
+        (Kind::Settle, "settle"),
     ];
 }
 

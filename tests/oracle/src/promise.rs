@@ -259,9 +259,9 @@ impl Model {
         use Expectation::{May, Must, MustNot};
         let copies = match delivery {
             Delivery::Forwarded(ports) if ports.has(port) => {
-                return Must("the bridge has_path it there")
+                return Must("the bridge forwards it there")
             }
-            Delivery::Forwarded(_) => return MustNot("the bridge has_path it elsewhere"),
+            Delivery::Forwarded(_) => return MustNot("the bridge forwards it elsewhere"),
             Delivery::Nowhere => Ports::NONE,
             Delivery::Flooded(ports) => ports,
         };

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn finds_the_events_that_matter() {
         let text = "setup hub offload off loaded -\n".to_owned()
-            + &"update_failure_state\nage\nmove G11 host2\n".repeat(9)
+            + &"settle\nage\nmove G11 host2\n".repeat(9)
             + "link host1 off\nage\nexclusive on\nsettle\n";
         let sequence: Sequence = text.parse().unwrap();
         let needed: Vec<Event> = ["move G11 host2", "link host1 off", "exclusive on"]

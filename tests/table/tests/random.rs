@@ -66,7 +66,7 @@ enum Operation {
         buckets: usize,
     },
     /// Begins the resize that the table wants.
-    Upkeep,
+    Maintenance,
     Migrate {
         buckets: usize,
     },
@@ -108,7 +108,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..PORTS).prop_map(|port| Restamp { port }),
         4 => Just(TimePasses),
         1 => (0..20usize).prop_map(|buckets| BeginResize { buckets }),
-        1 => Just(Upkeep),
+        1 => Just(Maintenance),
         4 => (1..10usize).prop_map(|buckets| Migrate { buckets }),
         2 => Just(Retire),
     ]
@@ -227,7 +227,7 @@ impl Twin {
     }
 
     /// The keys that must be found not to be offloaded any more: they have another owner.
-    fn unpublish_changed(&mut self) -> BTreeSet<Key> {
+    fn revoke_changed(&mut self) -> BTreeSet<Key> {
         let changed: BTreeSet<_> = self
             .offloaded
             .iter()
@@ -250,7 +250,7 @@ fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) -> BT
         let mut visit = Visit::More;
         while visit == Visit::More {
             visit = writer.visit(&mut cursor, 3, &mut action);
-            collect_unpublished(writer, &mut revoked);
+            collect_revoked(writer, &mut revoked);
         }
         if visit == Visit::Complete {
             return revoked;
@@ -258,7 +258,7 @@ fn visit_all(writer: &mut Writer, mut action: impl FnMut(Entry) -> Action) -> BT
     }
 }
 
-fn collect_unpublished(writer: &mut Writer, into: &mut BTreeSet<Key>) {
+fn collect_revoked(writer: &mut Writer, into: &mut BTreeSet<Key>) {
     let Some(keys) = writer.take_revoked() else {
         return;
     };
@@ -479,7 +479,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             Operation::BeginResize { buckets } => {
                 writer.begin_resize(Array::allocate(buckets, secret(step as u64 + 1)).unwrap());
             }
-            Operation::Upkeep => {
+            Operation::Maintenance => {
                 if let Some(buckets) = writer.wanted() {
                     writer.begin_resize(Array::allocate(buckets, secret(step as u64 + 1)).unwrap());
                 }
@@ -497,7 +497,7 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
             for port in 0..PORTS {
                 let seen = owners.seen_from(port);
                 let is_mine = seen == Some(Ownership::Mine);
-                // While it is revoked the other ports have to look slowly.
+                // While it is revoked the other ports have to take the slow way.
                 if !owners.is_revoking() || is_mine {
                     prop_assert_eq!(seen, twin.seen_from(key(number), port));
                 } else {
@@ -522,8 +522,8 @@ fn run(operations: Vec<Operation>, limits: Limits) -> Result<(), TestCaseError> 
         prop_assert_eq!(table.total() as usize, twin.total());
         prop_assert!(writer.departed().iter().eq(twin.departed.iter().copied()));
         twin.owners.retain(|_, owners| !owners.is_empty());
-        collect_unpublished(&mut writer, &mut revoked);
-        prop_assert_eq!(revoked, twin.unpublish_changed(), "step {}", step);
+        collect_revoked(&mut writer, &mut revoked);
+        prop_assert_eq!(revoked, twin.revoke_changed(), "step {}", step);
         prop_assert_eq!(table.offloaded() as usize, twin.offloaded.len());
         let (entries, offloaded) = entries(&mut writer);
         prop_assert_eq!(entries, twin.owners.clone());
