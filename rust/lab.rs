@@ -16,8 +16,7 @@ use crate::{
         clock,
         delayed_work::{new_delayed_work, Job},
         netdevice::Net,
-        pernet,
-        rcu::ReadSection,
+        pernet, rcu,
         rtnl::Rtnl,
     },
     state::{bridge::Bridge, flags::Flag, port::Port},
@@ -174,7 +173,7 @@ impl Reader {
         }
     }
 
-    fn look(&self, section: &ReadSection) {
+    fn look(&self, section: &rcu::Guard) {
         let is_owned = || self.port.bridge.table.ownership(section, KEY, 1) == Ownership::Other;
         let is_early = |since| clock::ticks().wrapping_sub(since) < LONG;
         if !is_owned() {
@@ -199,7 +198,7 @@ impl Reader {
 
 impl Job for Reader {
     fn run(&self) -> Option<usize> {
-        ReadSection::enter(|section| self.look(section));
+        rcu::read(|section| self.look(section));
         (self.has_seen.load_acquire() == 0).then_some(0)
     }
 }

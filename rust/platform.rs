@@ -15,12 +15,12 @@ pub(crate) use crate::kapi::{
     atomic::{read_barrier, write_barrier, AtomicPtr, AtomicU16, AtomicU32, AtomicU64},
     kvalloc::KvSlice as Buckets,
     preempt::without_preemption,
-    rcu::{wait_for_readers, ReadSection as ReadGuard},
+    rcu::{wait_for_readers, Guard as ReadGuard},
 };
 
 /// Enters a read-side section for the table's self-test.
 #[cfg(CONFIG_KUNIT = "y")]
-pub(crate) use crate::kapi::rcu::read_lock;
+pub(crate) use kernel::sync::rcu::read_lock;
 
 /// Allocates a shared value. May sleep.
 pub(crate) fn new_arc<T>(value: T) -> Result<Arc<T>, OutOfMemory> {

@@ -12,8 +12,7 @@ use crate::{
         bridge::{self as kernel_bridge, BridgeDevice},
         netdevice::NetDevice,
         notifier::{Event, Listener},
-        pernet,
-        rcu::ReadSection,
+        pernet, rcu,
         rtnl::Rtnl,
         switchdev::{self, Change, ChangeListener},
         sysfs::Directory,
@@ -76,7 +75,7 @@ fn leave(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
 
 /// The link of a port, its STP state or a setting may have changed.
 fn look(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         if let Some(port) = network.every_port.get(device, section) {
             link::look(port, rtnl);
         }
@@ -206,14 +205,14 @@ impl ChangeListener for BridgeNotifier {
                     vlans::follow_filtering(&bridge);
                 }
             }
-            Change::VlanLeft => ReadSection::enter(|section| {
+            Change::VlanLeft => rcu::read(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
                     port.bridge.note_left_vlan(port, rtnl);
                     port.maintenance.schedule(0);
                 }
             }),
             Change::VlanJoining => {
-                let bridge = ReadSection::enter(|section| {
+                let bridge = rcu::read(|section| {
                     let port = network.every_port.get(device, section)?;
                     let bridge = &port.bridge;
                     bridge.remembers_left_vlan(port).then(|| bridge.clone())

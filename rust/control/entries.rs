@@ -3,7 +3,7 @@
 //! Entries of the table that somebody asks for: made and deleted.
 
 use crate::{
-    kapi::{clock, rcu::ReadSection},
+    kapi::{clock, rcu},
     state::{bridge::address_of, events::Kind, flags::Flag, port::Port, revoke},
     table::{Claims, Key, Learned, Stamp},
     work::{
@@ -24,7 +24,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
         let (learned, revoked, grows) = {
             let mut locked = bridge.table_lock.lock();
             // Under the lock, so that one which becomes that is forgotten after this.
-            if ReadSection::enter(|section| bridge.has_address(address_of(key), section)) {
+            if rcu::read(|section| bridge.has_address(address_of(key), section)) {
                 return None;
             }
             if port.flags().has(Flag::Gone) {

@@ -9,8 +9,7 @@ use super::network::Network;
 use crate::{
     kapi::{
         netdevice::NetDevice,
-        pernet,
-        rcu::ReadSection,
+        pernet, rcu,
         switchdev::{Entry, Event, Listener},
     },
     state::{
@@ -27,7 +26,7 @@ use crate::{
 pub(crate) struct FdbNotifier;
 
 impl Listener for FdbNotifier {
-    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+    fn event(&self, device: &NetDevice, event: Event, section: &rcu::Guard) {
         let Some(network) = pernet::get::<Network>(device.net_rcu(section)) else {
             return;
         };

@@ -14,8 +14,7 @@ use super::{
 use crate::{
     kapi::{
         netdevice::NetDevice,
-        pernet,
-        rcu::ReadSection,
+        pernet, rcu,
         sysfs::{Attribute, Group, Text},
     },
     state::{
@@ -84,8 +83,7 @@ fn set_port(port: &Port, setting: PortSetting, text: &str) -> Result {
     permit(&port.device)?;
     let change = Change::new().with(setting, parse(text, setting.row().form)?);
     // The device stays in its namespace until its directory is gone, which waits for this.
-    let network =
-        ReadSection::enter(|section| pernet::get::<Network>(port.device.net_rcu(section)));
+    let network = rcu::read(|section| pernet::get::<Network>(port.device.net_rcu(section)));
     change_port(&*network.ok_or(ENODEV)?, port, &change)
 }
 

@@ -9,7 +9,7 @@
 //! is asked before a copy is suppressed. A hub without any is not asked.
 
 use crate::{
-    kapi::{bridge as kernel_bridge, rcu::ReadSection},
+    kapi::{bridge as kernel_bridge, rcu},
     state::bridge::Bridge,
     table::{Claims, Key, Owners, Ownership},
 };
@@ -34,7 +34,7 @@ pub(crate) fn ask(
     key: Key,
     ownership: Ownership,
     is_local: bool,
-    section: &ReadSection,
+    section: &rcu::Guard,
 ) -> Answer {
     let owners = bridge.table.owners(section, key);
     if owners.is_offloaded() {
@@ -68,7 +68,7 @@ pub(crate) fn ask(
 
 /// Whether a bridge that learns, and has no entry for `key`, would have one if an owner was still
 /// there: it has aged, or has been deleted.
-fn has_forgotten(bridge: &Bridge, key: Key, section: &ReadSection) -> bool {
+fn has_forgotten(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
     let counts = |port, claims: Claims| {
         !bridge.quiet.has(port) && (claims.has(Claims::STATIC) || !bridge.known.has(port))
     };

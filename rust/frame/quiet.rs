@@ -3,14 +3,14 @@
 //! Whether a copy's destination is owned by ports only that can't receive.
 
 use crate::{
-    kapi::rcu::ReadSection,
+    kapi::rcu,
     state::bridge::Bridge,
     table::{Key, Owners},
 };
 
 /// Whether all owners of `key`, the destination of a copy, are quiet. It has one at least. If the
 /// frame's copies have a memo (`has_memo`) the others need not try each owner.
-pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &ReadSection) -> bool {
+pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &rcu::Guard) -> bool {
     let (quiet, memo) = (&bridge.quiet, &bridge.memo);
     if quiet.is_empty() {
         return false;
@@ -43,8 +43,7 @@ mod tests {
             lab.learn(port, KEY);
             bridge.quiet.set(&mut bridge.table_lock.lock(), port, true);
         }
-        let ask =
-            |has_memo| ReadSection::enter(|section| are_owners(bridge, KEY, has_memo, section));
+        let ask = |has_memo| rcu::read(|section| are_owners(bridge, KEY, has_memo, section));
         let softirqs = BhDisabled::new();
         bridge.memo.clear();
         let without = (ask(false), bridge.memo.recall(KEY));

@@ -15,7 +15,7 @@ use kernel::{
     sync::aref::{ARef, AlwaysRefCounted},
 };
 
-use super::{bindings, netdevice::NetDevice, rcu::ReadSection, rtnl::Rtnl, skb::VlanTag};
+use super::{bindings, netdevice::NetDevice, rcu, rtnl::Rtnl, skb::VlanTag};
 
 /// How many ports the kernel's bridge has at most.
 pub(crate) const MAX_PORTS: usize = bindings::MACLEARN_MAX_PORTS as usize;
@@ -119,7 +119,7 @@ pub(crate) fn classify(
     bridge: &BridgeDevice,
     device: &NetDevice,
     tag: Option<VlanTag>,
-    _section: &ReadSection,
+    _section: &rcu::Guard,
 ) -> Option<u16> {
     let mut protocol = 0;
     // SAFETY: `bridge` is one; of `device` the functions look whether it is a bridge or a port
@@ -173,7 +173,7 @@ pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
 }
 
 /// Whether a port of a bridge is a member of a VLAN.
-pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &ReadSection) -> bool {
+pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &rcu::Guard) -> bool {
     let mut info = MaybeUninit::uninit();
     // SAFETY: The device is valid, and the lookups are inside a read-side section.
     unsafe { bindings::br_vlan_get_info_rcu(port.as_raw(), vid, info.as_mut_ptr()) == 0 }
@@ -188,7 +188,7 @@ pub(crate) fn has_path(
     bridge: &BridgeDevice,
     mac: [u8; 6],
     vid: u16,
-    _section: &ReadSection,
+    _section: &rcu::Guard,
 ) -> bool {
     // SAFETY: The device is valid, and its operations are for as long.
     let Some(fill) = (unsafe { (*(*bridge.as_raw()).netdev_ops).ndo_fill_forward_path }) else {
@@ -248,7 +248,7 @@ pub(crate) enum PortFlag {
 }
 
 /// Whether the port has a setting.
-pub(crate) fn has_flag(port: &NetDevice, flag: PortFlag, _section: &ReadSection) -> bool {
+pub(crate) fn has_flag(port: &NetDevice, flag: PortFlag, _section: &rcu::Guard) -> bool {
     // SAFETY: The device is valid, and the lookup of its port is inside a read-side section.
     unsafe { bindings::br_port_flag_is_set(port.as_raw(), flag as c_ulong) }
 }

@@ -21,7 +21,7 @@ use kernel::{
 use super::{
     bindings,
     netdevice::NetDevice,
-    rcu::{self, RcuBox, ReadSection},
+    rcu::{self, RcuBox},
 };
 
 /// Least number of slots, a power of two.
@@ -187,7 +187,7 @@ impl<T: OnDevice> Slots<T> {
     fn value_in<'a>(
         slot: &'a Atomic<*mut Anchor>,
         device: &NetDevice,
-        _section: &'a ReadSection,
+        _section: &'a rcu::Guard,
     ) -> Option<&'a T> {
         let anchor = rcu::load(slot);
         // SAFETY: By the type invariants it points to a static, or to the beginning of a value that
@@ -223,7 +223,7 @@ impl<T: OnDevice> Slots<T> {
     }
 
     /// The slot that a device's value stands in.
-    fn find(&self, device: &NetDevice, section: &ReadSection) -> Option<&Atomic<*mut Anchor>> {
+    fn find(&self, device: &NetDevice, section: &rcu::Guard) -> Option<&Atomic<*mut Anchor>> {
         self.probe(device)
             .take_while(|slot| rcu::load(slot) != nobody())
             .find(|slot| Self::value_in(slot, device, section).is_some())
@@ -256,14 +256,14 @@ impl<T: OnDevice> DeviceMap<T> {
     }
 
     #[inline(always)]
-    fn slots<'a>(&'a self, section: &'a ReadSection) -> &'a Slots<T> {
+    fn slots<'a>(&'a self, section: &'a rcu::Guard) -> &'a Slots<T> {
         // SAFETY: By the type invariants.
         unsafe { self.slots.read(section).unwrap_unchecked() }
     }
 
     /// The value of `device`.
     #[inline(never)]
-    pub(crate) fn get<'a>(&'a self, device: &NetDevice, section: &'a ReadSection) -> Option<&'a T> {
+    pub(crate) fn get<'a>(&'a self, device: &NetDevice, section: &'a rcu::Guard) -> Option<&'a T> {
         let slot = self.slots(section).find(device, section)?;
         Slots::value_in(slot, device, section)
     }
@@ -274,7 +274,7 @@ impl<T: OnDevice> DeviceMap<T> {
     pub(crate) fn get_fast<'a>(
         &'a self,
         device: &NetDevice,
-        section: &'a ReadSection,
+        section: &'a rcu::Guard,
     ) -> Option<&'a T> {
         Slots::value_in(self.slots(section).home(device), device, section)
     }
@@ -282,7 +282,7 @@ impl<T: OnDevice> DeviceMap<T> {
     /// Adds a value, for whose device there is none. May sleep.
     pub(crate) fn insert(&self, value: Arc<T>) -> Result {
         let mut used = self.used.lock();
-        let (length, values) = ReadSection::enter(|section| {
+        let (length, values) = rcu::read(|section| {
             let slots = self.slots(section);
             (slots.slots.len(), slots.values().count())
         });
@@ -292,7 +292,7 @@ impl<T: OnDevice> DeviceMap<T> {
             let fresh = KBox::new(Slots::new(length)?, GFP_KERNEL_ACCOUNT)?;
             // The references move to the new slots, as plain pointers that the old ones do not
             // free.
-            ReadSection::enter(|section| {
+            rcu::read(|section| {
                 for value in self.slots(section).values() {
                     fresh.put(value);
                 }
@@ -300,8 +300,7 @@ impl<T: OnDevice> DeviceMap<T> {
             self.slots.replace(Some(fresh));
             *used = values;
         }
-        *used +=
-            ReadSection::enter(|section| self.slots(section).put(Arc::into_raw(value).cast_mut()));
+        *used += rcu::read(|section| self.slots(section).put(Arc::into_raw(value).cast_mut()));
         Ok(())
     }
 
@@ -309,7 +308,7 @@ impl<T: OnDevice> DeviceMap<T> {
     pub(crate) fn remove<'a>(&self, devices: impl IntoIterator<Item = &'a NetDevice>) {
         let take = |device: &NetDevice| {
             let _used = self.used.lock();
-            ReadSection::enter(|section| {
+            rcu::read(|section| {
                 let slot = self.slots(section).find(device, section)?;
                 let value = rcu::load(slot).cast::<T>();
                 slot.store(removed(), Release);
@@ -342,7 +341,7 @@ impl<T: OnDevice> PinnedDrop for DeviceMap<T> {
     fn drop(self: Pin<&mut Self>) {
         let mut index = 0;
         // Outside of the section: what the end of a value takes may sleep.
-        while let Some(anchor) = ReadSection::enter(|section| {
+        while let Some(anchor) = rcu::read(|section| {
             let slots = &self.slots(section).slots;
             slots.get(index).map(rcu::load)
         }) {
@@ -403,7 +402,7 @@ mod tests {
     }
 
     fn has(map: &DeviceMap<Value>, value: &Value) -> bool {
-        ReadSection::enter(|section| {
+        rcu::read(|section| {
             map.get(value.device(), section)
                 .is_some_and(|found| ptr::eq(found, value))
         })
@@ -417,7 +416,7 @@ mod tests {
         map.insert(one.clone())?;
         map.insert(two.clone())?;
         assert!(has(&map, &one) && has(&map, &two) && !has(&map, &three));
-        ReadSection::enter(|section| {
+        rcu::read(|section| {
             assert!(map.get_fast(one.device(), section).is_some());
             assert!(map.get_fast(two.device(), section).is_none());
         });
@@ -448,7 +447,7 @@ mod tests {
 
     /// How many slots are looked at to find out that `value` is not there.
     fn looks(map: &DeviceMap<Value>, value: &Value) -> usize {
-        ReadSection::enter(|section| {
+        rcu::read(|section| {
             let slots = map.slots(section);
             assert!(slots.find(value.device(), section).is_none());
             let is_used = |slot: &&Atomic<*mut Anchor>| rcu::load(slot) != nobody();

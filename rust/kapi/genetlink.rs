@@ -26,7 +26,7 @@ use super::{
     atomic::AtomicU32,
     bindings,
     netdevice::{Name, Net, NetDevice},
-    rcu::ReadSection,
+    rcu,
 };
 
 /// Whether there is a [`Registration`], or is about to be.
@@ -319,7 +319,7 @@ pub(crate) fn has_listeners(device: &NetDevice) -> bool {
 
 #[cold]
 fn has_listeners_now(device: &NetDevice) -> bool {
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         let net = device.net_rcu(section);
         // SAFETY: The namespace is valid, with its socket of the kernel's, which goes after the
         // devices.

@@ -12,7 +12,7 @@ use kernel::{
     types::Opaque,
 };
 
-use super::{bindings, rcu::ReadSection, rtnl::Rtnl};
+use super::{bindings, rcu, rtnl::Rtnl};
 
 /// A network namespace (`struct net`).
 #[repr(transparent)]
@@ -128,7 +128,7 @@ impl NetDevice {
     }
 
     /// The namespace that the device is in, or was in until a moment ago.
-    pub(crate) fn net_rcu<'a>(&'a self, _section: &'a ReadSection) -> &'a Net {
+    pub(crate) fn net_rcu<'a>(&'a self, _section: &'a rcu::Guard) -> &'a Net {
         // SAFETY: The namespace outlives the devices in it, and a grace period passes between a
         // device's move and the end of the namespace that it was in.
         unsafe { Net::from_raw(bindings::maclearn_dev_net_rcu(self.as_raw())) }

@@ -17,7 +17,7 @@ use super::{
     bindings,
     netdevice::NetDevice,
     pernet::NetHandle,
-    rcu::{self, ReadSection},
+    rcu,
     skb::{Frame, Outgoing, Verdict},
 };
 
@@ -54,7 +54,6 @@ pub(crate) enum Priority {
 #[repr(transparent)]
 pub(crate) struct HookContext {
     state: bindings::nf_hook_state,
-    section: ReadSection,
     _cpu: NotThreadSafe,
 }
 
@@ -73,8 +72,9 @@ impl HookContext {
 
     /// The read-side section that the hook runs in.
     #[inline(always)]
-    pub(crate) fn section(&self) -> &ReadSection {
-        &self.section
+    pub(crate) fn section(&self) -> &rcu::Guard {
+        // SAFETY: Netfilter calls hooks under RCU, and a value is there only during such a call.
+        unsafe { rcu::assume() }
     }
 
     /// The device that the frame came in through; `None` for a frame of the host.
@@ -306,7 +306,7 @@ impl<C: Send + Sync + 'static> Drop for Registration<C> {
     fn drop(&mut self) {
         let unregistered = self.net.with(|net| {
             let is_here = |device: &ARef<NetDevice>| {
-                ReadSection::enter(|section| ptr::eq(device.net_rcu(section), net))
+                rcu::read(|section| ptr::eq(device.net_rcu(section), net))
             };
             // Netfilter finds the hooks of a device where the device is.
             let is_here = self._device.as_ref().is_none_or(is_here);

@@ -16,12 +16,7 @@ use kernel::{
     types::Opaque,
 };
 
-use super::{
-    atomic::AtomicU32,
-    bindings,
-    netdevice::Net,
-    rcu::{self, ReadSection},
-};
+use super::{atomic::AtomicU32, bindings, netdevice::Net, rcu};
 
 /// A way to a namespace that does not keep it alive and notices that it has died.
 #[derive(Clone)]
@@ -277,7 +272,7 @@ impl<T: PerNetwork> Drop for Registration<T> {
 
 /// The state of a namespace, while a [`Registration`] of `T` exists. Any context.
 pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
-    ReadSection::enter(|_section| {
+    rcu::read(|_section| {
         let number = T::slot().offloaded.load_acquire();
         if number == 0 {
             return None;

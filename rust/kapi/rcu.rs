@@ -1,59 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! RCU: proof of a read-side section, pointers that readers follow, and freeing after a grace
+//! RCU: sections that others entered, pointers that readers follow, and freeing after a grace
 //! period.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
-use core::{marker::PhantomData, ptr};
+use core::{
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
 
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{Atomic, Full},
-        rcu,
-    },
-    types::NotThreadSafe,
+    sync::atomic::{Atomic, Full},
 };
 
 use super::{atomic::read_barrier, bindings};
 
-/// Proof that the caller is inside an RCU read-side section.
-///
-/// Unlike [`rcu::Guard`] it takes no part in entering or leaving the section, so that a hook, which
-/// the network stack calls with RCU held, pays nothing for it.
-///
-/// # Invariants
-///
-/// While a value exists, an RCU read-side section surrounds it on this CPU.
-pub(crate) struct ReadSection(NotThreadSafe);
+pub(crate) use kernel::sync::rcu::Guard;
 
-impl ReadSection {
-    /// Runs `f` inside an RCU read-side section.
-    pub(crate) fn enter<R>(f: impl FnOnce(&ReadSection) -> R) -> R {
-        let _guard = rcu::read_lock();
-        // INVARIANT: `_guard` holds the section until `f` has returned, and `f` cannot keep the
-        // reference.
-        f(&ReadSection(NotThreadSafe))
-    }
+/// A guard for a section that somebody else entered and leaves, so that a hook, which the network
+/// stack calls with RCU held, pays nothing for it.
+///
+/// # Safety
+///
+/// An RCU read-side section surrounds `'a` on this CPU.
+#[inline(always)]
+pub(super) unsafe fn assume<'a>() -> &'a Guard {
+    const { assert!(size_of::<Guard>() == 0) };
+    // INVARIANT: By the safety requirement the section is there; as only a reference is handed out,
+    // nobody leaves it by dropping the guard.
+    // SAFETY: A value without a size is at any aligned address.
+    unsafe { NonNull::dangling().as_ref() }
 }
 
-/// A read-side section that lasts as long as the value.
-#[cfg(CONFIG_KUNIT = "y")]
-pub(crate) fn read_lock() -> impl core::ops::Deref<Target = ReadSection> {
-    struct Held(ReadSection, #[allow(dead_code)] rcu::Guard);
-
-    impl core::ops::Deref for Held {
-        type Target = ReadSection;
-
-        fn deref(&self) -> &ReadSection {
-            &self.0
-        }
-    }
-
-    let guard = rcu::read_lock();
-    // INVARIANT: The guard lives as long as the section, which is only lent out.
-    Held(ReadSection(NotThreadSafe), guard)
+/// Runs `f` inside an RCU read-side section.
+pub(crate) fn read<R>(f: impl FnOnce(&Guard) -> R) -> R {
+    f(&kernel::sync::rcu::read_lock())
 }
 
 /// Waits until every read-side section that has begun has ended (`synchronize_net()`). May sleep.
@@ -116,7 +99,7 @@ impl<T: Send + Sync> RcuBox<T> {
 
     /// The value, for as long as the read-side section lasts.
     #[inline]
-    pub(crate) fn read<'a>(&'a self, _section: &'a ReadSection) -> Option<&'a T> {
+    pub(crate) fn read<'a>(&'a self, _section: &'a Guard) -> Option<&'a T> {
         // SAFETY: By the type invariants the value is freed a grace period after it was taken out,
         // hence not before this read-side section ends.
         unsafe { load(&self.pointer).as_ref() }

@@ -14,7 +14,7 @@ use super::{
     bridge::BridgeDevice,
     netdevice::NetDevice,
     notifier_block::{Block, Notified},
-    rcu::ReadSection,
+    rcu,
     rtnl::Rtnl,
 };
 
@@ -134,7 +134,7 @@ impl<L: ChangeListener> Drop for ChangeRegistration<L> {
 pub(crate) trait Listener: Send + Sync + 'static {
     /// Called with the port that frames for the entry's address are sent to, or the bridge for
     /// an address of its own. The bridge may hold locks: must not sleep, nor change the database.
-    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection);
+    fn event(&self, device: &NetDevice, event: Event, section: &rcu::Guard);
 }
 
 /// A listener that is registered until the value is dropped.
@@ -218,7 +218,7 @@ impl<L: Listener> Notified for Chain<L> {
             bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
             _ => return,
         };
-        ReadSection::enter(|section| self.0.event(device, event, section));
+        rcu::read(|section| self.0.event(device, event, section));
     }
 }
 
@@ -269,7 +269,7 @@ pub(crate) fn delete_from_bridge(
     bridge: &BridgeDevice,
     mac: [u8; 6],
     vid: u16,
-    _section: &ReadSection,
+    _section: &rcu::Guard,
 ) {
     let asked = Asked {
         bridge: bridge.as_raw(),

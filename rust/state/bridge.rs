@@ -35,7 +35,7 @@ use crate::{
         memcg::MemoryCgroup,
         pernet::NetHandle,
         random,
-        rcu::{RcuBox, ReadSection},
+        rcu::{self, RcuBox},
         rtnl::Rtnl,
         sysfs::Directory,
     },
@@ -426,7 +426,7 @@ impl Bridge {
 
     /// Whether `address` is one of the bridge's own, which it admits from no port.
     #[inline]
-    pub(crate) fn has_address(&self, address: u64, section: &ReadSection) -> bool {
+    pub(crate) fn has_address(&self, address: u64, section: &rcu::Guard) -> bool {
         self.own_addresses
             .read(section)
             .is_some_and(|addresses| addresses.contains(address))

@@ -5,7 +5,7 @@
 
 use super::bridge::Bridge;
 use crate::{
-    kapi::{rcu::ReadSection, switchdev},
+    kapi::{rcu, switchdev},
     table::{Key, PortIndex, Revoked},
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn revoke(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
 
 /// Deletes a key that is not offloaded from the bridge's FDB. The caller holds [`Bridge::offload`].
 pub(crate) fn delete(bridge: &Bridge, key: Key) {
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         switchdev::delete_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
     });
 }

@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use super::forget::forget_key;
 use crate::{
-    kapi::rcu::ReadSection,
+    kapi::rcu,
     state::{addresses::Addresses, bridge::Bridge},
     table::{Key, Owners},
 };
@@ -45,7 +45,7 @@ fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
     }
     drop(ports);
     let mut new = KVec::with_capacity(addresses.len(), GFP_KERNEL)?;
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         for address in addresses.beyond(bridge.own_addresses.read(section)) {
             // There is room for all.
             let _ = new.push_within_capacity(address);
@@ -58,7 +58,7 @@ fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
 fn forget(bridge: &Bridge, address: u64) {
     for vlan in 0..VLANS {
         let key = Key::from_parts(vlan, address);
-        let owners = ReadSection::enter(|section| bridge.table.owners(section, key));
+        let owners = rcu::read(|section| bridge.table.owners(section, key));
         if owners != Owners::NOBODY {
             forget_key(bridge, key, |_| true);
         }

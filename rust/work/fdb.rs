@@ -9,7 +9,7 @@ use crate::{
         atomic::AtomicU32,
         bridge as kernel_bridge,
         netdevice::NetDevice,
-        rcu::ReadSection,
+        rcu,
         rtnl::Rtnl,
         switchdev::{self, Event, Listener},
     },
@@ -79,7 +79,7 @@ struct Search {
 }
 
 impl Listener for Search {
-    fn event(&self, device: &NetDevice, event: Event, section: &ReadSection) {
+    fn event(&self, device: &NetDevice, event: Event, section: &rcu::Guard) {
         let Event::Added(entry) = event else {
             return;
         };

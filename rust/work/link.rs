@@ -18,7 +18,7 @@ use super::{forget, walk::Walk};
 use crate::{
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
-        rcu::{self, ReadSection},
+        rcu,
         rtnl::Rtnl,
     },
     state::{bridge::Bridge, flags::Flag, port::Port, port_set::PortSet, revoke},
@@ -55,8 +55,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
 
 /// Looks whether the bridge knows by itself who is behind `port`.
 fn look_for_learning(port: &Port) {
-    let has =
-        |flag| ReadSection::enter(|section| kernel_bridge::has_flag(&port.device, flag, section));
+    let has = |flag| rcu::read(|section| kernel_bridge::has_flag(&port.device, flag, section));
     // From a locked port it lets in nobody else.
     let is_known = has(PortFlag::Learning) || has(PortFlag::Locked);
     let known = &port.bridge.known;

@@ -26,7 +26,7 @@ use crate::{
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         delayed_work::Job,
-        rcu::{self, ReadSection},
+        rcu,
         rtnl::Rtnl,
         switchdev,
     },
@@ -140,7 +140,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let device = &bridge.device;
     let is_hub = kernel_bridge::is_hub(device);
     let hides_states = kernel_bridge::filters_vlans(device) && kernel_bridge::runs_mst(device);
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         let is_plain = |port: &Port| {
             let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
             // It answers ARP for whatever has an entry.
@@ -164,7 +164,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
 
 /// Whether an entry for what the port owns would do no more than spare copies.
 fn may_offload_port(port: &Port) -> bool {
-    ReadSection::enter(|section| {
+    rcu::read(|section| {
         let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
         // A frame that the bridge forwards to one port gets there where a copy would not.
         has(PortFlag::Flood)

@@ -7,10 +7,7 @@ use kernel::prelude::*;
 
 use super::walk::{Walk, WALKS};
 use crate::{
-    kapi::{
-        log,
-        rcu::{self, ReadSection},
-    },
+    kapi::{log, rcu},
     state::{
         bridge::{address_of, Bridge},
         flags::Flag,
@@ -164,7 +161,7 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
         return Learned::Known;
     }
     // One section, so that an address which becomes the bridge's own is forgotten after it.
-    let learned = ReadSection::enter(|section| {
+    let learned = rcu::read(|section| {
         if bridge.has_address(address_of(key), section) {
             Learned::Known
         } else {

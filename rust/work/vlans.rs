@@ -5,11 +5,7 @@
 
 use super::{forget, walk::Walk};
 use crate::{
-    kapi::{
-        bridge as kernel_bridge,
-        rcu::{self, ReadSection},
-        rtnl::Rtnl,
-    },
+    kapi::{bridge as kernel_bridge, rcu, rtnl::Rtnl},
     state::{bridge::Bridge, events::Kind},
     table::{Action, Claims},
 };
@@ -32,8 +28,7 @@ pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
             return false;
         };
         let vlan = entry.key.vlan();
-        vlan != 0
-            && !ReadSection::enter(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
+        vlan != 0 && !rcu::read(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
     });
     if is_complete {
         bridge.set_forgotten_vlans(left);
