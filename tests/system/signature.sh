@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: secure
 # timeout: 1500
-# With Secure Boot the kernel is locked down: it refuses the module unsigned, which doctor says, and takes it when it is signed
-# with a key that the firmware knows.
+# With Secure Boot the kernel is locked down and has sig_enforce=1: it refuses the module unsigned, which doctor says, and
+# takes it when it is signed with a key that the firmware knows.
 . "${0%/*}/lib.sh"
 
 [[ $(</sys/kernel/security/lockdown) == *"[integrity]"* ]]
+[[ $(</sys/module/module/parameters/sig_enforce) == Y ]]
 install_packages
 said=$(modprobe maclearn 2>&1 || true)
 [[ $said == *"rejected by service"* ]]
