@@ -342,6 +342,30 @@ expect(b"\x1b[?1049l")
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 PYTHON
 
+# ---- completion: what a device is called is a word, whatever is in it
+eval "$(maclearn completion)"
+# offers LINE WORD...: after this line, in which the last word may have begun
+offers() {
+    local words
+    IFS=' ' read -ra words <<<"$1."
+    words[-1]=${words[-1]%.}
+    COMP_WORDS=("${words[@]}") COMP_CWORD=$((${#words[@]} - 1))
+    _maclearn
+    [[ ${COMPREPLY[*]} == "${*:2}" ]] || fail "$1 is completed with ${COMPREPLY[*]}, not ${*:2}"
+}
+# shellcheck disable=SC2016 # not expanded
+ip link add name '$(>ran)' type dummy
+offers "maclearn por" port
+offers "maclearn port set dev host2 unknown_unicast " flood suppress
+offers "maclearn port show dev ho" host1 host2
+cd "$LAB"
+# shellcheck disable=SC2016 # not expanded
+offers 'maclearn port show dev $' '\$\(\>ran\)'
+[[ ! -e ran ]] || fail "the name of a device was carried out"
+cd "$OLDPWD"
+# shellcheck disable=SC2016 # not expanded
+ip link del dev '$(>ran)'
+
 # ---- another namespace
 add_namespaces elsewhere
 links elsewhere <<EOF

@@ -11,9 +11,15 @@ use crate::words::the_only;
 /// What Bash is to do.
 pub const BASH: &str = "\
 _maclearn() {
-    local IFS=$'\\n'
-    COMPREPLY=($(compgen -W \"$(maclearn complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\" -- \\
-        \"${COMP_WORDS[COMP_CWORD]}\"))
+    local words word
+    COMPREPLY=()
+    mapfile -t words <<<\"$(maclearn complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\"
+    # Not compgen -W, which expands them: a device may be called $(reboot).
+    for word in \"${words[@]}\"; do
+        [[ $word && $word == \"${COMP_WORDS[COMP_CWORD]}\"* ]] || continue
+        printf -v word %q \"$word\"
+        COMPREPLY+=(\"$word\")
+    done
 }
 complete -F _maclearn maclearn
 ";

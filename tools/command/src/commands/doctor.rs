@@ -8,7 +8,7 @@ use std::{
 };
 
 use maclearn_family::{
-    Ageing, BridgeAttributes, EntryAttributes, FdbOffload, Mac, PortAttributes,
+    Ageing, Attributes, BridgeAttributes, EntryAttributes, FdbOffload, Mac, PortAttributes,
     StatisticsAttributes, UnknownUnicast, operation,
 };
 
@@ -459,9 +459,12 @@ fn show_chain(suspect: &Suspect) -> String {
         _ => &suspect.chain,
     };
     if family.starts_with("ebtables") {
-        format!("{family} -t {table} -L {chain}")
+        format!("{family} -t {table} -L {}", quoted(chain))
     } else if family.ends_with("-legacy") {
-        format!("{family} -t {table} -S {chain}")
+        format!("{family} -t {table} -S {}", quoted(chain))
+    } else if !is_plain(table) || !is_plain(chain) {
+        // nft itself takes them apart.
+        "nft list ruleset".to_string()
     } else if chain.starts_with("__") {
         // It has no name of its own.
         format!("nft list table {family} {table}")
@@ -519,13 +522,11 @@ impl Patient<'_> {
     }
 
     fn name(&self) -> String {
-        self.names
-            .get(self.bridge.ifindex.unwrap_or_default())
-            .into_owned()
+        quoted(&self.names.get(self.bridge.ifindex.unwrap_or_default()))
     }
 
     fn port_name(&self, port: &Port<'_>) -> String {
-        self.names.get(port.index()).into_owned()
+        quoted(&self.names.get(port.index()))
     }
 
     fn any_enabled(&self) -> bool {
@@ -634,13 +635,13 @@ impl Patient<'_> {
         };
         let (name, bridge) = (self.port_name(port), self.name());
         if let Some(most) = reached(port.settings.n_macs, port.settings.max_macs) {
-            let more = most.saturating_mul(2);
+            let more = more_than::<PortAttributes>(most);
             (
                 format!("its max_macs {most} is reached"),
                 Some(format!("maclearn port set dev {name} max_macs {more}")),
             )
         } else if let Some(most) = reached(self.bridge.n_macs, self.bridge.max_macs) {
-            let more = most.saturating_mul(2);
+            let more = more_than::<BridgeAttributes>(most);
             (
                 format!("max_macs {most} of {bridge} is reached"),
                 Some(format!("maclearn bridge set dev {bridge} max_macs {more}")),
@@ -752,6 +753,30 @@ impl Patient<'_> {
     }
 }
 
+/// A higher limit, or none where the kernel takes no higher one.
+fn more_than<A: Attributes>(most: u32) -> u64 {
+    let setting = A::ATTRIBUTES
+        .iter()
+        .find(|setting| setting.name == "max_macs");
+    let more = u64::from(most) * 2;
+    let is_taken = setting.is_some_and(|setting| more <= setting.max);
+    if is_taken { more } else { 0 }
+}
+
+/// Whether a name means nothing to a shell, or to nft.
+fn is_plain(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-.@+".contains(&byte))
+}
+
+/// A name as a shell takes it, in a command that may be pasted: a device may be called `$(reboot)`.
+fn quoted(name: &str) -> String {
+    match is_plain(name) {
+        true => name.to_string(),
+        false => format!("'{}'", name.replace('\'', "'\\''")),
+    }
+}
+
 /// A MAC in a VLAN of a bridge.
 type Key = (u32, u16, [u8; 6]);
 
@@ -799,7 +824,7 @@ impl Owners {
             vlan => format!(" vlan {vlan}"),
         };
         let unused = self.unused.iter().map(|(bridge, count)| {
-            let name = names.get(*bridge);
+            let name = quoted(&names.get(*bridge));
             let why = match self.filters.get(bridge) {
                 Some(true) => "it filters VLANs",
                 _ => "it does not filter VLANs",
@@ -819,7 +844,7 @@ impl Owners {
                 ),
                 Some(format!(
                     "maclearn entry show br {} mac {mac}{}",
-                    names.get(*bridge),
+                    quoted(&names.get(*bridge)),
                     text(vlan)
                 )),
             ));
@@ -910,6 +935,45 @@ mod tests {
             )
         });
         texts.collect()
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_is_harmless_to_a_shell() {
+        for (name, wanted) in [
+            ("vnet0.10_a-b@c+d", "vnet0.10_a-b@c+d"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a;b'c", "'a;b'\\''c'"),
+        ] {
+            assert_eq!(quoted(name), wanted);
+        }
+        let shown = |family, table: &str, chain: &str| {
+            show_chain(&Suspect {
+                family,
+                table: table.to_string(),
+                chain: chain.to_string(),
+                frames: Frames::Between,
+                fate: Fate::DropsSome,
+            })
+        };
+        let wanted = "ebtables-legacy -t filter -L 'a;b'";
+        assert_eq!(shown("ebtables-legacy", "filter", "a;b"), wanted);
+        let wanted = "iptables-legacy -t filter -S 'a b'";
+        assert_eq!(shown("iptables-legacy", "filter", "a b"), wanted);
+        assert_eq!(shown("bridge", "t", "c; flush ruleset"), "nft list ruleset");
+        assert_eq!(shown("bridge", "t`id`", "c"), "nft list ruleset");
+    }
+
+    #[test]
+    fn the_highest_limit_is_raised_to_none() {
+        let port = |most| {
+            let raised = found(|_, _, ports, _| {
+                ports[0].failing_open = Some(true);
+                (ports[0].n_macs, ports[0].max_macs) = (Some(most), Some(most));
+            });
+            raised[0].rsplit(' ').next().map(str::to_string)
+        };
+        assert_eq!(port(1 << 19).as_deref(), Some("1048576"));
+        assert_eq!(port((1 << 19) + 1).as_deref(), Some("0"));
     }
 
     #[test]
