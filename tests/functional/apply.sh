@@ -107,6 +107,7 @@ refused "Error: $LAB/wrong line 6: name: \"[a\" is no pattern: invalid range pat
     "$GOOD"$'\n\n[[bridge]]\nname = ["br0", "[a"]'
 refused "Error: $LAB/wrong line 4: name is missing." "$GOOD"$'\n[[bridge]]\nexclusive = true'
 refused "Error: $LAB/wrong line 6: mac: \"02\": not a MAC address." "$GOOD"$'\n[[entry]]\nname = "vnet0"\nmac = "02"'
+refused "Error: $LAB/wrong line 3: not UTF-8." $'[[port]]\n\nname = "\xff"'
 status=0
 said=$(maclearn apply /none 2>&1) || status=$?
 [[ $status == 255 && $said == 'Cannot read "/none": No such file or directory' ]]
@@ -271,6 +272,11 @@ echo "[[vnet]]" >"$FILE"
 status=0
 said=$(NOTIFY_SOCKET=$LAB/notify maclearn apply --follow "$FILE" 2>&1) || status=$?
 [[ $status == 255 && $said == "Error: $FILE line 1: vnet is unknown." ]] || fail "status $status, $said"
+# Nor does one whose service manager does not listen.
+status=0
+said=$(NOTIFY_SOCKET=$LAB/none maclearn apply --follow "$LAB/good" 2>&1 >/dev/null) || status=$?
+[[ $status == 255 && $said == "Cannot write to \"$LAB/none\": No such file or directory" ]] ||
+    fail "status $status, $said"
 # It is right again, and says something else, also of what is there.
 sed 's/max_macs = 9/max_macs = 8/' "$LAB/good" >"$FILE"
 kill -HUP "$FOLLOWER"
@@ -286,7 +292,7 @@ wait_until 20 has tap5 max_macs 8
 # terminal is gone, and a service manager, if there is one, wants it to end
 at_terminal() {
     timeout 60 python3 - "$@" <<'PYTHON'
-import os, pty, signal, subprocess, sys, time
+import os, pty, signal, subprocess, sys
 
 def forget():
     subprocess.run(["maclearn", "port", "set", "dev", "tap5", "max_macs", "5"], check=True)

@@ -425,6 +425,9 @@ refused 'Error: the bridge "br" does not filter VLANs.' why $G21 br br vlan 10
 refused 'Error: the bridge "br" does not filter VLANs.' why $G21 10 br br
 refused "Error: \"vlan\" and \"VID\" don't go together." why $G21 10 vlan 10
 refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' why $NOBODY br vlans
+refused 'Error: the bridge "vlans" filters VLANs: vlan is required for a MAC that it does not know.' \
+    why $NOBODY br vlans vlan 0
+refused '"a�" is not UTF-8.' port show dev $'a\xff'
 refused '"none" is unknown, try "maclearn summary help".' summary none
 refused '"none" is unknown, try "maclearn metrics help".' metrics none
 refused '"none" is unknown, try "maclearn doctor help".' doctor none
@@ -440,6 +443,13 @@ refused_lines "Error: line 2: max_macs can't be -1." \
     "$GOOD"$'\n''{"kind":"port","ifname":"none","settings":{"max_macs":-1}}'
 refused_lines "Error: line 1: ifindex: no such port of a bridge; 1 of 1 lines were refused." "${GOOD/host1/lo}"
 refused 'Cannot open "/none": No such file or directory' restore file /none
+refused "Error: line 1: Is a directory." restore file "$LAB"
+echo "$GOOD" >"$LAB/wrong"
+ln -sf maclearn.lock /run/maclearn.lock
+refused 'Cannot lock "/run/maclearn.lock": Too many symbolic links encountered' restore file "$LAB/wrong"
+refused 'Cannot lock "/run/maclearn.lock": Too many symbolic links encountered' apply /dev/null
+refused 'Cannot lock "/run/maclearn.lock": Too many symbolic links encountered' reload
+rm /run/maclearn.lock
 refused 'Cannot find device "none"' save dev none
 state >"$LAB/after"
 diff -u "$LAB/before" "$LAB/after" || fail "what was refused has changed something: see above"

@@ -35,7 +35,7 @@ pub enum Failure {
     #[error("{0}")]
     Incomplete(&'static str),
     /// The output can't be written.
-    #[error("Cannot write: {0}")]
+    #[error("Cannot write: {}", plain(.0))]
     Output(#[from] io::Error),
     /// Help was asked for, as an object or a command.
     #[error("{0}")]

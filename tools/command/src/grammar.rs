@@ -26,6 +26,8 @@ pub fn grammar() -> Command {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
+        // An option may be said twice, as with iproute2.
+        .args_override_self(true)
         .args(options())
         .subcommands([
             summary(),

@@ -4,21 +4,26 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read},
+    io::Read,
     os::unix::fs::OpenOptionsExt,
     process::{Command, Stdio},
 };
 
 use nix::libc;
 
-use crate::grammar::NAME;
+use crate::{
+    failure::{Failure, plain},
+    grammar::NAME,
+};
 
 /// Bytes of the longest record of its log.
 const RECORD: usize = 8192;
 
 /// Its release, as `uname -r` prints it.
-pub fn release() -> io::Result<String> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+pub fn release() -> Result<String, Failure> {
+    const FILE: &str = "/proc/sys/kernel/osrelease";
+    let release = fs::read_to_string(FILE)
+        .map_err(|error| Failure::usage(format!("Cannot read \"{FILE}\": {}", plain(&error))))?;
     Ok(release.trim().to_string())
 }
 

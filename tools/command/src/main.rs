@@ -41,8 +41,10 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let mut arguments = Vec::new();
     for argument in env::args_os().skip(1) {
-        let text = argument.into_string();
-        arguments.push(text.map_err(|_| Failure::usage("An argument is not UTF-8."))?);
+        let text = argument.into_string().map_err(|argument| {
+            Failure::usage(format!("\"{}\" is not UTF-8.", argument.to_string_lossy()))
+        })?;
+        arguments.push(text);
     }
     let grammar = grammar::grammar();
     match arguments

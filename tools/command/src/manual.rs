@@ -2,7 +2,7 @@
 
 //! The manual page, maclearn(8).
 
-use clap::{Arg, Command};
+use clap::Command;
 use roff::{Roff, bold, italic, roman};
 
 use crate::{grammar::NAME, usage};
@@ -37,8 +37,11 @@ pub fn page(grammar: &Command) -> String {
             option.get_long().unwrap_or_default(),
         );
         page.control("TP", []);
-        page.text([bold(format!("-{short}, -{long}"))]);
-        page.text([roman(help(option))]);
+        page.text([
+            bold(format!("-{short}, -{long}")),
+            italic(usage::value_of_option(option)),
+        ]);
+        page.text([roman(usage::help_of(option))]);
     }
     page.control("SH", ["COMMANDS"]);
     page.text([roman(
@@ -94,15 +97,8 @@ fn commands(page: &mut Roff, prefix: &str, command: &Command) {
                 page.text([italic(value)]);
             }
         }
-        page.text([roman(help(argument))]);
+        page.text([roman(usage::help_of(argument))]);
     }
-}
-
-fn help(argument: &Arg) -> String {
-    argument
-        .get_help()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -117,7 +113,8 @@ mod tests {
             "unknown_unicast",
             "ageing_time",
             "maclearn entry flush",
-            "\\-netns",
+            "\\-netns\\fR\\fI NETNS",
+            "\\-color\\fR\\fI[=always|auto|never]",
             "why",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");

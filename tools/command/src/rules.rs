@@ -3,7 +3,7 @@
 //! What a file says of bridges and ports (`/etc/maclearn.toml`). It is understood as a whole, or
 //! refused with the line and the key that are wrong.
 
-use std::{collections::BTreeSet, fs, ops::Range};
+use std::{collections::BTreeSet, fs, ops::Range, str};
 
 use glob::Pattern;
 use maclearn_family::{
@@ -92,13 +92,17 @@ type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
 impl Rules {
     /// Reads a file.
     pub fn read(file: &str) -> Result<Self, Failure> {
-        let text = fs::read_to_string(file).map_err(|error| {
+        let bytes = fs::read(file).map_err(|error| {
             Failure::usage(format!("Cannot read \"{file}\": {}", plain(&error)))
         })?;
-        Self::understand(&text).map_err(|wrong| {
+        let text = str::from_utf8(&bytes).map_err(|error| Wrong {
+            place: Some(error.valid_up_to()..bytes.len()),
+            what: "not UTF-8".to_string(),
+        });
+        text.and_then(Self::understand).map_err(|wrong| {
             let begin = wrong.place.map_or(0, |place| place.start);
-            let before = text.bytes().take(begin);
-            let line = 1 + before.filter(|byte| *byte == b'\n').count();
+            let before = bytes.iter().take(begin);
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
             let what = wrong.what.replace('\n', ", ");
             Failure::usage(format!("Error: {file} line {line}: {what}."))
         })

@@ -37,11 +37,7 @@ fn all(text: &mut String, grammar: &Command) -> std::fmt::Result {
         let long = option.get_long().unwrap_or_default();
         let rest = long.get(1..).unwrap_or_default();
         let first = option.get_short().unwrap_or_default();
-        let value = match option.get_action().takes_values() {
-            true if option.is_require_equals_set() => "[=always|auto|never]".to_string(),
-            true => format!(" {}", value_of(option)),
-            false => String::new(),
-        };
+        let value = value_of_option(option);
         let said = format!("-{first}[{rest}]{value}");
         writeln!(text, "         {said:<32} {}", help_of(option))?;
     }
@@ -119,7 +115,16 @@ pub fn value_of(argument: &Arg) -> String {
     argument.get_value_names().unwrap_or_default().join(" ")
 }
 
-fn help_of(argument: &Arg) -> String {
+/// What may stand behind an option, with what is between.
+pub fn value_of_option(option: &Arg) -> String {
+    match option.get_action().takes_values() {
+        true if option.is_require_equals_set() => "[=always|auto|never]".to_string(),
+        true => format!(" {}", value_of(option)),
+        false => String::new(),
+    }
+}
+
+pub fn help_of(argument: &Arg) -> String {
     argument
         .get_help()
         .map(ToString::to_string)

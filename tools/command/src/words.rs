@@ -374,6 +374,11 @@ mod tests {
             said("port").unwrap().get_one::<String>("color").unwrap(),
             "auto"
         );
+        // As often as one likes.
+        let twice = said("-s -s -c=always -c=never -n blue -n red port").unwrap();
+        assert!(twice.get_flag("statistics"));
+        let value = |name| twice.get_one::<String>(name).unwrap().as_str();
+        assert_eq!((value("color"), value("netns")), ("never", "red"));
     }
 
     #[test]

@@ -35,7 +35,7 @@ use nix::{
 
 use crate::{
     devices::Names,
-    failure::Failure,
+    failure::{Failure, plain},
     lock::Lock,
     output::{Item, Output, Paint, Record},
     route::{self, Route, Told, unless_gone},
@@ -671,8 +671,15 @@ fn tell_service_manager(state: &str) -> Result<(), Failure> {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(&name)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
-    Ok(())
+    let sent =
+        UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), &address));
+    sent.map(drop).map_err(|error| {
+        Failure::usage(format!(
+            "Cannot write to \"{}\": {}",
+            name.to_string_lossy(),
+            plain(&error)
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -46,8 +46,7 @@ const ENDS: [Signal; 4] = [
 /// installed is for this kernel.
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Who gives settings waits until all is restored.
-    let _lock = Lock::exclusive()
-        .map_err(|error| Failure::usage(format!("Cannot lock the module: {}", plain(&error))))?;
+    let _lock = Lock::exclusive()?;
     if Path::new(SAVED).exists() {
         return Err(Failure::usage(format!(
             "Error: {SAVED} is what a reload that failed has left: {}, and remove it.",
@@ -69,10 +68,10 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // They wait until the end, also for what is started from here on.
     let ends: SigSet = ENDS.into_iter().collect();
     ends.thread_block().map_err(io::Error::from)?;
-    fs::rename(SAVING, SAVED)?;
+    fs::rename(SAVING, SAVED).map_err(|error| cannot("rename", SAVING, &error))?;
     // Not modprobe -r: it also unloads what nothing else uses, the bridge with all bridges.
     if let Err(failure) = carry_out(Command::new("rmmod").arg(NAME)) {
-        fs::remove_file(SAVED)?;
+        remove_saved()?;
         return Err(failure);
     }
     carry_out(Command::new("modprobe").arg(NAME))
@@ -83,7 +82,15 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
                 gives_back()
             ))
         })?;
-    Ok(fs::remove_file(SAVED)?)
+    remove_saved()
+}
+
+fn remove_saved() -> Result<(), Failure> {
+    fs::remove_file(SAVED).map_err(|error| cannot("remove", SAVED, &error))
+}
+
+fn cannot(verb: &str, file: &str, error: &io::Error) -> Failure {
+    Failure::usage(format!("Cannot {verb} \"{file}\": {}", plain(error)))
 }
 
 fn gives_back() -> String {
@@ -146,7 +153,7 @@ fn save() -> Result<(), Failure> {
         .truncate(true)
         .mode(0o600)
         .open(SAVING)
-        .map_err(|error| Failure::usage(format!("Cannot write \"{SAVING}\": {}", plain(&error))))?;
+        .map_err(|error| cannot("write", SAVING, &error))?;
     carry_out(Command::new(me()?).arg("save").stdout(file)).map(drop)
 }
 

@@ -290,7 +290,7 @@ fn read(lines: impl BufRead, instead: Option<u32>) -> Result<Saved, Failure> {
     let mut saved = Saved::default();
     for (number, line) in (1..).zip(lines.lines()) {
         let wrong = |why: String| Failure::usage(format!("Error: line {number}: {why}."));
-        let line = line.map_err(|error| wrong(error.to_string()))?;
+        let line = line.map_err(|error| wrong(plain(&error)))?;
         if line.trim().is_empty() {
             continue;
         }

@@ -192,8 +192,8 @@ fn vlans(
                 "Error: the bridge \"{name}\" does not filter VLANs."
             )));
         }
-        (true, Some(vlan)) => return Ok(BTreeSet::from([vlan])),
-        (true, None) => (),
+        (true, Some(vlan)) if vlan != 0 => return Ok(BTreeSet::from([vlan])),
+        (true, _) => (),
     }
     let here = entries.iter().filter(|entry| entry.bridge == Some(bridge));
     // Those without a VLAN were learned before the bridge began to filter, and are not used.
