@@ -74,7 +74,7 @@ printed "br auto_enable off ageing_time 300 exclusive off max_macs 1048576 n_mac
 ageing bridge" maclearn bridge show dev br
 maclearn bridge set dev br ageing_time 1000 exclusive on default_max_macs 9
 printed '[1000,true,"own",9]' json '.[] | [.ageing_time, .exclusive, .ageing, .default_max_macs]' bridge show dev br
-maclearn -d bridge show dev br | grep -q " memory [0-9]* .* default_max_macs 9"
+maclearn -d bridge show dev br | grep " memory [0-9]* .* default_max_macs 9" >"$LAB/found"
 maclearn bridge set dev br ageing bridge exclusive off
 printed br,vlans json '[.[].ifname] | join(",")' bridge
 
@@ -86,7 +86,7 @@ send host1 $G11 $G21 count 3
 expect host2 $G11 $G21 count 3
 expect sniffer $G11 $G21 count 3
 PLAN
-maclearn entry show dev host1 | grep -qx "$G11 dev host1 master br age [0-9]*"
+maclearn entry show dev host1 | grep -x "$G11 dev host1 master br age [0-9]*" >"$LAB/found"
 maclearn entry add $G12 dev host1
 maclearn entry add $G22 dev host2 age 100.5
 maclearn entry add $G13 dev host1 dynamic
@@ -107,7 +107,7 @@ printed $G21 json '.[].mac' entry show br br
 # ---- statistics
 printed 3 json '.[].statistics.passed_owned' statistics show dev host2
 printed 3 json '.[].statistics.passed_owned' -s bridge show dev br
-maclearn -s port show dev host2 | grep -q "passed_owned 3 "
+maclearn -s port show dev host2 | grep "passed_owned 3 " >"$LAB/found"
 printed 4 json length statistics
 maclearn statistics reset dev host2
 printed 0 json '.[].statistics.passed_owned' statistics show dev host2
@@ -131,7 +131,7 @@ grep -q "^    sniffer disabled macs 1 spared - passing all, it is not enabled$" 
 maclearn port set dev host1 max_macs 1
 exchange <<<"hello host1 $G12"
 printed failing-open json '.bridges[0].ports[] | select(.ifname == "host1").state' summary
-maclearn | grep -q "^    host1 failing-open .* since max_macs 1 of the port is reached$"
+maclearn | grep "^    host1 failing-open .* since max_macs 1 of the port is reached$" >"$LAB/found"
 maclearn doctor >"$LAB/doctor"
 grep -qx "problem host1 gets every copy (it fails open), since its max_macs 1 is reached" "$LAB/doctor"
 grep -qx "    # maclearn port set dev host1 max_macs 2" "$LAB/doctor"
@@ -140,9 +140,9 @@ eval "$(json '.[] | select(.what | startswith("host1 gets")).helps' doctor)"
 wait_until 20 attribute_is host1 failing_open 0
 maclearn port set dev host1 max_macs 4096
 ip link set dev br type bridge ageing_time 30000
-maclearn | grep -q "^br .* copies made and suppressed, fdb_offload is off$"
+maclearn | grep "^br .* copies made and suppressed, fdb_offload is off$" >"$LAB/found"
 maclearn bridge set dev br fdb_offload auto
-maclearn | grep -q "^br .* copies made of what the bridge has not learned by itself$"
+maclearn | grep "^br .* copies made of what the bridge has not learned by itself$" >"$LAB/found"
 maclearn bridge set dev br fdb_offload off
 ip link set dev br type bridge ageing_time 0
 
@@ -220,7 +220,7 @@ send host1 $G11 $G21 count 5
 expect host2 $G11 $G21 count 5
 PLAN
 printed '[5,true]' json '.bridges[] | select(.ifname == "br") | [.never_made, .spared == 100]' summary
-maclearn | grep -q "^br ports 3 enabled 3 .* spared 100.0% never_made 5 copies not made for what is offloaded$"
+maclearn | grep "^br ports 3 enabled 3 .* spared 100.0% never_made 5 copies not made for what is offloaded$" >"$LAB/found"
 maclearn port set dev sniffer enabled off
 maclearn bridge set dev br fdb_offload off
 printed null json '.bridges[] | select(.ifname == "br") | .never_made' summary
@@ -379,9 +379,9 @@ printed 1 json length -n elsewhere bridge
 # ---- forms of output
 printed '[]' maclearn -j entry show dev sniffer vlan 7
 [[ $(maclearn -j -p port | jq -c .) == "$(maclearn -j port)" ]]
-maclearn -p -j port | grep -q '^        "ifname": "host1",$'
-maclearn -color=always port show dev host1 | grep -q $'^\e\\[36mhost1\e\\[0m master'
-maclearn port show dev host1 | grep -q $'^host1 master'
+maclearn -p -j port | grep '^        "ifname": "host1",$' >"$LAB/found"
+maclearn -color=always port show dev host1 | grep $'^\e\\[36mhost1\e\\[0m master' >"$LAB/found"
+maclearn port show dev host1 | grep $'^host1 master' >"$LAB/found"
 
 # ---- what is wrong: said, and nothing has changed
 state >"$LAB/before"

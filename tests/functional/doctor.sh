@@ -45,7 +45,7 @@ bad_file() {
     with_file $'[[port]]\nname = "*"\ncolour = "blue"' maclearn -j doctor >"$LAB/doctor"
     jq -e '.[] | select(.what | startswith("/etc/maclearn.toml line 3: colour is no setting: ")).weight == "problem"' \
         "$LAB/doctor" >"$LAB/found" || fail "$(<"$LAB/doctor")"
-    with_file "[port" maclearn doctor | grep -q "^problem /etc/maclearn.toml line 1: " ||
+    with_file "[port" maclearn doctor | grep "^problem /etc/maclearn.toml line 1: " >"$LAB/found" ||
         fail "$(with_file "[port" maclearn doctor)"
     with_file "" maclearn doctor >"$LAB/doctor"
     ! grep maclearn.toml "$LAB/doctor" || fail "nothing is wrong there"
@@ -154,9 +154,9 @@ ip link set dev br type bridge vlan_filtering 1
 for port in host1 host2 host3; do bridge vlan add dev "$port" vid 1 pvid untagged; done
 finds problem "every port of br gets every copy, since it has mst_enabled and filters VLANs"
 helps "mst_enabled"
-eval "$REPLY" | grep -q "mst_enabled 1" || fail "$REPLY"
-maclearn | grep -q "^br .* copies made for every port, mst_enabled$" || fail "$(maclearn)"
-maclearn why $G21 br br vlan 1 | grep -q "host3 gets copy since the bridge has mst_enabled" ||
+eval "$REPLY" | grep "mst_enabled 1" >"$LAB/found" || fail "$REPLY"
+maclearn | grep "^br .* copies made for every port, mst_enabled$" >"$LAB/found" || fail "$(maclearn)"
+maclearn why $G21 br br vlan 1 | grep "host3 gets copy since the bridge has mst_enabled" >"$LAB/found" ||
     fail "$(maclearn why $G21 br br vlan 1)"
 for port in host1 host2 host3; do bridge vlan del dev "$port" vid 1; done
 ip link set dev br type bridge vlan_filtering 0 mst_enabled 0
@@ -290,14 +290,14 @@ nft flush chain bridge mine forward
 nft add rule bridge mine checks queue num 5
 finds hint "what the chain bridge mine prerouting does with frames that enter a bridge is not known: queue in checks"
 helps "what the chain bridge mine prerouting"
-eval "$REPLY" | grep -q "queue to 5" || fail "$REPLY"
+eval "$REPLY" | grep "queue to 5" >"$LAB/found" || fail "$REPLY"
 nft delete table bridge mine
 fails says "the chain"
 
 # ---- of the older tables those are asked for that are there: none is made
 # has_table FUNCTION: one of ebtables is there, whose hook this is
 has_table() {
-    nft list hooks bridge | grep -q "$1"
+    nft list hooks bridge | grep "$1" >"$LAB/found"
 }
 fails has_table ebt_
 ebtables-legacy -t filter -A FORWARD -d $NOBODY -j mark --mark-set 1 --mark-target DROP
