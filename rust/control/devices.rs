@@ -96,7 +96,7 @@ pub(crate) struct NetdevNotifier {
     _changes: switchdev::ChangeRegistration<BridgeNotifier>,
     /// The state of the namespaces, which is there for as long as anything is followed.
     networks: pernet::Registration<Network>,
-    /// Whether nothing new is followed any more. BridgeNotifier under RTNL.
+    /// Whether nothing new is followed any more. Changes under RTNL.
     has_ended: AtomicU32,
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The rule: what happens to a copy of a unicast frame at an enabled port.
+//!
+//! What may let a copy pass after all is in `fdb.rs` and `quiet.rs`; `filter_slow()` in `mod.rs`
+//! puts the three together.
 
 use crate::{
     state::flags::{Flag, Flags},

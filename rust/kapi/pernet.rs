@@ -58,12 +58,12 @@ impl NetHandle {
 ///
 /// # Invariants
 ///
-/// `number` is written by the registration that set `taken`, while nothing is offloaded. While
-/// `offloaded` is not 0 it is that number, and until a grace period after, what a namespace has
+/// `number` is written by the registration that set `taken`, while nothing is published. While
+/// `published` is not 0 it is that number, and until a grace period after, what a namespace has
 /// there is null or points to a [`State<T>`].
 pub(crate) struct Slot<T> {
     number: UnsafeCell<c_uint>,
-    offloaded: AtomicU32,
+    published: AtomicU32,
     taken: Atomic<i32>,
     _state: PhantomData<fn(T) -> T>,
 }
@@ -76,7 +76,7 @@ impl<T> Slot<T> {
     pub(crate) const fn new() -> Self {
         Self {
             number: UnsafeCell::new(0),
-            offloaded: AtomicU32::new(0),
+            published: AtomicU32::new(0),
             taken: Atomic::new(0),
             _state: PhantomData,
         }
@@ -156,7 +156,7 @@ impl<T: PerNetwork> Registration<T> {
         let registered = Self::register();
         match &registered {
             // SAFETY: The slot is this registration's, which has written the number.
-            Ok(_) => slot.offloaded.store_release(unsafe { *slot.number.get() }),
+            Ok(_) => slot.published.store_release(unsafe { *slot.number.get() }),
             Err(_) => slot.taken.store(0, Release),
         }
         registered
@@ -217,7 +217,7 @@ impl<T: PerNetwork> Registration<T> {
             let state = T::new(handle.clone())?;
             let state = KBox::new(State { state, handle }, GFP_KERNEL_ACCOUNT)?;
             // SAFETY: The namespace has a place of a pointer's size, which nobody looks at before
-            // it is set up and the number is offloaded.
+            // it is set up and the number is published.
             unsafe { *Self::place_in(net) = KBox::into_raw(state) };
             Ok(())
         };
@@ -245,7 +245,7 @@ impl<T: PerNetwork> Registration<T> {
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: As in `init`. Nobody looks there any more: in a namespace at its end there is
         // neither a device nor a socket, and before the operations are unregistered a grace period
-        // has passed since the number was offloaded.
+        // has passed since the number was published.
         let state = unsafe { mem::replace(&mut *Self::place_in(net), ptr::null_mut()) };
         if state.is_null() {
             // `init` failed.
@@ -262,7 +262,7 @@ impl<T: PerNetwork> Registration<T> {
 impl<T: PerNetwork> Drop for Registration<T> {
     fn drop(&mut self) {
         let slot = T::slot();
-        slot.offloaded.store_relaxed(0);
+        slot.published.store_relaxed(0);
         rcu::wait_for_readers();
         // SAFETY: By the type invariants they are registered.
         unsafe { bindings::unregister_pernet_subsys(self.operations.get()) };
@@ -273,7 +273,7 @@ impl<T: PerNetwork> Drop for Registration<T> {
 /// The state of a namespace, while a [`Registration`] of `T` exists. Any context.
 pub(crate) fn get<T: PerNetwork>(net: &Net) -> Option<Arc<T>> {
     rcu::read(|_section| {
-        let number = T::slot().offloaded.load_acquire();
+        let number = T::slot().published.load_acquire();
         if number == 0 {
             return None;
         }

@@ -51,8 +51,8 @@ pub(crate) const BRIDGE_ITSELF: PortIndex = MAX_PORTS as PortIndex - 1;
 
 /// A bridge, from the time it is seen until it is gone and nothing uses it.
 ///
-/// The table's lock orders all changes to the table, to ports' flags and to the settings.
-/// [`Bridge::walk`] is taken outside it by whoever goes through the whole table or resizes it.
+/// What its locks guard, and in which order they are taken, is a table in
+/// `Documentation/design.md`, "Locks, outermost first".
 #[pin_data]
 #[repr(C)]
 pub(crate) struct Bridge {

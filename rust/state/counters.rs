@@ -2,8 +2,11 @@
 
 //! What is counted. Each counter stands here once; sysfs and netlink are made from that.
 //!
-//! To add one takes a row, where it is counted, and its attribute in
-//! `Documentation/netlink/specs/maclearn.yaml`.
+//! To add one takes its attribute, last in the set `statistics` of
+//! `Documentation/netlink/specs/maclearn.yaml`, its name in the reply of `stats-get` there, and
+//! `scripts/netlink-generate`; a row here; a count where it happens; and
+//! `Documentation/networking/maclearn.rst`, `Documentation/ABI/testing` and `STATISTICS` in
+//! `tests/functional/lib.sh`, which the scripts `documentation` and `attributes` compare.
 
 use crate::kapi::uapi;
 

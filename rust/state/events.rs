@@ -5,6 +5,11 @@
 //! It is noted under the table's lock where it happens. A frame thus never makes a message. Between
 //! two runs of the maintenance work there is room for [`MOST_WAITING`] events; of more than these
 //! the listeners learn how many there were.
+//!
+//! To add one takes its name, last in the enum `event` of
+//! `Documentation/netlink/specs/maclearn.yaml`, and `scripts/netlink-generate`; a row here, without
+//! which it does not compile then; where it happens, `Port::note()`; and
+//! `Documentation/networking/maclearn.rst`, which the script `documentation` compares.
 
 use kernel::prelude::*;
 

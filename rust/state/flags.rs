@@ -14,9 +14,12 @@ pub(crate) enum Flag {
     SuppressUnknown = 1 << 2,
     /// On failure frames are dropped, rather than every copy passed.
     FailClosed = 1 << 3,
-    /// Every copy passes until there is room: a source could not be learned for a limit.
+    /// Every copy passes for a failure: a source could not be learned for a limit or for lack of
+    /// memory, or could not be kept ([`Flag::LostSource`]); or [`Flag::FdbIncomplete`]. Users see
+    /// this one.
     FailingOpen = 1 << 4,
-    /// A source could not be learned since the table is about to grow.
+    /// Every copy passes for a moment, which is no failure: a source, or a claim of the bridge's
+    /// own database, waits for the table to grow; or a source for a sweep of what may have aged.
     LearnPending = 1 << 5,
     /// The port has left the bridge.
     Gone = 1 << 6,
@@ -54,6 +57,7 @@ impl Flags {
     pub(crate) fn to_bits(self) -> u32 {
         self.0
     }
+
     /// Whether `flag` is set.
     #[inline(always)]
     pub(crate) fn has(self, flag: Flag) -> bool {

@@ -73,14 +73,24 @@ pub(crate) struct Port {
 
 on_device!(Port { anchor });
 
-/// The flag that a setting is; what is not on or off has a word of its own.
-fn flag_of(setting: PortSetting) -> Option<Flag> {
-    match setting {
-        PortSetting::Enabled => Some(Flag::Enabled),
-        PortSetting::Learning => Some(Flag::Learning),
-        PortSetting::UnknownUnicast => Some(Flag::SuppressUnknown),
-        PortSetting::OnFailure => Some(Flag::FailClosed),
-        PortSetting::MaxMacs => None,
+/// Where a port has a setting.
+enum Held {
+    /// In a flag, which is set where the value is not 0.
+    Flag(Flag),
+    /// In [`Port::max_macs`].
+    MaxMacs,
+}
+
+impl Held {
+    /// Where `setting` is.
+    fn of(setting: PortSetting) -> Self {
+        match setting {
+            PortSetting::Enabled => Self::Flag(Flag::Enabled),
+            PortSetting::Learning => Self::Flag(Flag::Learning),
+            PortSetting::UnknownUnicast => Self::Flag(Flag::SuppressUnknown),
+            PortSetting::OnFailure => Self::Flag(Flag::FailClosed),
+            PortSetting::MaxMacs => Self::MaxMacs,
+        }
     }
 }
 
@@ -93,14 +103,15 @@ impl Port {
         index: PortIndex,
     ) -> Result<Arc<Self>> {
         let counters = Words::new()?;
-        let first = |setting: PortSetting| bridge.settings.get(setting.default());
-        let flags = PortSetting::ALL
-            .iter()
-            .filter_map(|&setting| Some((flag_of(setting)?, first(setting) != 0)))
-            .fold(Flags::NONE, |flags, (flag, on)| flags.with(flag, on))
-            .with(Flag::Enabled, false)
-            .with(Flag::Joining, true);
-        let max_macs = first(PortSetting::MaxMacs);
+        let (mut flags, mut max_macs) = (Flags::NONE, 0);
+        for &setting in PortSetting::ALL {
+            let first = bridge.settings.get(setting.default());
+            match Held::of(setting) {
+                Held::Flag(flag) => flags = flags.with(flag, first != 0),
+                Held::MaxMacs => max_macs = first,
+            }
+        }
+        let flags = flags.with(Flag::Enabled, false).with(Flag::Joining, true);
         Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
@@ -183,9 +194,9 @@ impl Port {
 
     /// What a setting is.
     pub(crate) fn setting(&self, setting: PortSetting) -> u32 {
-        match flag_of(setting) {
-            Some(flag) => self.flags().has(flag).into(),
-            None => self.max_macs(),
+        match Held::of(setting) {
+            Held::Flag(flag) => self.flags().has(flag).into(),
+            Held::MaxMacs => self.max_macs(),
         }
     }
 
@@ -197,9 +208,9 @@ impl Port {
         };
         let mut flags = self.flags();
         for (setting, value) in others() {
-            match flag_of(setting) {
-                Some(flag) => flags = flags.with(flag, value != 0),
-                None => self.max_macs.store_relaxed(value),
+            match Held::of(setting) {
+                Held::Flag(flag) => flags = flags.with(flag, value != 0),
+                Held::MaxMacs => self.max_macs.store_relaxed(value),
             }
         }
         self.flags.store_relaxed(flags.to_bits());
@@ -223,7 +234,8 @@ impl Port {
         self.expiry.store_relaxed(expiry);
     }
 
-    /// Lowers [`Port::expiry`] to `expiry`. The caller holds the table's lock.
+    /// Lowers [`Port::expiry`] to `expiry`. The caller holds the table's lock, which it need not
+    /// show: a sweep calls this while the walk has the [`Writer`].
     pub(crate) fn lower_expiry(&self, expiry: u64) {
         if expiry < self.expiry.load_relaxed() {
             self.expiry.store_relaxed(expiry);

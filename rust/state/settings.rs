@@ -4,8 +4,7 @@
 //! in netlink, and what it is at first. sysfs, netlink and the module's parameters are made from
 //! that.
 //!
-//! To add one takes a row and its effect, in `control/settings.rs` if a store is not all; and its
-//! attribute in `Documentation/netlink/specs/maclearn.yaml`.
+//! What it takes to add one is a list in `Documentation/design.md`, "Adding a setting".
 
 use core::marker::PhantomData;
 
