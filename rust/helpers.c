@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
-#include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -32,35 +31,24 @@ static_assert(offsetof(struct pcpu_hot, preempt_count) == 8);
 
 MODULE_VERSION(__stringify(MACLEARN_VERSION));
 
-bool maclearn_is_bridge(const struct net_device *dev)
+bool maclearn_netif_is_bridge_master(const struct net_device *dev)
 {
 	return netif_is_bridge_master(dev);
 }
 
-bool maclearn_is_bridge_port(const struct net_device *dev)
+bool maclearn_netif_is_bridge_port(const struct net_device *dev)
 {
 	return netif_is_bridge_port(dev);
 }
 
-bool maclearn_is_running(const struct net_device *dev)
+bool maclearn_netif_running(const struct net_device *dev)
 {
 	return netif_running(dev);
 }
 
-bool maclearn_has_carrier(const struct net_device *dev)
+bool maclearn_netif_carrier_ok(const struct net_device *dev)
 {
 	return netif_carrier_ok(dev);
-}
-
-unsigned int maclearn_count_ports(struct net_device *bridge)
-{
-	struct net_device *port;
-	struct list_head *iter;
-	unsigned int count = 0;
-
-	netdev_for_each_lower_dev(bridge, port, iter)
-		count++;
-	return count;
 }
 
 struct net *maclearn_dev_net(const struct net_device *dev)
@@ -76,16 +64,6 @@ struct kobject *maclearn_dev_kobject(struct net_device *dev)
 struct net *maclearn_dev_net_rcu(const struct net_device *dev)
 {
 	return dev_net_rcu(dev);
-}
-
-bool maclearn_may_configure(const struct net_device *dev)
-{
-	bool may;
-
-	rcu_read_lock();
-	may = ns_capable(dev_net_rcu(dev)->user_ns, CAP_NET_ADMIN);
-	rcu_read_unlock();
-	return may;
 }
 
 void maclearn_dev_hold(struct net_device *dev)
@@ -204,12 +182,12 @@ void maclearn_smp_mb(void)
 	smp_mb();
 }
 
-void maclearn_bh_disable(void)
+void maclearn_local_bh_disable(void)
 {
 	local_bh_disable();
 }
 
-void maclearn_bh_enable(void)
+void maclearn_local_bh_enable(void)
 {
 	local_bh_enable();
 }

@@ -56,20 +56,18 @@ static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
 /* The bits of the packet type in its byte. */
 static_assert(PKT_TYPE_MAX == 7);
 
-/* The byte of the preemption count that bh_lock.rs looks at on x86. */
+/* The byte of the preemption count that preempt.rs looks at on x86. */
 static_assert(SOFTIRQ_MASK == 0xff00);
 
 /* Inlines and macros of the kernel, as functions that Rust can call. */
 
-bool maclearn_is_bridge(const struct net_device *dev);
-bool maclearn_is_bridge_port(const struct net_device *dev);
-bool maclearn_is_running(const struct net_device *dev);
-bool maclearn_has_carrier(const struct net_device *dev);
-unsigned int maclearn_count_ports(struct net_device *bridge);
+bool maclearn_netif_is_bridge_master(const struct net_device *dev);
+bool maclearn_netif_is_bridge_port(const struct net_device *dev);
+bool maclearn_netif_running(const struct net_device *dev);
+bool maclearn_netif_carrier_ok(const struct net_device *dev);
 struct net *maclearn_dev_net(const struct net_device *dev);
 struct net *maclearn_dev_net_rcu(const struct net_device *dev);
 struct kobject *maclearn_dev_kobject(struct net_device *dev);
-bool maclearn_may_configure(const struct net_device *dev);
 void maclearn_dev_hold(struct net_device *dev);
 void maclearn_dev_put(struct net_device *dev);
 void maclearn_visit_nets(void (*visit)(struct net *net));
@@ -92,8 +90,8 @@ int maclearn_next_possible_cpu(int cpu);
 
 void maclearn_smp_mb(void);
 
-void maclearn_bh_disable(void);
-void maclearn_bh_enable(void);
+void maclearn_local_bh_disable(void);
+void maclearn_local_bh_enable(void);
 bool maclearn_in_softirq(void);
 void maclearn_preempt_disable(void);
 void maclearn_preempt_enable(void);

@@ -48,7 +48,7 @@ fn find_bridge(network: &Network) -> Option<Arc<Bridge>> {
     let mut last = 0;
     loop {
         let bridge = network.next_bridge(last)?;
-        if bridge.device.name(&rtnl).with_zero() == b"kunit\0" {
+        if bridge.device.name(&rtnl).as_c_str().to_bytes() == b"kunit" {
             return Some(bridge);
         }
         last = bridge.device.ifindex();

@@ -28,7 +28,8 @@ use crate::{
         device_map::DeviceMap,
         netdevice::NetDevice,
         netfilter::{EgressHook, Hook, HookContext, Point, Priority},
-        skb::{is_multicast, Frame, Outgoing, Verdict, VlanTag},
+        skb::{is_multicast, Frame, Outgoing, Verdict},
+        vlan::VlanTag,
     },
     state::{
         bridge::Bridge,

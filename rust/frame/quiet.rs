@@ -30,7 +30,7 @@ pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &rc
 mod tests {
     use super::*;
     use crate::{
-        kapi::bh_lock::BhDisabled,
+        kapi::spinlock_bh::local_bh_disable,
         lab::{Lab, KEY},
     };
     use kernel::prelude::*;
@@ -44,7 +44,7 @@ mod tests {
             bridge.quiet.set(&mut bridge.table_lock.lock(), port, true);
         }
         let ask = |has_memo| rcu::read(|section| are_owners(bridge, KEY, has_memo, section));
-        let softirqs = BhDisabled::new();
+        let softirqs = local_bh_disable();
         bridge.memo.clear();
         let without = (ask(false), bridge.memo.recall(KEY));
         let first = ask(true);

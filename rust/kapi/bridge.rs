@@ -12,13 +12,13 @@ use core::{
 
 use kernel::{
     ffi::c_ulong,
-    sync::aref::{ARef, AlwaysRefCounted},
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        rcu,
+    },
 };
 
-use super::{bindings, netdevice::NetDevice, rcu, rtnl::Rtnl, skb::VlanTag};
-
-/// How many ports the kernel's bridge has at most.
-pub(crate) const MAX_PORTS: usize = bindings::MACLEARN_MAX_PORTS as usize;
+use super::{bindings, netdevice::NetDevice, rtnl::Rtnl, vlan::VlanTag};
 
 /// A network device that is a bridge.
 ///
@@ -33,7 +33,7 @@ impl BridgeDevice {
     /// The device, if it is a bridge.
     pub(crate) fn of(device: &NetDevice) -> Option<&Self> {
         // SAFETY: The device is valid.
-        unsafe { bindings::maclearn_is_bridge(device.as_raw()) }.then(|| {
+        unsafe { bindings::maclearn_netif_is_bridge_master(device.as_raw()) }.then(|| {
             // SAFETY: The type is transparent.
             // INVARIANT: It was just seen.
             unsafe { &*core::ptr::from_ref(device).cast() }
@@ -76,7 +76,7 @@ pub(crate) fn is_bridge(device: &NetDevice) -> bool {
 pub(crate) fn bridge_of<'a>(device: &'a NetDevice, _rtnl: &'a Rtnl) -> Option<&'a BridgeDevice> {
     // SAFETY: The device is valid; the caller holds RTNL, which also keeps the bridge enslaving it.
     let master = unsafe {
-        if !bindings::maclearn_is_bridge_port(device.as_raw()) {
+        if !bindings::maclearn_netif_is_bridge_port(device.as_raw()) {
             return None;
         }
         bindings::netdev_master_upper_dev_get(device.as_raw())
@@ -90,8 +90,16 @@ pub(crate) fn bridge_of<'a>(device: &'a NetDevice, _rtnl: &'a Rtnl) -> Option<&'
 
 /// How many ports the bridge has.
 pub(crate) fn count_ports(bridge: &BridgeDevice, _rtnl: &Rtnl) -> usize {
-    // SAFETY: The device is valid; RTNL keeps its ports.
-    unsafe { bindings::maclearn_count_ports(bridge.as_raw()) as usize }
+    let mut count = 0;
+    // SAFETY: The device is valid; RTNL keeps the list of those below it, which for a bridge are
+    // its ports (`netdev_for_each_lower_dev()`).
+    unsafe {
+        let mut next = (*bridge.as_raw()).adj_list.lower.next;
+        while !bindings::netdev_lower_get_next(bridge.as_raw(), &mut next).is_null() {
+            count += 1;
+        }
+    }
+    count
 }
 
 /// Whether the bridge's database has a port for an address (`br_fdb_find_port()`).

@@ -268,7 +268,7 @@ impl Message<'_> {
 
     /// Adds an attribute of type `string`.
     pub(crate) fn put_name(&mut self, kind: u32, name: &Name) -> Result<(), Full> {
-        self.put(kind, name.with_zero())
+        self.put(kind, name.as_c_str().to_bytes_with_nul())
     }
 
     /// Adds an attribute of six bytes.

@@ -20,7 +20,6 @@ const _: () = assert!(
 );
 
 pub(crate) mod atomic;
-pub(crate) mod bh_lock;
 mod bindings;
 pub(crate) mod bridge;
 pub(crate) mod clock;
@@ -41,6 +40,11 @@ pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
+pub(crate) mod spinlock_bh;
 pub(crate) mod switchdev;
 pub(crate) mod sysfs;
 pub(crate) mod uapi;
+pub(crate) mod vlan;
+
+/// How many ports the kernel's bridge has at most.
+pub(crate) const BRIDGE_MAX_PORTS: usize = bindings::MACLEARN_MAX_PORTS as usize;

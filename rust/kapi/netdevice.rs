@@ -7,12 +7,19 @@
 use core::ptr::NonNull;
 
 use kernel::{
-    ffi::c_char,
-    sync::aref::{ARef, AlwaysRefCounted},
+    ffi::c_int,
+    str::CStr,
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        rcu,
+    },
     types::Opaque,
 };
 
-use super::{bindings, rcu, rtnl::Rtnl};
+use super::{bindings, rtnl::Rtnl};
+
+/// Bytes of an Ethernet address (`ETH_ALEN`).
+const ADDRESS_BYTES: usize = bindings::ETH_ALEN as usize;
 
 /// A network namespace (`struct net`).
 #[repr(transparent)]
@@ -30,10 +37,26 @@ impl Net {
     }
 
     /// The one that is there from the beginning to the end (`init_net`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::net::netdevice::Net;
+    ///
+    /// assert_eq!(Net::initial().loopback().ifindex(), 1);
+    /// ```
     #[cfg(CONFIG_KUNIT = "y")]
     pub(crate) fn initial() -> &'static Self {
         // SAFETY: It is a static of the kernel's.
         unsafe { Self::from_raw(&raw mut bindings::init_net) }
+    }
+
+    /// Its loopback device, which goes as the last of its devices.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn loopback(&self) -> &NetDevice {
+        // SAFETY: The namespace is valid; it gets the device before anybody else sees it, and keeps
+        // it until it is at its end.
+        unsafe { NetDevice::from_raw((*self.as_raw()).loopback_dev) }
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::net {
@@ -41,18 +64,28 @@ impl Net {
     }
 }
 
-/// The name of a device at one time.
-pub(crate) struct Name([c_char; 16]);
+/// The name of a device at one time (`IFNAMSIZ` bytes, with the zero at its end).
+pub(crate) struct Name([u8; bindings::IFNAMSIZ as usize]);
 
 impl Name {
-    /// Its bytes up to and with the zero.
-    pub(crate) fn with_zero(&self) -> &[u8] {
-        let length = self.0.iter().position(|byte| *byte == 0);
-        &self.0[..length.map_or(self.0.len(), |length| length + 1)]
+    /// The name as a C string.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }
 
 /// A network device (`struct net_device`).
+///
+/// # Examples
+///
+/// ```
+/// use kernel::net::{netdevice::Net, rtnl::Rtnl};
+///
+/// let loopback = Net::initial().loopback().hold();
+/// let rtnl = Rtnl::lock();
+/// assert_eq!(loopback.name(&rtnl).as_c_str(), c"lo");
+/// assert_eq!(loopback.address(), [0; 6]);
+/// ```
 ///
 /// # Invariants
 ///
@@ -134,32 +167,54 @@ impl NetDevice {
         unsafe { Net::from_raw(bindings::maclearn_dev_net_rcu(self.as_raw())) }
     }
 
-    /// The hardware address, a little-endian word like that of a frame's.
-    pub(crate) fn address(&self) -> u64 {
-        // SAFETY: `dev_addr` always points to a buffer of at least 6 bytes (32) for the device's
-        // lifetime. It may change while it is read; the change is followed by a notification.
-        let bytes = unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read_volatile() };
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |word, &byte| word << 8 | u64::from(byte))
+    /// The first bytes of the hardware address; of an Ethernet device, all of it.
+    pub(crate) fn address(&self) -> [u8; ADDRESS_BYTES] {
+        // SAFETY: `dev_addr` always points to a buffer of 32 bytes (`MAX_ADDR_LEN`) for the
+        // device's lifetime. It may change while it is read; the change is followed by a
+        // notification.
+        unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read_volatile() }
     }
 
     /// Whether it is up (`netif_running()`). That may change at any time, but under RTNL.
     pub(crate) fn is_running(&self) -> bool {
         // SAFETY: By the type invariants the device is valid.
-        unsafe { bindings::maclearn_is_running(self.as_raw()) }
+        unsafe { bindings::maclearn_netif_running(self.as_raw()) }
     }
 
     /// Whether its link is up (`netif_carrier_ok()`). That may change at any time.
     pub(crate) fn has_carrier(&self) -> bool {
         // SAFETY: By the type invariants the device is valid.
-        unsafe { bindings::maclearn_has_carrier(self.as_raw()) }
+        unsafe { bindings::maclearn_netif_carrier_ok(self.as_raw()) }
     }
 
     /// Whether the calling thread has `CAP_NET_ADMIN` over the device's namespace.
     pub(crate) fn may_configure(&self) -> bool {
-        // SAFETY: By the type invariants the device is valid.
-        unsafe { bindings::maclearn_may_configure(self.as_raw()) }
+        let section = rcu::read_lock();
+        let net = self.net_rcu(&section).as_raw();
+        // SAFETY: The namespace is valid during the section, and keeps its user namespace.
+        unsafe { bindings::ns_capable((*net).user_ns, bindings::CAP_NET_ADMIN as c_int) }
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_netdevice)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_the_first_device_of_its_namespace() {
+        let rtnl = Rtnl::lock();
+        let (net, device) = (Net::initial(), Net::initial().loopback());
+        assert_eq!(device.ifindex(), 1);
+        assert_eq!(device.name(&rtnl).as_c_str().to_bytes(), b"lo");
+        assert_eq!(device.address(), [0; ADDRESS_BYTES]);
+        assert!(core::ptr::eq(device.net(&rtnl), net));
+        assert!(core::ptr::eq(device.net_rcu(&rcu::read_lock()), net));
+        assert!(device.may_configure());
+    }
+
+    #[test]
+    fn reference_is_to_the_same_device() {
+        let held = Net::initial().loopback().hold();
+        assert!(held.is(Net::initial().loopback()));
     }
 }

@@ -9,7 +9,7 @@ use core::{mem, ptr::NonNull};
 
 use kernel::prelude::*;
 
-use super::{bh_lock, bindings};
+use super::{bindings, preempt};
 
 /// `N` words for each possible CPU.
 ///
@@ -107,7 +107,7 @@ impl Pairs {
     /// Sets the first word of this CPU's pair. Whether it could.
     #[inline(always)]
     pub(crate) fn set_first(&self, first: u64) -> bool {
-        let may = bh_lock::is_cpu_ours();
+        let may = preempt::is_cpu_ours();
         if may {
             // SAFETY: It is a word of the allocation.
             unsafe { this_cpu::write::<0>(self.0.words(), first) };
@@ -118,7 +118,7 @@ impl Pairs {
     /// Sets this CPU's pair, if it can.
     #[inline(always)]
     pub(crate) fn set(&self, first: u64, second: u64) {
-        if bh_lock::is_cpu_ours() {
+        if preempt::is_cpu_ours() {
             // SAFETY: Both are words of the allocation.
             unsafe {
                 this_cpu::write::<1>(self.0.words(), second);
@@ -130,7 +130,7 @@ impl Pairs {
     /// The second word of this CPU's pair, if it can be told and the first one is `first`.
     #[inline(always)]
     pub(crate) fn second_of(&self, first: u64) -> Option<u64> {
-        if !bh_lock::is_cpu_ours() {
+        if !preempt::is_cpu_ours() {
             return None;
         }
         // SAFETY: Both are words of the allocation.

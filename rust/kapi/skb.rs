@@ -9,7 +9,7 @@ use core::{marker::PhantomData, ptr::NonNull};
 
 use kernel::ffi::c_int;
 
-use super::bindings;
+use super::{bindings, vlan::VlanTag};
 #[cfg(CONFIG_TRACEPOINTS)]
 use bindings::consume_skb;
 // There it is an inline function.
@@ -33,15 +33,6 @@ const ADDRESS: u64 = (1 << 48) - 1;
 #[inline(always)]
 pub(crate) fn is_multicast(address: u64) -> bool {
     address & 1 != 0
-}
-
-/// A VLAN tag: the EtherType of its protocol and its 12-bit identifier.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VlanTag {
-    /// `ETH_P_8021Q` or `ETH_P_8021AD`, in host byte order.
-    pub(crate) protocol: u16,
-    /// VLAN identifier; 0 is a priority tag.
-    pub(crate) vid: u16,
 }
 
 /// The parts of a buffer that both kinds of frames are read by.

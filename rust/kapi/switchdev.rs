@@ -7,14 +7,13 @@
 
 use core::{mem, ptr};
 
-use kernel::{error::to_result, prelude::*};
+use kernel::{error::to_result, prelude::*, sync::rcu};
 
 use super::{
     bindings,
     bridge::BridgeDevice,
     netdevice::NetDevice,
     notifier_block::{Block, Notified},
-    rcu,
     rtnl::Rtnl,
 };
 
@@ -218,7 +217,7 @@ impl<L: Listener> Notified for Chain<L> {
             bindings::switchdev_notifier_type_SWITCHDEV_PORT_ATTR_SET => Event::PortChanging,
             _ => return,
         };
-        rcu::read(|section| self.0.event(device, event, section));
+        self.0.event(device, event, &rcu::read_lock());
     }
 }
 
@@ -316,7 +315,7 @@ unsafe extern "C" fn ask_through(
     // this bridge before, and is a port after, then it was this bridge that was asked.
     let is_port = || {
         // SAFETY: The device is valid.
-        unsafe { bindings::maclearn_is_bridge_port(device) }
+        unsafe { bindings::maclearn_netif_is_bridge_port(device) }
     };
     // SAFETY: The device is valid, and this is a read-side section.
     let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(device) };

@@ -25,7 +25,6 @@ use super::{
 use crate::{
     kapi::{
         atomic::{AtomicU32, AtomicU64},
-        bh_lock::{new_bh_lock, BhLock},
         bridge::{self as kernel_bridge, BridgeDevice},
         clock,
         delayed_work::{new_delayed_work, DelayedWork},
@@ -37,7 +36,9 @@ use crate::{
         random,
         rcu::{self, RcuBox},
         rtnl::Rtnl,
+        spinlock_bh::{new_spinlock_bh, SpinLockBh},
         sysfs::Directory,
+        BRIDGE_MAX_PORTS,
     },
     table::{Key, Limits, PortIndex, Secret, Table, Writer, MAX_PORTS},
 };
@@ -99,10 +100,10 @@ pub(crate) struct Bridge {
     pub(crate) device: ARef<BridgeDevice>,
     /// The table's lock.
     #[pin]
-    pub(crate) table_lock: BhLock<Locked>,
+    pub(crate) table_lock: SpinLockBh<Locked>,
     /// Whether keys may be offloaded; held while one is, and while one is revoked.
     #[pin]
-    pub(crate) offload: BhLock<OffloadState>,
+    pub(crate) offload: SpinLockBh<OffloadState>,
     /// Serialises sending events.
     #[pin]
     pub(crate) outgoing: Mutex<Queue>,
@@ -162,7 +163,7 @@ impl Bridge {
         device: &BridgeDevice,
     ) -> Result<Arc<Self>> {
         // Every port that the kernel's bridge may have has a number in the table.
-        const { assert!(MAX_PORTS == kernel_bridge::MAX_PORTS) };
+        const { assert!(MAX_PORTS == BRIDGE_MAX_PORTS) };
         let (table, writer) = Table::new(Secret::new(random::words()), SMALLEST_TABLE)?;
         let writer = Locked::new(writer)?;
         let outgoing = Queue::new()?;
@@ -196,8 +197,8 @@ impl Bridge {
                 all_offloaded: AtomicU32::new(0),
                 memory: MemoryCgroup::of_caller(),
                 device: device.hold(),
-                table_lock <- new_bh_lock!(writer, "maclearn_table"),
-                offload <- new_bh_lock!(OffloadState::default(), "maclearn_offload"),
+                table_lock <- new_spinlock_bh!(writer, "maclearn_table"),
+                offload <- new_spinlock_bh!(OffloadState::default(), "maclearn_offload"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
                 addresses_due: AtomicU32::new(0),

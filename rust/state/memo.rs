@@ -51,12 +51,12 @@ impl Memo {
 #[kernel::macros::kunit_tests(maclearn_memo)]
 mod tests {
     use super::*;
-    use crate::kapi::bh_lock::BhDisabled;
+    use crate::kapi::spinlock_bh::local_bh_disable;
 
     #[test]
     fn tells_what_was_noted() -> Result {
         let memo = Memo::new()?;
-        let softirqs = BhDisabled::new();
+        let softirqs = local_bh_disable();
         let key = Key::new(7, [2, 0, 0, 0, 0, 1]);
         for owners in [
             Owners::NOBODY,
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn is_about_one_key() -> Result {
         let memo = Memo::new()?;
-        let softirqs = BhDisabled::new();
+        let softirqs = local_bh_disable();
         memo.note(Key::new(7, [2; 6]), Owners::from_bits(1));
         assert_eq!(memo.recall(Key::new(8, [2; 6])), None);
         assert_eq!(memo.recall(Key::new(7, [4; 6])), None);
@@ -90,7 +90,7 @@ mod tests {
         let key = Key::new(7, [2; 6]);
         assert!(!memo.clear());
         memo.note(key, Owners::from_bits(1));
-        let softirqs = BhDisabled::new();
+        let softirqs = local_bh_disable();
         assert_eq!(memo.recall(key), None);
         memo.note(key, Owners::from_bits(1));
         drop(softirqs);

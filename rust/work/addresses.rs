@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use super::forget::forget_key;
 use crate::{
-    kapi::rcu,
+    kapi::{netdevice::NetDevice, rcu},
     state::{addresses::Addresses, bridge::Bridge},
     table::{Key, Owners},
 };
@@ -39,9 +39,9 @@ pub(crate) fn update(bridge: &Bridge) -> Result {
 fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
     let ports = bridge.ports();
     let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
-    addresses.insert(bridge.device.address())?;
+    addresses.insert(word_of(&bridge.device))?;
     for port in &*ports {
-        addresses.insert(port.device.address())?;
+        addresses.insert(word_of(&port.device))?;
     }
     drop(ports);
     let mut new = KVec::with_capacity(addresses.len(), GFP_KERNEL)?;
@@ -52,6 +52,12 @@ fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
         }
     });
     Ok((KBox::new(addresses, GFP_KERNEL_ACCOUNT)?, new))
+}
+
+/// The address of a device as a little-endian word, like that of a frame.
+fn word_of(device: &NetDevice) -> u64 {
+    let [a, b, c, d, e, f] = device.address();
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }
 
 /// Forgets who learned an address, in every VLAN. May sleep.
