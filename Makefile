@@ -30,7 +30,7 @@ endif
 MAKEFLAGS += --no-print-directory
 
 .PHONY: module install install-module install-command uninstall command clean root kernels vm-module uml-module debug-module \
-	version deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle bench bench-quick recordings help
+	version deb demo check check-quick check-debug check-kernels check-variants check-packages check-system check-oracle upstream check-upstream bench bench-quick recordings help
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
@@ -153,6 +153,13 @@ check-system: root ## the packages and the drop-ins in Debian systems that have 
 
 check-oracle: ## random sequences beside the model of what is promised, on a stock kernel
 	@scripts/check oracle
+
+upstream: root ## make patches for the kernel from rust/kapi, and print the folder
+	@scripts/upstream
+
+check-upstream: root ## the kernel with these patches: build, rustdoc, clippy, KUnit, examples, samples
+	@scripts/uml uml
+	@scripts/upstream check
 
 bench: ## count instructions a frame, beside other ways to do the same, on a stock kernel
 	@scripts/bench

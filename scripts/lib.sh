@@ -87,7 +87,7 @@ make_arguments() {
 	[0-9].*-arm64) echo "HOSTCC=gcc-14" ;; # its headers name the compiler
 	like-proxmox | like-rhel | gendwarfksyms) echo "CC=gcc-14 HOSTCC=gcc-14" ;;
 	clang-lto-cfi) echo "LLVM=1" ;;
-	uml) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;;
+	uml | upstream) echo "ARCH=um CC=gcc-14 HOSTCC=gcc-14" ;; # upstream: with the series of scripts/upstream
 	debug) echo "ARCH=um LLVM=1" ;; # Rust together with KASAN needs clang
 	*) die "no such kernel: '$1' (stock, uml, debug, static, another release of Debian's, or ${variants[*]})" ;;
 	esac
