@@ -92,8 +92,8 @@ impl Lab {
 
     /// Has a port own a key, as if it had sent a frame.
     pub(crate) fn learn(&self, port: PortIndex, key: Key) -> Learned {
-        let stamp = self.bridge.now() as Stamp;
         let mut locked = self.bridge.table_lock.lock();
+        let stamp = self.ports[usize::from(port)].time_of_use(&locked) as Stamp;
         locked.learn(key, port, stamp, Limits::default(), false)
     }
 

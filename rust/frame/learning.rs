@@ -66,10 +66,13 @@ fn learn_locked(
     locked: &mut Locked,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
-    let now = bridge.now();
+    let now = port.time_of_use(locked);
     let flags = port.flags();
     if !flags.has(Flag::Learning) || flags.has(Flag::Gone) {
         return (Admission::Admit, false);
+    }
+    if flags.has(Flag::Forgetting) {
+        port.set(locked, Flag::LearnedQuiet, true);
     }
     let limits = bridge.limits(port);
     let (index, stamp) = (port.index, now as Stamp);

@@ -197,8 +197,8 @@ fn enter_vlan<'a>(
         tag.without_memo()
     };
     frame.set_cb_tag(tag.to_bits(port.secret));
-    if !port.flags().has(Flag::Learning) {
-        return frame.accept();
+    if !port.flags().has(Flag::LearningNow) {
+        return enter_forgetting(port, tag, vlan, frame, context);
     }
     let key = Key::from_parts(vlan, frame.source());
     let now = bridge.now() as Stamp;
@@ -210,6 +210,24 @@ fn enter_vlan<'a>(
         Sight::New(miss) => enter_new(port, tag, key, Some(&miss), frame, context),
         Sight::Unclear => enter_unclear(port, tag, key, frame, context),
     }
+}
+
+/// The same if the port does not learn, or what it learned before is still being forgotten: the
+/// source is then used later than that, which the table's lock makes sure of.
+#[cold]
+#[inline(never)]
+fn enter_forgetting<'a>(
+    port: &Port,
+    tag: CbTag,
+    vlan: u16,
+    frame: Frame<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
+    if !port.flags().has(Flag::Learning) {
+        return frame.accept();
+    }
+    let key = Key::from_parts(vlan, frame.source());
+    enter_new(port, tag, key, None, frame, context)
 }
 
 /// Learns the source of a frame, which somebody owns, unless it is known after all.

@@ -59,6 +59,13 @@ impl Ageing {
             .is_some_and(|limit| now.saturating_sub(then) > u64::from(limit))
     }
 
+    /// Whether an entry last used at `stamp` was used later than `time`, in units: not long after
+    /// it. Where entries do not age, that can't be told from long before, and is none.
+    pub(crate) fn is_later(self, stamp: Stamp, time: u64) -> bool {
+        let time = time as Stamp;
+        self.limit.is_some() && stamp != time && age(stamp, time) == 0
+    }
+
     /// The same as one number, with [`Ageing::from_bits`] as its inverse.
     pub(crate) const fn to_bits(self) -> u32 {
         let limit = match self.limit {
@@ -116,6 +123,22 @@ mod tests {
         assert!(ageing.is_aged((now as Stamp).wrapping_sub(limit + 1), now));
         assert!(!ageing.is_past(now - u64::from(limit), now));
         assert!(ageing.is_past(now - u64::from(limit) - 1, now));
+    }
+
+    #[test]
+    fn what_is_later_than_a_time_was_used_soon_after_it() {
+        let time = 0x1_ffff;
+        let stamp = |distance: i64| (time as i64 + distance) as Stamp;
+        let ageing = Ageing::new(MAX_AGEING_SECONDS, 250);
+        let longest = i64::from(ageing.limit.unwrap_or(0)) + 60;
+        for distance in [1, 2, 1000] {
+            assert!(ageing.is_later(stamp(distance), time));
+            // How long ago it was can't be told there.
+            assert!(!Ageing::new(0, 250).is_later(stamp(distance), time));
+        }
+        for distance in [0, -1, -1000, -longest] {
+            assert!(!ageing.is_later(stamp(distance), time));
+        }
     }
 
     #[test]

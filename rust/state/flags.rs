@@ -37,6 +37,9 @@ pub(crate) enum Flag {
     Joining = 1 << 12,
     /// Something was learned while the port was quiet.
     LearnedQuiet = 1 << 13,
+    /// Sources are learned as of now: the port learns, and is not [`Flag::Forgetting`]. Follows from
+    /// these, so that a frame asks for one flag.
+    LearningNow = 1 << 14,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -71,6 +74,12 @@ impl Flags {
         } else {
             Self(self.0 & !(flag as u32))
         }
+    }
+
+    /// The same with what follows from the others.
+    pub(crate) fn completed(self) -> Self {
+        let is_now = self.has(Flag::Learning) && !self.has(Flag::Forgetting);
+        self.with(Flag::LearningNow, is_now)
     }
 
     /// Whether copies to the port are filtered, and it is not failing open.

@@ -10,7 +10,7 @@ use super::{
     events::{Event, Kind, Queue},
     pending::{Pending, PendingFdb},
 };
-use crate::table::{Claims, Key, Learned, Limits, PortIndex, Writer};
+use crate::table::{Claims, Entry, Key, Learned, Limits, PortIndex, Writer};
 
 /// What the table's lock guards: the right to change the table, what is still to be put there, and
 /// the events that wait.
@@ -42,6 +42,39 @@ impl Locked {
             self.pending.forget(key, port);
         }
         self.writer.withdraw(key, port, claims)
+    }
+
+    /// Whether `port` owns `key`, or is still to, by an entry that `matches` tells.
+    pub(crate) fn has_matching(
+        &self,
+        key: Key,
+        port: PortIndex,
+        matches: impl Fn(&Entry) -> bool,
+    ) -> bool {
+        let entries = [self.writer.entry(key, port), self.pending.entry(key, port)];
+        entries.iter().flatten().any(matches)
+    }
+
+    /// Does what [`Locked::withdraw`] does, to entries that `matches` tells.
+    pub(crate) fn withdraw_matching(
+        &mut self,
+        key: Key,
+        port: PortIndex,
+        claims: Claims,
+        matches: impl Fn(&Entry) -> bool,
+    ) -> bool {
+        if self
+            .pending
+            .entry(key, port)
+            .is_some_and(|entry| matches(&entry))
+        {
+            self.pending.forget(key, port);
+        }
+        let is_in_table = self
+            .writer
+            .entry(key, port)
+            .is_some_and(|entry| matches(&entry));
+        is_in_table && self.writer.withdraw(key, port, claims)
     }
 
     /// Whether all owners that are known of are in the table.

@@ -71,6 +71,11 @@ impl Pending {
         self.writer.claims(key, port) != Claims::NONE
     }
 
+    /// `key` of `port`, if it is kept, as an entry that was learned.
+    pub(crate) fn entry(&self, key: Key, port: PortIndex) -> Option<Entry> {
+        self.writer.entry(key, port)
+    }
+
     /// Whether `key` is kept, of whichever port.
     pub(crate) fn has_key(&self, key: Key) -> bool {
         self.writer.has_key(key)

@@ -62,6 +62,9 @@ pub(crate) struct Port {
     expiry: AtomicU64,
     /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
     lost: AtomicU64,
+    /// Time, in the table's units, up to which what was learned is to be forgotten, for
+    /// [`Flag::Forgetting`].
+    forget_until: AtomicU64,
     /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
     pub(crate) left_vlan: AtomicU32,
     /// The bridge's maintenance work, to ask for a run.
@@ -115,7 +118,7 @@ impl Port {
         Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
-                flags: AtomicU32::new(flags.to_bits()),
+                flags: AtomicU32::new(flags.completed().to_bits()),
                 index,
                 secret: bridge.secret,
                 counters,
@@ -126,6 +129,7 @@ impl Port {
                 was_offloadable: AtomicU32::new(0),
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
+                forget_until: AtomicU64::new(0),
                 left_vlan: AtomicU32::new(0),
                 maintenance,
                 directory <- new_mutex!(None, "maclearn_port_directory"),
@@ -146,13 +150,16 @@ impl Port {
         !self.flags().has(Flag::Gone)
     }
 
+    fn store_flags(&self, flags: Flags) {
+        self.flags.store_relaxed(flags.completed().to_bits());
+    }
+
     /// Sets or clears a flag under the table's lock, which is an event for some.
     pub(crate) fn set(&self, locked: &mut Locked, flag: Flag, on: bool) {
         if self.flags().has(flag) == on {
             return;
         }
-        self.flags
-            .store_relaxed(self.flags().with(flag, on).to_bits());
+        self.store_flags(self.flags().with(flag, on));
         let kind = match (flag, on) {
             (Flag::Enabled, true) => Kind::Enabled,
             (Flag::Enabled, false) => Kind::Disabled,
@@ -175,6 +182,35 @@ impl Port {
         self.lost.store_relaxed(now);
         self.set(locked, Flag::LostSource, true);
         self.set(locked, Flag::FailingOpen, true);
+    }
+
+    /// Has what was learned so far be forgotten by the maintenance work. What is learned from now on
+    /// has a later time, see [`Port::time_of_use`], and is not.
+    pub(crate) fn begin_forgetting(&self, locked: &mut Locked) {
+        let until = self.bridge.now().max(self.forget_until() + 1);
+        self.set_forget_until(locked, until);
+        self.set(locked, Flag::Forgetting, true);
+    }
+
+    /// The time up to which what was learned is to be forgotten, in the table's units.
+    pub(crate) fn forget_until(&self) -> u64 {
+        self.forget_until.load_relaxed()
+    }
+
+    /// Sets [`Port::forget_until`].
+    pub(crate) fn set_forget_until(&self, _locked: &Writer, time: u64) {
+        self.forget_until.store_relaxed(time);
+    }
+
+    /// The time, in the table's units, of a source that is used now: after those of what is still
+    /// being forgotten, if need be by one unit for each time that the port became quiet meanwhile.
+    pub(crate) fn time_of_use(&self, _locked: &Writer) -> u64 {
+        let now = self.bridge.now();
+        if self.flags().has(Flag::Forgetting) {
+            now.max(self.forget_until() + 1)
+        } else {
+            now
+        }
     }
 
     /// When the last source was lost.
@@ -213,7 +249,7 @@ impl Port {
                 Held::MaxMacs => self.max_macs.store_relaxed(value),
             }
         }
-        self.flags.store_relaxed(flags.to_bits());
+        self.store_flags(flags);
         if others().next().is_some() {
             self.note(locked, Kind::PortChanged, None);
         }

@@ -130,6 +130,17 @@ impl Cursor {
 impl Entry {
     /// Most entries that one bucket holds.
     pub const MOST_IN_A_BUCKET: usize = array::slots(1);
+
+    fn new(key: Key, owner: Owner, stamp: Stamp, is_shared: bool) -> Self {
+        Self {
+            key,
+            port: owner.port(),
+            claims: owner.claims(),
+            stamp,
+            is_offloaded: owner.is_offloaded(),
+            is_shared,
+        }
+    }
 }
 
 /// Owners with which so many buckets are three quarters full.
@@ -358,6 +369,14 @@ impl Writer {
             .map_or(Claims::NONE, |own| own.owner.claims())
     }
 
+    /// The entry by which `port` owns `key`.
+    pub fn entry(&self, key: Key, port: PortIndex) -> Option<Entry> {
+        let primary = self.find_primary(key)?;
+        let is_shared = primary.owner.is_shared();
+        let own = self.owner_of(key, port, primary)?;
+        Some(Entry::new(key, own.owner, own.slot.stamp(), is_shared))
+    }
+
     /// Whether a port owns `key`.
     pub fn has_key(&self, key: Key) -> bool {
         self.find_primary(key).is_some()
@@ -514,14 +533,8 @@ impl Writer {
             for slot in bucket.slots() {
                 while let Some(name) = slot.name() {
                     let owner = slot.owner();
-                    let entry = Entry {
-                        key: name.key(),
-                        port: owner.port(),
-                        claims: owner.claims(),
-                        stamp: slot.stamp(),
-                        is_offloaded: owner.is_offloaded(),
-                        is_shared: name.is_extra() || owner.is_shared(),
-                    };
+                    let is_shared = name.is_extra() || owner.is_shared();
+                    let entry = Entry::new(name.key(), owner, slot.stamp(), is_shared);
                     match action(entry) {
                         Action::Keep => break,
                         Action::Restamp(stamp) => {

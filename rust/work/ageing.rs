@@ -86,7 +86,9 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
         let now = bridge.now() as Stamp;
         walk.visit_all(Kind::Deleted, |_| Action::Restamp(now));
         for port in &*bridge.ports() {
-            port.set_lost(&bridge.table_lock.lock(), bridge.now());
+            let locked = bridge.table_lock.lock();
+            port.set_lost(&locked, bridge.now());
+            port.set_forget_until(&locked, bridge.now());
         }
     }
     bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);

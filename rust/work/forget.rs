@@ -65,12 +65,16 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
     let is_all = walk.visit_all(Kind::Deleted, action);
     let listening = has_listeners(&bridge.device);
     for &(key, port) in &*shared {
+        // The port may have used it since.
+        if !bridge.table_lock.lock().has_matching(key, port, &matches) {
+            continue;
+        }
         forget_elsewhere(bridge, key, port);
         // Last, so that all is done once the port owns nothing.
         let revoked = {
             let mut locked = bridge.table_lock.lock();
-            let has_lost =
-                locked.withdraw(key, port, claims) && locked.claims(key, port) == Claims::NONE;
+            let has_lost = locked.withdraw_matching(key, port, claims, &matches)
+                && locked.claims(key, port) == Claims::NONE;
             if has_lost && listening {
                 let (_, mut note) = locked.split();
                 note(Kind::Deleted, port, key);

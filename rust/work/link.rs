@@ -7,12 +7,12 @@
 //! has left. What its bridge would send there is lost, and its guests may have moved. So its claims
 //! suppress no copy at another port from the moment that it is quiet, and what was learned there is
 //! forgotten by a walk in the background. It is quiet until that is done, if it can receive again
-//! before.
+//! before; what it uses by then has a later time, and stays.
 //!
 //! The state of the ports is looked at under RTNL, at whatever tells of a change, and every second
 //! in case nothing did.
 
-use kernel::sync::Arc;
+use kernel::{prelude::*, sync::Arc};
 
 use super::{forget, walk::Walk};
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
         rcu,
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, flags::Flag, port::Port, port_set::PortSet, revoke},
-    table::Claims,
+    state::{bridge::Bridge, flags::Flag, port::Port, revoke},
+    table::{Claims, Entry},
 };
 
 /// Looks whether `port` can receive, and whether the bridge learns there.
@@ -40,12 +40,15 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     }
     {
         let mut locked = bridge.table_lock.lock();
-        if !port.is_present() || port.flags().has(Flag::Forgetting) {
+        // Until all is forgotten it stays quiet, whatever it can do by now.
+        if !port.is_present() || port.flags().has(Flag::Forgetting) && !is_lost {
             return;
         }
         bridge.quiet.set(&mut locked, port.index, is_quiet);
-        port.set(&mut locked, Flag::Forgetting, is_quiet);
         port.set(&mut locked, Flag::LearnedQuiet, false);
+        if is_quiet {
+            port.begin_forgetting(&mut locked);
+        }
     }
     if !is_quiet {
         revoke::reconsider_offload(bridge);
@@ -74,49 +77,82 @@ pub(crate) fn look_at_all(bridge: &Bridge, rtnl: &Rtnl) {
     }
 }
 
-/// Forgets what was learned at ports that have become quiet. Whether there were any, and all is
-/// forgotten. May sleep.
+/// Forgets what was learned at ports before they became quiet. Whether it is worth while to go on
+/// soon: something is done, and ports may be able to receive by now. May sleep.
 pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     let bridge = walk.bridge();
-    let due = PortSet::new();
-    for port in &*bridge.ports() {
-        if port.flags().has(Flag::Forgetting) {
-            due.set(&mut bridge.table_lock.lock(), port.index, true);
-        }
-    }
+    // On -ENOMEM it is tried again in a second.
+    let Ok(due) = forgetting_ports(bridge) else {
+        return false;
+    };
     if due.is_empty() {
         return false;
     }
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
-    let owns = |port: &Arc<Port>| {
-        let locked = bridge.table_lock.lock();
-        due.has(port.index) && (port.macs() != 0 || locked.pending.has_port(port.index))
+    let ageing = bridge.ageing();
+    let ports = || due.iter().flatten();
+    for (port, until) in ports() {
+        let mut locked = bridge.table_lock.lock();
+        if port.lost() <= *until {
+            port.set(&mut locked, Flag::LostSource, false);
+        }
+    }
+    let owned = || ports().map(|(port, _)| u64::from(port.macs())).sum::<u64>();
+    let is_due = |entry: &Entry| {
+        due.get(usize::from(entry.port))
+            .and_then(Option::as_ref)
+            .is_some_and(|(_, until)| !ageing.is_later(entry.stamp, *until))
     };
+    let owns =
+        |(port, _): &Due| port.macs() != 0 || bridge.table_lock.lock().pending.has_port(port.index);
+    let before = owned();
+    if ports().any(owns) && !forget::lose(walk, Claims::LEARNED, is_due) {
+        return owned() < before;
+    }
+    // Who has seen one of the entries still must find that its port is quiet.
+    rcu::wait_for_readers();
+    for (port, until) in ports() {
+        let mut locked = bridge.table_lock.lock();
+        // Otherwise it was heard, and lost its link once more.
+        if port.forget_until() == *until {
+            port.set(&mut locked, Flag::Forgetting, false);
+        }
+    }
+    true
+}
+
+/// A port, and the time up to which what was learned there is to be forgotten.
+type Due = (Arc<Port>, u64);
+
+/// The ports that have something to forget, by their index.
+fn forgetting_ports(bridge: &Bridge) -> Result<KVec<Option<Due>>> {
+    let mut due = KVec::new();
     for port in &*bridge.ports() {
-        if due.has(port.index) {
-            port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
+        let until = {
+            let _locked = bridge.table_lock.lock();
+            let is_due = port.flags().has(Flag::Forgetting);
+            is_due.then(|| port.forget_until())
+        };
+        let Some(until) = until else {
+            continue;
+        };
+        while due.len() <= usize::from(port.index) {
+            due.push(None, GFP_KERNEL)?;
         }
+        due[usize::from(port.index)] = Some((port.clone(), until));
     }
-    let is_complete = !bridge.ports().iter().any(owns)
-        || forget::lose(walk, Claims::LEARNED, |entry| due.has(entry.port));
-    if is_complete {
-        // Who has seen one of the entries still must find that its port is quiet.
-        rcu::wait_for_readers();
-        for port in &*bridge.ports() {
-            if due.has(port.index) {
-                port.set(&mut bridge.table_lock.lock(), Flag::Forgetting, false);
-            }
-        }
-    }
-    is_complete
+    Ok(due)
 }
 
 #[kernel::macros::kunit_tests(maclearn_link)]
 mod tests {
     use super::*;
-    use crate::lab::{Lab, Reader, KEY};
-    use kernel::prelude::*;
+    use crate::{
+        lab::{Lab, Reader, KEY},
+        table::{Key, Stamp},
+        work::ageing,
+    };
 
     #[test]
     fn who_has_seen_what_is_forgotten_finds_the_port_quiet() -> Result {
@@ -125,13 +161,97 @@ mod tests {
         let is_kept = |port: &Port| port.flags().has(Flag::Forgetting);
         let was_kept = Reader::watch(&lab, 0, is_kept, |_| {
             lab.learn(0, KEY);
-            port.set(&mut bridge.table_lock.lock(), Flag::Forgetting, true);
+            port.begin_forgetting(&mut bridge.table_lock.lock());
             let walk = Walk::begin(bridge);
             assert!(forget(&walk));
             drop(walk);
             assert!(!port.flags().has(Flag::Forgetting));
         })?;
         assert_eq!(was_kept, Some(true));
+        Ok(())
+    }
+
+    const OLD: Key = Key::from_parts(0, 0x102);
+    const NEW: Key = Key::from_parts(0, 0x202);
+
+    /// Port 0 has become quiet, where two keys were learned. One of them port 1 owns as well.
+    fn lose_link(lab: &Lab) {
+        for (port, key) in [(0, OLD), (1, KEY), (0, KEY)] {
+            lab.learn(port, key);
+        }
+        let mut locked = lab.bridge.table_lock.lock();
+        lab.bridge.quiet.set(&mut locked, 0, true);
+        lab.ports[0].begin_forgetting(&mut locked);
+    }
+
+    fn owners(lab: &Lab) -> [(bool, bool); 3] {
+        [OLD, KEY, NEW].map(|key| {
+            let owners = lab.bridge.table_lock.lock().owners_of(key);
+            (owners.has(0), owners.has(1))
+        })
+    }
+
+    #[test]
+    fn what_is_used_before_the_rest_is_forgotten_stays() -> Result {
+        let lab = Lab::new()?;
+        lose_link(&lab);
+        lab.learn(0, KEY);
+        lab.learn(0, NEW);
+        let port = &*lab.ports[0];
+        // The link is there.
+        look(port, &Rtnl::lock());
+        assert!(port.flags().has(Flag::Forgetting) && lab.bridge.quiet.has(0));
+        assert!(forget(&Walk::begin(&lab.bridge)));
+        assert_eq!(owners(&lab), [(false, false), (true, true), (true, false)]);
+        look(port, &Rtnl::lock());
+        assert!(!port.flags().has(Flag::Forgetting) && !lab.bridge.quiet.has(0));
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_used_before_the_link_was_lost_once_more_is_forgotten() -> Result {
+        let lab = Lab::new()?;
+        lose_link(&lab);
+        lab.learn(0, KEY);
+        lab.ports[0].begin_forgetting(&mut lab.bridge.table_lock.lock());
+        lab.learn(0, NEW);
+        assert!(forget(&Walk::begin(&lab.bridge)));
+        // Whether port 1 is the guest's by now nobody knows.
+        assert_eq!(
+            owners(&lab),
+            [(false, false), (false, false), (true, false)]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_for_room_is_told_apart_as_well() -> Result {
+        let lab = Lab::new()?;
+        lose_link(&lab);
+        let port = &*lab.ports[0];
+        let keep = |key| {
+            let mut locked = lab.bridge.table_lock.lock();
+            let stamp = port.time_of_use(&locked) as Stamp;
+            locked.withdraw(key, 0, Claims::LEARNED);
+            locked.pending.keep(key, 0, stamp)
+        };
+        assert!(keep(OLD));
+        port.begin_forgetting(&mut lab.bridge.table_lock.lock());
+        assert!(keep(NEW));
+        assert!(forget(&Walk::begin(&lab.bridge)));
+        let locked = lab.bridge.table_lock.lock();
+        assert!(!locked.pending.has(OLD, 0) && locked.pending.has(NEW, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn where_nothing_ages_all_is_forgotten() -> Result {
+        let lab = Lab::new()?;
+        ageing::set_seconds(&Walk::begin(&lab.bridge), 0);
+        lose_link(&lab);
+        lab.learn(0, NEW);
+        assert!(forget(&Walk::begin(&lab.bridge)));
+        assert_eq!(owners(&lab), [(false, false); 3]);
         Ok(())
     }
 }

@@ -214,13 +214,6 @@ impl Lab {
                 }
                 _ => {
                     let before = model.bridge().clone();
-                    if matches!(
-                        event,
-                        Event::Link(_, true) | Event::Admin(_, true) | Event::State(..)
-                    ) {
-                        // What is forgotten when a port has come back can't be told from what is learned then.
-                        self.wait_for_forgetting(&model)?;
-                    }
                     let happens = model.apply(event);
                     let result = self.act(event, &before.joined());
                     match result {
