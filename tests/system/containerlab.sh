@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# drop-ins/containerlab: what its README says works as it stands there, and undoing it leaves nothing; so do a lab of
-# many hubs, and one that is started again.
+# drop-ins/containerlab: what its README says works as it stands there, and undoing it leaves
+# nothing; so do a lab of many hubs, and one that is started again.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
@@ -29,11 +29,13 @@ pings() { on node1 ping -q -c "$1" -i 0.2 -W 5 10.0.0.2 | grep -q ' 0% packet lo
 pings 3
 are_given() { (($(attribute lab-core n_offloaded) >= 2)); }
 wait_until 20 are_given
-# received: unicast of the echo requests and replies that node 3 gets. ARP aside, nothing is sent otherwise.
+# received: unicast of the echo requests and replies that node 3 gets. ARP aside, nothing is sent
+# otherwise.
 received() { on node3 cat /sys/class/net/eth1/statistics/rx_bytes; }
 before=$(received)
 pings 20
-(($(received) - before < 20 * 98)) || fail "node3 got $(($(received) - before)) bytes of 20 pings that are not for it"
+(($(received) - before < 20 * 98)) ||
+	fail "node3 got $(($(received) - before)) bytes of 20 pings that are not for it"
 
 # A node that is started again has new ports, with the settings of those that were there.
 ip netns del node3
@@ -45,7 +47,9 @@ wait_until 20 is_attribute eth3 enabled 1
 # Many hubs, made and removed while the service follows
 for network in $(seq 2 41); do
 	echo "link add name vnet0_$network up type bridge ageing_time 0"
-	for node in 1 2 3 4; do echo "link add name vunl0_${node}_$network up master vnet0_$network type dummy"; done
+	for node in 1 2 3 4; do
+		echo "link add name vunl0_${node}_$network up master vnet0_$network type dummy"
+	done
 done | ip -batch -
 for network in $(seq 2 41); do
 	for node in 1 2 3 4; do wait_until 60 is_attribute "vunl0_${node}_$network" enabled 1; done

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: compiling
 # timeout: 2400
-# The module is built and signed by DKMS, from the headers of Debian 13's kernel, and once more when the host gets a newer
-# kernel: the service has the settings of the file in either.
+# The module is built and signed by DKMS, from the headers of Debian 13's kernel, and once more when
+# the host gets a newer kernel: the service has the settings of the file in either.
 . "${0%/*}/lib.sh"
 
 # is_built RELEASE: for that kernel, and signed with DKMS's key

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: hosts
 # timeout: 1800
-# drop-ins/evpn: what its README says works as it stands there, on this host and on a second one, which is a network
-# namespace with an FRR of its own: guests become routes, move between the hosts and age, and undoing it leaves nothing.
+# drop-ins/evpn: what its README says works as it stands there, on this host and on a second one,
+# which is a network namespace with an FRR of its own: guests become routes, move between the hosts
+# and age, and undoing it leaves nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
@@ -23,7 +24,8 @@ shell() {
 # route HOST MAC WORDS: what FRR there has for it begins so, - for nothing
 route() {
 	local found
-	found=$(shell "$1" 'show evpn mac vni 10' 2>/dev/null | awk -v mac="$2" '$1 == mac { print $2, $3 }')
+	found=$(shell "$1" 'show evpn mac vni 10' 2>/dev/null |
+		awk -v mac="$2" '$1 == mac { print $2, $3 }')
 	[[ ${found:--} == "$3" ]]
 }
 expect_route() {
@@ -70,8 +72,8 @@ example "Set it up"
 wait_until 60 settled
 own_sections_hold
 
-# The same at the second: the commands that are about the network in its namespace, FRR from a folder of its own, and in
-# place of services what they run.
+# The same at the second: the commands that are about the network in its namespace, FRR from a
+# folder of its own, and in place of services what they run.
 mkdir /etc/frr/there
 sed 's/^bgpd=no/bgpd=yes/; /^watchfrr_options/d' "$LAB/frr/daemons" >/etc/frr/there/daemons
 echo 'watchfrr_options="--netns=there"' >>/etc/frr/there/daemons
@@ -110,7 +112,7 @@ has_offloaded() { [[ $(at "$1" bridge fdb get "$2" br br0) == *" dev $3 "*extern
 has_offloaded here $G11 host1
 has_offloaded there $G11 vx10
 
-# ---- a port that joins leaves the others' MACs in the bridge's database, so that no route is withdrawn for it
+# ---- a port that joins leaves the others' MACs in the bridge's database: no route is withdrawn
 bridge monitor fdb >"$LAB/fdb" &
 followers+=" $!"
 # marked MAC: what happened before is in the file
@@ -125,7 +127,7 @@ wait_until 60 marked 02:00:00:00:ff:02
 [[ $(<"$LAB/fdb") != *"Deleted $G11"* ]]
 for mac in 02:00:00:00:ff:01 02:00:00:00:ff:02; do bridge fdb del $mac dev host1 master; done
 
-# ---- a guest of a nested host moves, from behind a port that stays: it speaks to a neighbour at the same host only
+# ---- a guest of a nested host moves, from behind a port that stays: it speaks to a neighbour only
 says host1 $NESTED $G12
 expect_route here $NESTED "local host1"
 expect_route there $NESTED "remote 192.0.2.1"
@@ -152,7 +154,7 @@ expect_route there $G12 "local host2"
 expect_route here $G12 "remote 192.0.2.2"
 pings host1 10.0.0.12
 
-# ---- requests for a neighbour that is known are answered at the host: this one does not answer itself any more
+# ---- requests for a known neighbour are answered at the host: this one does not answer any more
 ip address add 10.0.0.1/24 dev br0
 on host1 ping -q -c 1 -W 10 10.0.0.1 >/dev/null
 ip -n there address add 10.0.0.2/24 dev br0

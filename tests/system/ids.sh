@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# drop-ins/ids: what its README says works as it stands there, the sniffer gets every frame and others no copies, and
-# undoing it leaves nothing.
+# drop-ins/ids: what its README says works as it stands there, the sniffer gets every frame and
+# others no copies, and undoing it leaves nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
@@ -11,7 +11,8 @@ readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G21=02:00:00:00:02:01 G31=0
 
 show_when_settled
 
-# exchange [SNIFFER]: each frame reaches its owner, unknown ones all; the sniffer gets all of them, and nobody else.
+# exchange [SNIFFER]: each frame reaches its owner, unknown ones all; the sniffer gets all of them,
+# and nobody else.
 exchange() {
 	local port plan
 	plan=$(
@@ -78,7 +79,10 @@ wait_until 60 listens
 exchange
 is_attribute br0 n_offloaded 4
 # seen SOURCE DESTINATION NUMBER: so many frames are in the file
-seen() { [[ $(tcpdump --count -r /tmp/br0.pcap "ether src $1 and ether dst $2" 2>/dev/null) == "$3 packets" ]]; }
+seen() {
+	[[ $(tcpdump --count -r /tmp/br0.pcap "ether src $1 and ether dst $2" 2>/dev/null) == \
+		"$3 packets" ]]
+}
 wait_until 20 seen $G11 $G21 50
 wait_until 20 seen $G21 $G12 50
 wait_until 20 seen $G11 $NOBODY 10

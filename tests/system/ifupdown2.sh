@@ -13,9 +13,12 @@ install_packages
 # Where the package has it
 cd /usr/share/doc/maclearn/drop-ins/ifupdown2
 own_sections
-printf '%s\n' 'auto lo' 'iface lo inet loopback' 'source /etc/network/interfaces.d/*' >/etc/network/interfaces
+printf '%s\n' 'auto lo' 'iface lo inet loopback' 'source /etc/network/interfaces.d/*' \
+	>/etc/network/interfaces
 mkdir -p /run/network
-for port in host1 host2 host3 vnet7; do ip link add name "$port" up type veth peer name "guest-$port"; done
+for port in host1 host2 host3 vnet7; do
+	ip link add name "$port" up type veth peer name "guest-$port"
+done
 find /etc -path /etc/systemd -prune -o -path /etc/iproute2 -prune -o -print | sort >"$LAB/before"
 
 example "The service"
@@ -56,6 +59,7 @@ example "Undo"
 [[ ! -e /sys/module/maclearn ]]
 [[ $(</sys/class/net/br0/bridge/ageing_time) == 30000 ]]
 rm "$interfaces"
-find /etc -path /etc/systemd -prune -o -path /etc/iproute2 -prune -o -print | sort | diff "$LAB/before" -
+find /etc -path /etc/systemd -prune -o -path /etc/iproute2 -prune -o -print |
+	sort | diff "$LAB/before" -
 own_sections_remain
 no_more_examples

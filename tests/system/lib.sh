@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by the tests that scripts/system runs, in a Debian 13 that has booted and belongs to the test alone: what it
-# changes is gone with it. BOOT is 1; a test that asks for a reboot runs once more after it, and BOOT is 2 then.
+# Sourced by the tests that scripts/system runs, in a Debian 13 that has booted and belongs to the
+# test alone: what it changes is gone with it. BOOT is 1; a test that asks for a reboot runs once
+# more after it, and BOOT is 2 then.
 #
 #   install_packages                the command, and the module for the kernel that runs
 #   add_hub br0                     a hub-mode bridge that is up
-#   add_host br0 h1 10.0.0.1/24     a host at it: the port is h1, the other end is eth0 in the namespace h1
+#   add_host br0 h1 10.0.0.1/24     a host at it: the port is h1, the other end is eth0 in the
+#                                   namespace h1
 #   on h1 ping ...                  a command on that host
 
 set -Eeuo pipefail
@@ -27,7 +29,8 @@ skip() {
 	exit 4
 }
 
-# wait_until SECONDS COMMAND...: longer on a machine that is busy, where ten looks take more than a second
+# wait_until SECONDS COMMAND...: longer on a machine that is busy, where ten looks take more than a
+# second
 wait_until() {
 	local looks=$(($1 * 10))
 	shift
@@ -98,7 +101,8 @@ show_when_settled() {
 own_sections() {
 	ip link add name own type bridge
 	ip link add name own0 master own type veth peer name own1
-	printf '%s\n' '' '[[port]]' 'name = "own0"' 'enabled = true' 'max_macs = 77' >>/etc/maclearn.toml
+	printf '%s\n' '' '[[port]]' 'name = "own0"' 'enabled = true' 'max_macs = 77' \
+		>>/etc/maclearn.toml
 	cp /etc/maclearn.toml /tmp/own.toml
 }
 
@@ -108,8 +112,8 @@ own_sections_hold() {
 	is_attribute own0 enabled 1
 }
 
-# own_sections_remain: the drop-in and the module are gone, the file is as it was, and the service, which is begun at boot as
-# before, does what that says once the module is back
+# own_sections_remain: the drop-in and the module are gone, the file is as it was, and the service,
+# which is begun at boot as before, does what that says once the module is back
 own_sections_remain() {
 	diff /tmp/own.toml /etc/maclearn.toml
 	systemctl -q is-enabled maclearn
@@ -125,8 +129,8 @@ on() {
 	ip netns exec "$@"
 }
 
-# examples FILE: the commands of the blocks of a document that are marked as console, as a script: a line that begins with
-# "$ " or "# ", and those that follow one that ends with a backslash
+# examples FILE: the commands of the blocks of a document that are marked as console, as a script: a
+# line that begins with "$ " or "# ", and those that follow one that ends with a backslash
 examples() {
 	awk '/^```console/ { inside = 1; next } /^```/ { inside = 0 }
 		inside && /^[$#] / { print substr($0, 3); more = /\\$/; next }

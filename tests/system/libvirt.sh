@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: hosts
 # timeout: 1800
-# drop-ins/libvirt: what its README says works as it stands there, and undoing it leaves nothing. host2, to which a domain
-# is migrated, is a libvirt daemon with networks, a host's name and folders of its own; "ssh host2" enters them.
+# drop-ins/libvirt: what its README says works as it stands there, and undoing it leaves nothing.
+# host2, to which a domain is migrated, is a libvirt daemon with networks, a host's name and folders
+# of its own; "ssh host2" enters them.
 # shellcheck disable=SC2029,SC2032,SC2033 # a name is the same there, and a function is of this host
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
@@ -16,8 +17,8 @@ answers() {
 	"$@" virsh -c qemu:///system version >/dev/null 2>&1
 }
 
-# A libvirtd that has been restarted first asks the domains that run, and changes nothing meanwhile; on a busy machine longer
-# than virsh waits.
+# A libvirtd that has been restarted first asks the domains that run, and changes nothing meanwhile;
+# on a busy machine longer than virsh waits.
 is_free() {
 	[[ $(command virsh domcontrol "$1") == ok ]]
 }
@@ -45,7 +46,9 @@ cat >"$LAB/nested1.xml" <<XML
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/></features>
   <devices>
-    <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><model type='e1000'/></interface>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:01'/><source bridge='br0'/><model type='e1000'/>
+    </interface>
     <memballoon model='none'/>
   </devices>
 </domain>
@@ -69,7 +72,8 @@ attached=$(virsh -q domiflist nested1 | awk 'NR == 2 { print $1 }')
 wait_until 60 is_attribute "$attached" enabled 1
 is_attribute "$attached" max_macs 4096
 
-# The module comes back: the service sets what is in the file, the hook the rest once libvirt is restarted.
+# The module comes back: the service sets what is in the file, the hook the rest once libvirt is
+# restarted.
 rmmod maclearn
 modprobe maclearn
 wait_until 60 is_attribute "$PORT" enabled 1
@@ -78,14 +82,17 @@ systemctl restart libvirtd
 wait_until 120 answers
 wait_until 60 is_attribute "$PORT" max_macs 64
 
-# A container, with a name that the file leaves out, and a setting that is refused: it starts, and the journal says why.
+# A container, with a name that the file leaves out, and a setting that is refused: it starts, and
+# the journal says why.
 cat >"$LAB/sniffer.xml" <<XML
 <domain type='lxc'>
   <name>sniffer</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
   <metadata><maclearn:port xmlns:maclearn="urn:maclearn" max_macs="many"/></metadata>
   <os><type>exe</type><init>/bin/sleep</init><initarg>1000</initarg></os>
   <devices>
-    <interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/><target dev='sniff0'/></interface>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:02'/><source bridge='br0'/><target dev='sniff0'/>
+    </interface>
     <console type='pty'/>
   </devices>
 </domain>
@@ -131,8 +138,8 @@ nsenter -t "$host2" --mount --net --uts bash -euc '
 	mount -t tmpfs tmpfs /run
 	rm -rf /etc/libvirt/hooks /etc/libvirt/qemu/*.xml
 	echo "host_uuid = \"11111111-2222-3333-4444-555555555555\"" >>/etc/libvirt/libvirtd.conf
-	printf "%s\n" "security_driver = \"none\"" "cgroup_controllers = []" "namespaces = []" "stdio_handler = \"file\"" \
-		>>/etc/libvirt/qemu.conf
+	printf "%s\n" "security_driver = \"none\"" "cgroup_controllers = []" "namespaces = []" \
+		"stdio_handler = \"file\"" >>/etc/libvirt/qemu.conf
 	libvirtd >"$1/host2.log" 2>&1 </dev/null &
 	maclearn apply --follow /etc/maclearn.toml >"$1/host2.apply" 2>&1 </dev/null &' bash "$LAB"
 wait_until 180 answers ssh host2

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# drop-ins/networkd: what its README says works as it stands there, also after a boot, and undoing it leaves nothing.
+# drop-ins/networkd: what its README says works as it stands there, also after a boot, and undoing
+# it leaves nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 readonly STATE=/var/lib/networkd-test
@@ -28,11 +29,13 @@ if ((BOOT == 1)); then
 	cp -a /etc/maclearn.toml "$STATE/"
 	# Devices that are there from boot on
 	for port in host1 host2; do
-		printf '[NetDev]\nName=%s\nKind=veth\n[Peer]\nName=far-%s\n' "$port" "$port" >"/etc/systemd/network/05-$port.netdev"
+		printf '[NetDev]\nName=%s\nKind=veth\n[Peer]\nName=far-%s\n' "$port" "$port" \
+			>"/etc/systemd/network/05-$port.netdev"
 	done
 	# The host's own network, by which it is online
 	printf '[NetDev]\nName=own0\nKind=dummy\n' >/etc/systemd/network/05-own0.netdev
-	printf '[Match]\nName=own0\n[Network]\nAddress=192.0.2.1/24\nLinkLocalAddressing=no\n' >/etc/systemd/network/05-own0.network
+	printf '[Match]\nName=own0\n[Network]\nAddress=192.0.2.1/24\nLinkLocalAddressing=no\n' \
+		>/etc/systemd/network/05-own0.network
 	find /etc/systemd/network /etc/udev/rules.d /etc/modules-load.d | sort >"$STATE/before"
 
 	open_document drop-ins/networkd/README.md
@@ -55,7 +58,8 @@ if ((BOOT == 2)); then
 	systemctl start systemd-networkd-wait-online
 	# Ports were filtered when they joined: the service was ready before networkd began.
 	ready() { systemctl show -P "$2" "$1"; }
-	(($(ready maclearn ActiveEnterTimestampMonotonic) < $(ready systemd-networkd ExecMainStartTimestampMonotonic)))
+	(($(ready maclearn ActiveEnterTimestampMonotonic) <
+		$(ready systemd-networkd ExecMainStartTimestampMonotonic)))
 	example "A udev rule"
 	example "A udev rule"
 	is_attribute br0 auto_enable 1

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
 # timeout: 1500
-# From nothing to a filter that works, without a compiler and without a reboot; it has the settings of the file when ports
-# come, leave and come again, when the module is loaded anew, and when the host boots anew.
+# From nothing to a filter that works, without a compiler and without a reboot; it has the settings
+# of the file when ports come, leave and come again, when the module is loaded anew, and when the
+# host boots anew.
 . "${0%/*}/lib.sh"
 
 # host3 is spared the copies of what host1 and host2 send each other.
@@ -12,7 +13,8 @@ host3_is_spared() {
 	pings
 	before=$(attribute host3 statistics/suppressed)
 	pings
-	(($(attribute host3 statistics/suppressed) - before >= 38)) || fail "host3 got copies of 20 pings"
+	(($(attribute host3 statistics/suppressed) - before >= 38)) ||
+		fail "host3 got copies of 20 pings"
 }
 pings() { on host1 ping -q -c 20 -i 0.2 -W 5 10.0.0.2 | grep -q ' 0% packet loss'; }
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: hosts
-# drop-ins/proxmox: what its README says works as it stands there, and undoing it leaves nothing. What is of Proxmox VE is
-# made here in the way of its PVE::Network: bridges, ports, names and flags. A node is a network namespace.
+# drop-ins/proxmox: what its README says works as it stands there, and undoing it leaves nothing.
+# What is of Proxmox VE is made here in the way of its PVE::Network: bridges, ports, names and
+# flags. A node is a network namespace.
 . "${0%/*}/lib.sh"
 . "${0%/*}/../documents.sh"
 LAB=$(mktemp -d)
@@ -23,17 +24,20 @@ no_learning() {
 	echo 0 >"/sys/class/net/$1/brport/learning"
 }
 
-# plug tap107i0 BRIDGE TAG FIREWALL: the NIC of a guest, which is a namespace; its port is in PORT then
+# plug tap107i0 BRIDGE TAG FIREWALL: the NIC of a guest, which is a namespace; its port is in PORT
+# then
 plug() {
 	local id=${1//[^0-9]/ }
 	read -r id _ <<<"$id"
 	[[ -e /run/netns/guest$id ]] || ip netns add "guest$id"
-	ip link add name "$1" up type veth peer name eth0 address "02:00:00:00:00:${id: -2}" netns "guest$id"
+	ip link add name "$1" up type veth \
+		peer name eth0 address "02:00:00:00:00:${id: -2}" netns "guest$id"
 	ip -n "guest$id" link set eth0 up
 	PORT=$1
 	if [[ $4 == on ]]; then
 		PORT=fwpr${id}p0
-		ip link add name "fwbr${id}i0" up type bridge ageing_time "$(bridge_setting "$2" ageing_time)" forward_delay 0
+		ip link add name "fwbr${id}i0" up type bridge \
+			ageing_time "$(bridge_setting "$2" ageing_time)" forward_delay 0
 		ip link add name "fwln${id}i0" up type veth peer name "$PORT"
 		ip link set "$PORT" up
 		bridge_add_interface "$2" "$PORT" "$3"
@@ -53,7 +57,8 @@ unplug() {
 	local id=${1//[^0-9]/ }
 	read -r id _ <<<"$id"
 	ip link del "$1"
-	[[ ! -e /sys/class/net/fwbr${id}i0 ]] || { ip link del "fwln${id}i0" && ip link del "fwbr${id}i0"; }
+	[[ ! -e /sys/class/net/fwbr${id}i0 ]] ||
+		{ ip link del "fwln${id}i0" && ip link del "fwbr${id}i0"; }
 }
 
 # g1, a guest of the nested hypervisor 107
@@ -103,22 +108,26 @@ example "Set up"
 [[ $(bridge_setting fwbr108i0 ageing_time) == 0 ]]
 own_sections_hold
 
-# g1 behind 107 talks to 109, both in VLAN 10: the uplink is spared, the sniffer sees it all, behind its firewall's bridge.
+# g1 behind 107 talks to 109, both in VLAN 10: the uplink is spared, the sniffer sees it all, behind
+# its firewall's bridge.
 pings() { on guest107 ping -q -c 20 -i 0.2 -W 5 -I g1 10.0.0.9 | grep -q ' 0% packet loss'; }
 received() { on "$1" cat /sys/class/net/eth0/statistics/rx_packets; }
 pings
-suppressed=$(attribute eno1 statistics/suppressed) outside=$(received outside) sniffed=$(received guest108)
+suppressed=$(attribute eno1 statistics/suppressed)
+outside=$(received outside) sniffed=$(received guest108)
 pings
 spared=$(($(attribute eno1 statistics/suppressed) - suppressed))
 ((spared >= 38)) || fail "the uplink was spared $spared copies of 20 pings"
 (($(received outside) - outside < 20)) || fail "the uplink got what it was to be spared"
-(($(received guest108) - sniffed >= 40)) || fail "the sniffer saw $(($(received guest108) - sniffed)) of 40 frames"
+(($(received guest108) - sniffed >= 40)) ||
+	fail "the sniffer saw $(($(received guest108) - sniffed)) of 40 frames"
 command maclearn entry show dev tap107i0 vlan 10 mac "$G1" | grep -q "^$G1 "
 
 # ifreload keeps the ports, and what is known behind them, also of one that is silent.
 command maclearn entry add 02:00:00:00:01:03 dev tap107i0 vlan 10 age 5
 ifreload -a
-command maclearn entry show dev tap107i0 vlan 10 mac 02:00:00:00:01:03 | grep -q "^02:00:00:00:01:03 "
+command maclearn entry show dev tap107i0 vlan 10 mac 02:00:00:00:01:03 |
+	grep -q "^02:00:00:00:01:03 "
 is_attribute fwpr109p0 enabled 1
 
 example "Stop, start, migrate"

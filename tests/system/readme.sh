@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# What README says makes settings last: its file is read when the service is restarted, for ports that come later, and when
-# the host boots.
+# What README says makes settings last: its file is read when the service is restarted, for ports
+# that come later, and when the host boots.
 . "${0%/*}/lib.sh"
 
 add_lab() {
@@ -27,7 +27,8 @@ if ((BOOT == 1)); then
 	add_host br0 host3 10.0.0.3/24
 	wait_until 20 is_attribute host3 enabled 1
 
-	# A file that is wrong is not read, and what it said before holds; the service does not start with it.
+	# A file that is wrong is not read, and what it said before holds; the service does not start
+	# with it.
 	good=$(mktemp)
 	cp /etc/maclearn.toml "$good"
 	echo 'colour = "blue"' >>/etc/maclearn.toml
@@ -37,7 +38,8 @@ if ((BOOT == 1)); then
 	wait_until 20 is_attribute host4 enabled 1
 	fails systemctl restart maclearn
 	[[ $(systemctl is-active maclearn) == failed ]]
-	journalctl -q -u maclearn -o cat | grep -q "^Error: /etc/maclearn.toml line [0-9]*: colour is no setting[.]$"
+	journalctl -q -u maclearn -o cat |
+		grep -q "^Error: /etc/maclearn.toml line [0-9]*: colour is no setting[.]$"
 	sed 's/^enabled.*/&\nmax_macs = 9/' "$good" >/etc/maclearn.toml
 	systemctl restart maclearn
 	wait_until 20 is_attribute host4 max_macs 9

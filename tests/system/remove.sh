@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# An upgrade leaves switched off what was, and what was written into the file; packages that are purged leave nothing, and those
-# that are removed only what was configured.
+# An upgrade leaves switched off what was, and what was written into the file; packages that are
+# purged leave nothing, and those that are removed only what was configured.
 . "${0%/*}/lib.sh"
 
 # content: all files, but for what dpkg, systemd and depmod keep
 content() {
-	find / -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd -o -path /tmp \
-		-o -path "/usr/lib/modules/*/modules.*" \) -prune -o -printf '%y %m %p %l\n' | sort
+	find / -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \
+		-o -path /var/lib/systemd -o -path /tmp -o -path "/usr/lib/modules/*/modules.*" \) -prune \
+		-o -printf '%y %m %p %l\n' | sort
 }
 names=(maclearn "maclearn-modules-$(uname -r)")
 # Where prometheus-node-exporter is, there are metrics.

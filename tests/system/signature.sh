@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # system: secure
 # timeout: 1500
-# With Secure Boot the kernel is locked down and has sig_enforce=1: it refuses the module unsigned, which doctor says, and
-# takes it when it is signed with a key that the firmware knows.
+# With Secure Boot the kernel is locked down and has sig_enforce=1: it refuses the module unsigned,
+# which doctor says, and takes it when it is signed with a key that the firmware knows.
 . "${0%/*}/lib.sh"
 
 [[ $(</sys/kernel/security/lockdown) == *"[integrity]"* ]]
@@ -12,7 +12,8 @@ install_packages
 said=$(modprobe maclearn 2>&1 || true)
 [[ $said == *"rejected by service"* ]]
 said=$(maclearn doctor || true)
-[[ $said == *"this kernel loads only modules that are signed, and the one that is installed is not"* ]]
+refused="this kernel loads only modules that are signed, and the one that is installed is not"
+[[ $said == *"$refused"* ]]
 
 updates=/usr/lib/modules/$(uname -r)/updates
 rm "$updates/maclearn.ko.xz"

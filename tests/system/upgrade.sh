@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # system: plain
-# Packages of a higher version are installed, and their module comes into use, under traffic: no frame is lost to its
-# owner, also where unknown destinations are suppressed, and what guests own is known as before, also of those that are silent.
+# Packages of a higher version are installed, and their module comes into use, under traffic: no
+# frame is lost to its owner, also where unknown destinations are suppressed, and what guests own is
+# known as before, also of those that are silent.
 . "${0%/*}/lib.sh"
 
 version() { cat /sys/module/maclearn/version; }
 # What guests own: the hosts' own devices send something now and then.
 known() { maclearn entry show | sed -n '/^02:00:00:00:0/s/\( offloaded\)\? age .*//p' | sort; }
 is_offloaded() { (($(attribute br0 n_offloaded) >= 5)); }
-readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G21=02:00:00:00:02:01 G22=02:00:00:00:02:02 G31=02:00:00:00:03:01
+readonly G11=02:00:00:00:01:01 G12=02:00:00:00:01:02 G21=02:00:00:00:02:01 G22=02:00:00:00:02:02 \
+	G31=02:00:00:00:03:01
 readonly PORTS="port host1 host1:eth0
 port host2 host2:eth0
 port host3 host3:eth0"
@@ -54,7 +56,8 @@ stream host2 $G21 $G11 to host1
 PLAN
 streams=$!
 read -r _ </tmp/ready
-dpkg -i /packages/next/maclearn_*.deb "/packages/next/maclearn-modules-$(uname -r)_"*.deb | tee /tmp/said
+dpkg -i /packages/next/maclearn_*.deb "/packages/next/maclearn-modules-$(uname -r)_"*.deb |
+	tee /tmp/said
 grep -q '"maclearn reload" replaces it' /tmp/said
 # The service of the new version runs, beside the module of the old one.
 systemctl is-active maclearn
