@@ -25,7 +25,7 @@ for node in 1 2 3; do
 	ip -n node$node link set eth1 up
 	ip -n node$node link set eth2 up
 done
-pings() { on node1 ping -q -c "$1" -i 0.2 -W 5 10.0.0.2 | grep -q ' 0% packet loss'; }
+pings() { [[ $(on node1 ping -q -c "$1" -i 0.2 -W 5 10.0.0.2) == *" 0% packet loss"* ]]; }
 pings 3
 are_given() { (($(attribute lab-core n_offloaded) >= 2)); }
 wait_until 20 are_given

@@ -98,7 +98,10 @@ cat >"$LAB/sniffer.xml" <<XML
 </domain>
 XML
 virsh -c lxc:///system create "$LAB/sniffer.xml"
-journalctl -t maclearn | grep -F "maclearn port set dev sniff0 max_macs many: "
+is_told() {
+	[[ $(journalctl -q -t maclearn) == *"maclearn port set dev sniff0 max_macs many: "* ]]
+}
+wait_until 60 is_told
 is_attribute sniff0 enabled 0
 virsh -c lxc:///system destroy sniffer
 sed -i 's/many/5/' "$LAB/sniffer.xml"

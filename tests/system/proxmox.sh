@@ -110,7 +110,7 @@ own_sections_hold
 
 # g1 behind 107 talks to 109, both in VLAN 10: the uplink is spared, the sniffer sees it all, behind
 # its firewall's bridge.
-pings() { on guest107 ping -q -c 20 -i 0.2 -W 5 -I g1 10.0.0.9 | grep -q ' 0% packet loss'; }
+pings() { [[ $(on guest107 ping -q -c 20 -i 0.2 -W 5 -I g1 10.0.0.9) == *" 0% packet loss"* ]]; }
 received() { on "$1" cat /sys/class/net/eth0/statistics/rx_packets; }
 pings
 suppressed=$(attribute eno1 statistics/suppressed)
@@ -121,13 +121,13 @@ spared=$(($(attribute eno1 statistics/suppressed) - suppressed))
 (($(received outside) - outside < 20)) || fail "the uplink got what it was to be spared"
 (($(received guest108) - sniffed >= 40)) ||
 	fail "the sniffer saw $(($(received guest108) - sniffed)) of 40 frames"
-command maclearn entry show dev tap107i0 vlan 10 mac "$G1" | grep -q "^$G1 "
+[[ $(command maclearn entry show dev tap107i0 vlan 10 mac "$G1") == "$G1 "* ]]
 
 # ifreload keeps the ports, and what is known behind them, also of one that is silent.
-command maclearn entry add 02:00:00:00:01:03 dev tap107i0 vlan 10 age 5
+silent=02:00:00:00:01:03
+command maclearn entry add $silent dev tap107i0 vlan 10 age 5
 ifreload -a
-command maclearn entry show dev tap107i0 vlan 10 mac 02:00:00:00:01:03 |
-	grep -q "^02:00:00:00:01:03 "
+[[ $(command maclearn entry show dev tap107i0 vlan 10 mac $silent) == "$silent "* ]]
 is_attribute fwpr109p0 enabled 1
 
 example "Stop, start, migrate"

@@ -13,6 +13,13 @@ enabled() {
 	is_attribute host1 enabled 1 && is_attribute host2 enabled 1
 }
 
+# names_the_line: what is wrong there is in the journal, which may take a moment
+names_the_line() {
+	local said
+	said=$'\n'$(journalctl -q -u maclearn -o cat)$'\n'
+	[[ $said == *$'\nError: /etc/maclearn.toml line '+([0-9])$': colour is no setting.\n'* ]]
+}
+
 if ((BOOT == 1)); then
 	cd /packages || exit
 	# shellcheck disable=SC2046 # as it stands there
@@ -38,8 +45,7 @@ if ((BOOT == 1)); then
 	wait_until 20 is_attribute host4 enabled 1
 	fails systemctl restart maclearn
 	[[ $(systemctl is-active maclearn) == failed ]]
-	journalctl -q -u maclearn -o cat |
-		grep -q "^Error: /etc/maclearn.toml line [0-9]*: colour is no setting[.]$"
+	wait_until 20 names_the_line
 	sed 's/^enabled.*/&\nmax_macs = 9/' "$good" >/etc/maclearn.toml
 	systemctl restart maclearn
 	wait_until 20 is_attribute host4 max_macs 9

@@ -27,7 +27,7 @@ for host in 1 2; do
 	maclearn port set dev "host$host" enabled on
 done
 on host1 ping -q -c 3 -W 5 10.0.0.2
-maclearn entry show | grep -q "$(on host2 cat /sys/class/net/eth0/address)"
+[[ $(maclearn entry show) == *"$(on host2 cat /sys/class/net/eth0/address)"* ]]
 
 # A signature is for what was signed.
 rmmod maclearn
