@@ -7,7 +7,7 @@
 #include "br_private.h"
 #include "helpers.h"
 
-/* What the bridge keeps in a frame's control block ends before the mark. */
+/* What the bridge keeps in a frame's control block ends before the cb tag. */
 static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_CB_TAG_OFFSET);
 
 /* Each port has a number in the table, and so has the bridge itself. */

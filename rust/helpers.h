@@ -35,7 +35,7 @@ enum maclearn_port_flag {
 /* What a dump has of its own, in bytes. */
 enum { MACLEARN_NETLINK_CTX_SIZE = sizeof_field(struct netlink_callback, ctx) };
 
-/* Where a frame's mark stands in its control block: the last word there. */
+/* Where a frame's cb tag stands in its control block: the last word there. */
 #define MACLEARN_CB_TAG_OFFSET	40
 static_assert(MACLEARN_CB_TAG_OFFSET + sizeof(u64) == sizeof_field(struct sk_buff, cb));
 static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);

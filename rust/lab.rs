@@ -28,8 +28,8 @@ use crate::{
 const PORTS: usize = 3;
 /// The key that readers ask for.
 pub(crate) const KEY: Key = Key::from_parts(0, 2);
-/// Ticks for which a reader waits for something, far more than it takes.
-const LONG: u64 = clock::TICKS_PER_SECOND.div_ceil(10);
+/// Jiffies for which a reader waits for something, far more than it takes.
+const LONG: u64 = clock::HZ.div_ceil(10);
 /// Most times that something is done until a reader has seen it.
 const TRIES: usize = 100;
 
@@ -175,18 +175,18 @@ impl Reader {
 
     fn look(&self, section: &rcu::Guard) {
         let is_owned = || self.port.bridge.table.ownership(section, KEY, 1) == Ownership::Other;
-        let is_early = |since| clock::ticks().wrapping_sub(since) < LONG;
+        let is_early = |since| clock::jiffies().wrapping_sub(since) < LONG;
         if !is_owned() {
             return;
         }
-        let begun = clock::ticks();
+        let begun = clock::jiffies();
         self.is_waiting.store_release(1);
         while is_owned() && is_early(begun) {}
         self.is_waiting.store_release(0);
         if is_owned() {
             return;
         }
-        let gone = clock::ticks();
+        let gone = clock::jiffies();
         while is_early(gone) {
             if !(self.is_kept)(&self.port) {
                 self.was_wrong.store_release(1);

@@ -11,10 +11,10 @@ use crate::{
         atomic::AtomicU32,
         bridge::{self as kernel_bridge, BridgeDevice},
         netdevice::NetDevice,
-        notifier::{Event, Listener},
+        notifier::{self, Event},
         pernet, rcu,
         rtnl::Rtnl,
-        switchdev::{self, Change, ChangeListener},
+        switchdev::{self, Change},
         sysfs::Directory,
     },
     state::bridge::Bridge,
@@ -50,7 +50,7 @@ fn join(
         // It is a port all the same, and gets every copy.
         offload::flush_offloaded(&bridge);
     }
-    look(network, device, rtnl);
+    update_port(network, device, rtnl);
     joined
 }
 
@@ -74,7 +74,7 @@ fn leave(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
 }
 
 /// The link of a port, its STP state or a setting may have changed.
-fn look(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
+fn update_port(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
     rcu::read(|section| {
         if let Some(port) = network.every_port.get(device, section) {
             link::look(port, rtnl);
@@ -111,9 +111,7 @@ impl NetdevNotifier {
             has_ended: AtomicU32::new(0),
         })
     }
-}
 
-impl NetdevNotifier {
     /// A device that is no bridge is there, perhaps a port since before the module was.
     fn port_registered(&self, network: &Network, device: &NetDevice, rtnl: &Rtnl) -> Result {
         let Some(bridge) = kernel_bridge::bridge_of(device, rtnl) else {
@@ -128,7 +126,7 @@ impl NetdevNotifier {
     }
 }
 
-impl Listener for NetdevNotifier {
+impl notifier::Listener for NetdevNotifier {
     fn event(&self, device: &NetDevice, event: Event<'_>, rtnl: &Rtnl) {
         let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
             return;
@@ -155,7 +153,7 @@ impl Listener for NetdevNotifier {
                 .bridge(device)
                 .map_or(Ok(()), |bridge| network.bridge_changed(&bridge)),
             Event::Changed => {
-                look(&network, device, rtnl);
+                update_port(&network, device, rtnl);
                 Ok(())
             }
             Event::AddressChanged => address_changed(&network, device),
@@ -186,13 +184,13 @@ impl Listener for NetdevNotifier {
 /// Follows what the bridge says of its state and that of its ports.
 struct BridgeNotifier;
 
-impl ChangeListener for BridgeNotifier {
+impl switchdev::ChangeListener for BridgeNotifier {
     fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl) {
         let Some(network) = pernet::get::<Network>(device.net(rtnl)) else {
             return;
         };
         match change {
-            Change::Port => look(&network, device, rtnl),
+            Change::Port => update_port(&network, device, rtnl),
             Change::AgeingTime => {
                 if let Some(bridge) = network.bridge(device) {
                     // It may be going to learn.

@@ -23,7 +23,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
     for _ in 0..WALKS {
         let (learned, revoked, grows) = {
             let mut locked = bridge.table_lock.lock();
-            // Under the lock, so that one which becomes that is forgotten after this.
+            // Under the lock: an address that becomes the bridge's own later is forgotten then.
             if rcu::read(|section| bridge.has_address(address_of(key), section)) {
                 return None;
             }
@@ -35,8 +35,8 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
                 None => locked.claim(key, port.index, Claims::STATIC, limits),
                 Some(age) => {
                     let now = bridge.now();
-                    let ticks = u64::from(age) * clock::TICKS_PER_SECOND / 1000;
-                    let units = ticks >> bridge.ageing().unit_shift;
+                    let jiffies = u64::from(age) * clock::HZ / 1000;
+                    let units = jiffies >> bridge.ageing().unit_shift;
                     let stamp = (now as Stamp).wrapping_sub(units.min(MOST_UNITS) as Stamp);
                     port.lower_expiry(bridge.ageing().expiry(stamp, now));
                     locked.learn(key, port.index, stamp, limits, bridge.is_exclusive())
@@ -47,9 +47,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
             }
             (learned, locked.take_revoked(), locked.wanted().is_some())
         };
-        if let Some(keys) = revoked {
-            revoke::revoke(bridge, keys, Some(port.index));
-        }
+        revoke::revoke(bridge, revoked, Some(port.index));
         if learned != Learned::NoRoom {
             if grows {
                 bridge.queue_maintenance();
@@ -85,15 +83,10 @@ pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
         }
         let claims = locked.claims(key, port.index);
         let was_pending = locked.pending.forget(key, port.index);
-        locked.withdraw(key, port.index, Claims::LEARNED.and(Claims::STATIC));
-        if claims != Claims::NONE && locked.claims(key, port.index) == Claims::NONE {
-            port.note(&mut locked, Kind::Deleted, Some(key));
-        }
+        port.withdraw(&mut locked, key, Claims::LEARNED.and(Claims::STATIC));
         (claims, was_pending, locked.take_revoked())
     };
-    if let Some(keys) = revoked {
-        revoke::revoke(bridge, keys, None);
-    }
+    revoke::revoke(bridge, revoked, None);
     if claims == Claims::NONE && !was_pending {
         return Deleted::Nothing;
     }

@@ -7,11 +7,7 @@ use kernel::prelude::*;
 
 use super::network::Network;
 use crate::{
-    kapi::{
-        netdevice::NetDevice,
-        pernet, rcu,
-        switchdev::{Entry, Event, Listener},
-    },
+    kapi::{netdevice::NetDevice, pernet, rcu, switchdev},
     state::{
         bridge::{Bridge, BRIDGE_ITSELF},
         events::Kind,
@@ -25,8 +21,8 @@ use crate::{
 /// Follows the databases of the bridges in all namespaces.
 pub(crate) struct FdbNotifier;
 
-impl Listener for FdbNotifier {
-    fn event(&self, device: &NetDevice, event: Event, section: &rcu::Guard) {
+impl switchdev::Listener for FdbNotifier {
+    fn event(&self, device: &NetDevice, event: switchdev::Event, section: &rcu::Guard) {
         let Some(network) = pernet::get::<Network>(device.net_rcu(section)) else {
             return;
         };
@@ -39,9 +35,9 @@ impl Listener for FdbNotifier {
 }
 
 /// Does what an event asks for that is about `port`, or about an address of the bridge itself.
-fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
+fn follow(bridge: &Bridge, port: Option<&Port>, event: &switchdev::Event) {
     match event {
-        Event::Added(entry) => {
+        switchdev::Event::Added(entry) => {
             if port.is_some() {
                 bridge.note_foreign();
             }
@@ -49,10 +45,10 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
                 added(bridge, port, entry);
             }
         }
-        Event::Given => bridge.note_foreign(),
-        Event::Removed(entry) => removed(bridge, port, entry),
+        switchdev::Event::Given => bridge.note_foreign(),
+        switchdev::Event::Removed(entry) => removed(bridge, port, entry),
         // Whether frames may be offloaded depends on the settings of its ports.
-        Event::PortChanging => {
+        switchdev::Event::PortChanging => {
             if let Some(port) = port.filter(|_| bridge.is_tracked()) {
                 revoke::reconsider_offload(bridge);
                 port.maintenance.schedule(0);
@@ -61,7 +57,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &Event) {
     }
 }
 
-fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
+fn added(bridge: &Bridge, port: Option<&Port>, entry: &switchdev::Entry) {
     let key = Key::new(entry.vid, entry.mac);
     let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
     let mut locked = bridge.table_lock.lock();
@@ -92,21 +88,20 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
 
 /// What was learned goes with the entry: the bridge has aged it, or moved it to another port, or it
 /// was deleted or flushed, with or without its port. Who still sends from there is learned anew.
-fn removed(bridge: &Bridge, port: Option<&Port>, entry: &Entry) {
+fn removed(bridge: &Bridge, port: Option<&Port>, entry: &switchdev::Entry) {
     let key = Key::new(entry.vid, entry.mac);
     let claims = Claims::BRIDGE.and(Claims::LEARNED);
-    let index = port.map_or(BRIDGE_ITSELF, |port| port.index);
     let mut locked = bridge.table_lock.lock();
-    locked.pending.forget(key, index);
     locked.pending_fdb.forget(|other, _| other == key);
     // It may be one that was offloaded.
     locked.clear_offloaded(key);
     if bridge.has_foreign_entries() {
         bridge.note_foreign_locked(&mut locked);
     }
-    if locked.withdraw(key, index, claims) && locked.claims(key, index) == Claims::NONE {
-        if let Some(port) = port {
-            port.note(&mut locked, Kind::Deleted, Some(key));
+    match port {
+        Some(port) => port.withdraw(&mut locked, key, claims),
+        None => {
+            locked.withdraw(key, BRIDGE_ITSELF, claims);
         }
     }
 }

@@ -263,7 +263,7 @@ fn entry_dump(dump: &mut Dump<'_>) -> Result {
     let mut entries = KVec::with_capacity(DUMP_ENTRIES, GFP_KERNEL)?;
     // The bridge that was begun, or the index above that of the last one; then where in it.
     let [mut index, begun, saved @ ..] = *dump.state();
-    let mut walk = (begun != 0).then(|| Walk::from_words(saved));
+    let mut position = (begun != 0).then(|| DumpPosition::from_words(saved));
     loop {
         let next = match &only {
             Some(bridge) => Some(bridge.clone()),
@@ -274,19 +274,19 @@ fn entry_dump(dump: &mut Dump<'_>) -> Result {
             break;
         };
         if found != index {
-            walk = None;
+            position = None;
         }
         index = found;
-        if !dump_bridge(dump, &bridge, &filter, &mut entries, &mut walk)? {
+        if !dump_bridge(dump, &bridge, &filter, &mut entries, &mut position)? {
             break;
         }
         index += 1;
-        walk = None;
+        position = None;
     }
-    let words = walk.as_ref().map_or([0; 4], Walk::to_words);
+    let words = position.as_ref().map_or([0; 4], DumpPosition::to_words);
     *dump.state() = [
         index,
-        walk.is_some().into(),
+        position.is_some().into(),
         words[0],
         words[1],
         words[2],
@@ -297,13 +297,13 @@ fn entry_dump(dump: &mut Dump<'_>) -> Result {
 
 /// How far the dump of a bridge has got.
 #[derive(Clone)]
-struct Walk {
+struct DumpPosition {
     cursor: Cursor,
     /// [`Writer::generation`](crate::table::Writer::generation) when it got there.
     generation: u64,
 }
 
-impl Walk {
+impl DumpPosition {
     fn to_words(&self) -> [u64; 4] {
         let [array, bucket, moves] = self.cursor.to_words();
         [array, bucket, moves, self.generation]
@@ -317,31 +317,31 @@ impl Walk {
     }
 }
 
-/// Dumps a bridge's entries from where `walk` has got to. Whether that were the last.
+/// Dumps a bridge's entries from where `position` has got to. Whether that were the last.
 fn dump_bridge(
     dump: &mut Dump<'_>,
     bridge: &Bridge,
     filter: &Filter,
     entries: &mut KVec<Entry>,
-    walk: &mut Option<Walk>,
+    position: &mut Option<DumpPosition>,
 ) -> Result<bool> {
     let ports = bridge.ports_by_index()?;
     let port_of = |entry: &Entry| ports.get(usize::from(entry.port))?.as_deref();
     loop {
         entries.clear();
-        let before = walk.clone();
+        let before = position.clone();
         let visit = {
             let mut locked = bridge.table_lock.lock();
             let generation = locked.generation();
-            let walk = walk.get_or_insert_with(|| Walk {
+            let position = position.get_or_insert_with(|| DumpPosition {
                 cursor: locked.cursor(),
                 generation,
             });
-            if walk.generation != generation {
-                walk.generation = generation;
+            if position.generation != generation {
+                position.generation = generation;
                 dump.interrupt();
             }
-            locked.visit(&mut walk.cursor, DUMP_BUCKETS, |entry| {
+            locked.visit(&mut position.cursor, DUMP_BUCKETS, |entry| {
                 // The number of a port that has left may be another's.
                 if port_of(&entry).is_some_and(Port::is_present) && filter.matches(&entry) {
                     // There is room for all that the buckets can hold.
@@ -359,7 +359,7 @@ fn dump_bridge(
             Ok(())
         })?;
         if !fit {
-            *walk = before;
+            *position = before;
             return Ok(false);
         }
         if visit != Visit::More {
@@ -381,7 +381,7 @@ fn put_entry(message: &mut Message<'_>, port: &Port, entry: &Entry) -> Result<()
     if !entry.claims.has(Claims::LEARNED) {
         return Ok(());
     }
-    let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::TICKS_PER_SECOND;
+    let unit_ms = (1 << bridge.ageing().unit_shift) * 1000 / clock::HZ;
     let age = u64::from(age(entry.stamp, bridge.now() as Stamp)) * unit_ms;
     message.put_u32(
         uapi::MACLEARN_A_ENTRY_AGE,

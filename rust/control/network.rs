@@ -293,7 +293,8 @@ impl Network {
         let index = departed::find_index(bridge).ok_or(ENOSPC)?;
         let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
         let port = Port::new(bridge.clone(), maintenance, device, index)?;
-        // What the same device still has to lose from before is no longer told as that of a port.
+        // If the device was a port before, and what that owned is still being forgotten: events of
+        // that name no port from here on.
         for ifindex in &*bridge.ifindices {
             if ifindex.load_relaxed() == device.ifindex() {
                 ifindex.store_relaxed(0);
@@ -375,12 +376,12 @@ impl Network {
         })
     }
 
-    /// The port that a device is.
+    /// The port whose device this is.
     pub(crate) fn port(&self, device: &NetDevice) -> Option<Arc<Port>> {
         self.find_port(|port| port.device.is(device))
     }
 
-    /// The bridge that a device is.
+    /// The bridge whose device this is.
     pub(crate) fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
         self.members
             .lock()

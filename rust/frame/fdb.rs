@@ -26,7 +26,7 @@ pub(crate) enum Answer {
 }
 
 /// Asks the bridge's own database about a frame for `key` at the port where a copy is about to be
-/// suppressed. `ownership` is what the port has of the key.
+/// suppressed. `ownership` says who owns the key, as seen from that port.
 #[cold]
 #[inline(never)]
 pub(crate) fn ask(
@@ -38,11 +38,11 @@ pub(crate) fn ask(
 ) -> Answer {
     let owners = bridge.table.owners(section, key);
     if owners.is_offloaded() {
-        // It does, and to another port than the owner's, such as a backup.
+        // The FDB has an entry for the key, and forwards to this port all the same: it is a backup.
         return Answer::Forwarded;
     }
     if owners.are_in_bridge_fdb() {
-        // The same, or the claim is out of date.
+        // The same, or the owner's claim is out of date: the maintenance work checks it.
         bridge.doubted.store_relaxed(key.to_bits());
         return Answer::Forwarded;
     }

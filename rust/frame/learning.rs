@@ -41,9 +41,8 @@ pub(crate) fn learn(
     admission
 }
 
-/// Sees to it that the bridge forwards to one port no frame that others get from now on: those for
-/// keys that are
-/// no longer offloaded, and all of them if `port` gets every copy (`is_open`).
+/// Deletes from the bridge's FDB the keys that are no longer offloaded. If `port` now gets every
+/// copy (`is_open`), disables offloading; the maintenance work deletes the rest.
 #[cold]
 #[inline(never)]
 fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
@@ -51,9 +50,7 @@ fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
         // All else that was offloaded is revoked there.
         port.maintenance.schedule(0);
     }
-    if let Some(keys) = revoked {
-        revoke::revoke(&port.bridge, keys, Some(port.index));
-    }
+    revoke::revoke(&port.bridge, revoked, Some(port.index));
 }
 
 /// The same under the table's lock. Also whether the port gets every copy from now on, since it

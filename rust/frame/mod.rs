@@ -232,8 +232,8 @@ fn enter_forgetting<'a>(
 
 /// Learns the source of a frame, which somebody owns, unless it is known after all.
 ///
-/// One that others own too is taken from them with `exclusive`. Not more than once at a time of the
-/// table's, since some may be configured and stay.
+/// With `exclusive` a key that others own too is taken from them. At most once per unit of the
+/// table's clock, since what is configured there stays.
 #[cold]
 #[inline(never)]
 fn enter_unclear<'a>(
@@ -428,7 +428,9 @@ fn filter_slow<'a>(
     };
     let (bridge, section) = (&*port.bridge, context.section());
     let mut ownership = match bridge.table.ownership(section, key, port.index) {
-        Ownership::Other if quiet::are_owners(bridge, key, has_memo, section) => Ownership::Nobody,
+        Ownership::Other if quiet::are_all_owners_quiet(bridge, key, has_memo, section) => {
+            Ownership::Nobody
+        }
         ownership => ownership,
     };
     if decide(ownership, Policy::of(flags)) == Decision::Suppress {
@@ -510,13 +512,13 @@ fn key_of_destination(
 ) -> Option<Key> {
     let vlan = match tag {
         Some(tag) => tag.vlan(),
-        None => vlan_of_unmarked(port, frame, context)?,
+        None => vlan_without_cb_tag(port, frame, context)?,
     };
     Some(Key::from_parts(vlan, frame.destination()))
 }
 
 /// The VLAN of a copy that no hook has tagged, if it still shows.
-fn vlan_of_unmarked(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Option<u16> {
+fn vlan_without_cb_tag(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Option<u16> {
     let bridge = &port.bridge.device;
     if !kernel_bridge::filters_vlans(bridge) {
         return Some(0);

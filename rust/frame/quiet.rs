@@ -10,7 +10,12 @@ use crate::{
 
 /// Whether all owners of `key`, the destination of a copy, are quiet. It has one at least. If the
 /// frame's copies have a memo (`has_memo`) the others need not try each owner.
-pub(crate) fn are_owners(bridge: &Bridge, key: Key, has_memo: bool, section: &rcu::Guard) -> bool {
+pub(crate) fn are_all_owners_quiet(
+    bridge: &Bridge,
+    key: Key,
+    has_memo: bool,
+    section: &rcu::Guard,
+) -> bool {
     let (quiet, memo) = (&bridge.quiet, &bridge.memo);
     if quiet.is_empty() {
         return false;
@@ -43,7 +48,8 @@ mod tests {
             lab.learn(port, KEY);
             bridge.quiet.set(&mut bridge.table_lock.lock(), port, true);
         }
-        let ask = |has_memo| rcu::read(|section| are_owners(bridge, KEY, has_memo, section));
+        let ask =
+            |has_memo| rcu::read(|section| are_all_owners_quiet(bridge, KEY, has_memo, section));
         let softirqs = local_bh_disable();
         bridge.memo.clear();
         let without = (ask(false), bridge.memo.recall(KEY));

@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn mark_is_what_was_set() {
+    fn cb_tag_is_what_was_set() {
         with_frame(&mut { BYTES }, None, |mut frame| {
             frame.set_cb_tag(0x1234_5678_9abc_def0);
             assert_eq!(frame.cb_tag(), 0x1234_5678_9abc_def0);

@@ -2,7 +2,7 @@
 
 //! When an entry is too old.
 //!
-//! The table stores 16-bit stamps. They count units of a power of two of ticks, at least a second,
+//! The table stores 16-bit stamps. They count units of a power of two of jiffies, at least a second,
 //! so that a known source costs at most one store a second; the unit grows with the ageing time, so
 //! that stamps do not wrap before the maintenance work has seen them.
 
@@ -23,18 +23,18 @@ const NEVER: u32 = 0xffff;
 /// The time unit of a table's stamps, and the age in units after which an entry is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ageing {
-    /// A unit is two to the power of this, in ticks.
+    /// A unit is two to the power of this, in jiffies.
     pub(crate) unit_shift: u32,
     /// Entries with a greater age are gone; `None` if entries do not age.
     pub(crate) limit: Option<u16>,
 }
 
 impl Ageing {
-    /// For an ageing time of `seconds` (0: never) on a system with `ticks_per_second`.
-    pub(crate) const fn new(seconds: u32, ticks_per_second: u64) -> Self {
-        let ticks = seconds as u64 * ticks_per_second;
-        let mut unit_shift = ticks_per_second.next_power_of_two().trailing_zeros();
-        while ticks.div_ceil(1 << unit_shift) > MAX_LIMIT {
+    /// For an ageing time of `seconds` (0: never) on a system with `hz`.
+    pub(crate) const fn new(seconds: u32, hz: u64) -> Self {
+        let jiffies = seconds as u64 * hz;
+        let mut unit_shift = hz.next_power_of_two().trailing_zeros();
+        while jiffies.div_ceil(1 << unit_shift) > MAX_LIMIT {
             unit_shift += 1;
         }
         Self {
@@ -42,7 +42,7 @@ impl Ageing {
             limit: if seconds == 0 {
                 None
             } else {
-                Some(ticks.div_ceil(1 << unit_shift) as u16)
+                Some(jiffies.div_ceil(1 << unit_shift) as u16)
             },
         }
     }

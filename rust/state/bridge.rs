@@ -116,7 +116,7 @@ pub(crate) struct Bridge {
     pub(crate) walk: Mutex<()>,
     /// The interface index of each port, by its number, those included that have left.
     pub(crate) ifindices: KvSlice<AtomicU32>,
-    /// When ports that had left were last forgotten, in ticks.
+    /// When ports that had left were last forgotten, in jiffies.
     pub(crate) purged: AtomicU64,
     /// The ports.
     #[pin]
@@ -165,13 +165,13 @@ impl Bridge {
         // Every port that the kernel's bridge may have has a number in the table.
         const { assert!(MAX_PORTS == BRIDGE_MAX_PORTS) };
         let (table, writer) = Table::new(Secret::new(random::words()), SMALLEST_TABLE)?;
-        let writer = Locked::new(writer)?;
+        let locked = Locked::new(writer)?;
         let outgoing = Queue::new()?;
         let memo = Memo::new()?;
         let ifindices = KvSlice::zeroed(MAX_PORTS)?;
         let settings = BridgeSettings::new(initial);
         let seconds = settings.get(BridgeSetting::AgeingTime);
-        let ageing = Ageing::new(seconds, clock::TICKS_PER_SECOND);
+        let ageing = Ageing::new(seconds, clock::HZ);
         let bridge = Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
@@ -197,7 +197,7 @@ impl Bridge {
                 all_offloaded: AtomicU32::new(0),
                 memory: MemoryCgroup::of_caller(),
                 device: device.hold(),
-                table_lock <- new_spinlock_bh!(writer, "maclearn_table"),
+                table_lock <- new_spinlock_bh!(locked, "maclearn_table"),
                 offload <- new_spinlock_bh!(OffloadState::default(), "maclearn_offload"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
@@ -230,7 +230,7 @@ impl Bridge {
     /// The time in the table's units.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        clock::ticks().wrapping_shr(self.unit_shift.load_relaxed())
+        clock::jiffies().wrapping_shr(self.unit_shift.load_relaxed())
     }
 
     /// When entries age.
@@ -306,13 +306,15 @@ impl Bridge {
         self.foreign.store_relaxed(next);
     }
 
-    /// A number for [`Bridge::searched`], if the database is to be looked through for such entries.
+    /// Whether the database is to be looked through for such entries: a number for
+    /// [`Bridge::searched`] if it is.
     pub(crate) fn unsearched(&self) -> Option<u32> {
         let foreign = self.foreign.load_relaxed();
         (foreign != 0 && foreign != self.searched.load_relaxed()).then_some(foreign)
     }
 
-    /// Notes what was found since [`Bridge::unsearched`] gave this number.
+    /// Notes whether the look through the database, begun when [`Bridge::unsearched`] gave this
+    /// number, has found such an entry.
     pub(crate) fn searched(&self, foreign: u32, has_found: bool) {
         let _locked = self.table_lock.lock();
         if has_found {
@@ -418,7 +420,7 @@ impl Bridge {
         }
     }
 
-    /// Has what can be offloaded be so soon. Process context.
+    /// Runs the work soon that offloads what can be. Process context.
     pub(crate) fn queue_offload_work(&self) {
         if let Some(offload_work) = &*self.offload_work.lock() {
             offload_work.queue(0);
@@ -438,13 +440,13 @@ impl Bridge {
         self.addresses_due.load_relaxed() != 0
     }
 
-    /// A port's number is another's from here on.
+    /// Frees a port's number for another port.
     pub(crate) fn release_index(&self, locked: &mut Locked, port: PortIndex) {
         self.quiet.set(locked, port, false);
         self.known.set(locked, port, false);
     }
 
-    /// The interface index of the port with this number, be it that it has left.
+    /// The interface index of the port with this number, even after it has left.
     pub(crate) fn ifindex_of(&self, port: PortIndex) -> Option<u32> {
         let ifindex = self.ifindices.get(usize::from(port))?.load_relaxed();
         (ifindex != 0).then_some(ifindex)

@@ -142,13 +142,13 @@ pub(crate) struct OffloadState {
 }
 
 impl OffloadState {
-    /// Whether they may.
+    /// Whether keys may be offloaded.
     pub(crate) fn is_enabled(&self) -> bool {
         self.is_enabled
     }
 
-    /// Says whether they may. Who enables it has looked for what speaks against that under its
-    /// lock.
+    /// Enables offloading, or disables it. Who enables it has looked for the reasons against it
+    /// under this lock.
     pub(crate) fn set_enabled(&mut self, may: bool) {
         self.is_enabled = may;
         if !may {
@@ -156,7 +156,7 @@ impl OffloadState {
         }
     }
 
-    /// Ends that. Whether it was enabled.
+    /// Disables offloading. Returns whether it was enabled.
     pub(crate) fn disable(&mut self) -> bool {
         self.done = None;
         core::mem::replace(&mut self.is_enabled, false)

@@ -27,14 +27,14 @@ use crate::{
         percpu::Words,
         sysfs::Directory,
     },
-    table::{Key, PortIndex, Stamp, Writer},
+    table::{Claims, Key, PortIndex, Stamp, Writer},
 };
 
-/// Time from the first event that waits until they are sent, in ticks.
-const NOTIFY_DELAY: usize = (clock::TICKS_PER_SECOND / 50) as usize;
+/// Time from the first event that waits until they are sent, in jiffies.
+const NOTIFY_DELAY: usize = (clock::HZ / 50) as usize;
 
-/// Time from the first change that may let a key be offloaded until it is, in ticks.
-const OFFLOAD_DELAY: usize = (clock::TICKS_PER_SECOND / 10) as usize;
+/// Time from the first change that may let a key be offloaded until it is, in jiffies.
+const OFFLOAD_DELAY: usize = (clock::HZ / 10) as usize;
 
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
 #[pin_data]
@@ -288,7 +288,7 @@ impl Port {
 
     /// Counts from 0 again.
     pub(crate) fn reset_counters(&self) {
-        let _writer = self.bridge.table_lock.lock();
+        let _locked = self.bridge.table_lock.lock();
         for (index, reset) in self.reset.iter().enumerate() {
             reset.store_release(self.counters.sum(index));
         }
@@ -308,6 +308,15 @@ impl Port {
         });
         if is_first {
             self.maintenance.schedule(NOTIFY_DELAY);
+        }
+    }
+
+    /// Takes claims on `key` from the port; if none is left, that is an event.
+    pub(crate) fn withdraw(&self, locked: &mut Locked, key: Key, claims: Claims) {
+        if locked.withdraw(key, self.index, claims)
+            && locked.claims(key, self.index) == Claims::NONE
+        {
+            self.note(locked, Kind::Deleted, Some(key));
         }
     }
 

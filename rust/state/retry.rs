@@ -4,8 +4,8 @@
 
 use crate::kapi::{atomic::AtomicU32, clock};
 
-/// When to go on with what could not be finished, in ticks.
-pub(crate) const SOON: usize = clock::TICKS_PER_SECOND.div_ceil(100) as usize;
+/// When to go on with what could not be finished, in jiffies.
+pub(crate) const SOON: usize = clock::HZ.div_ceil(100) as usize;
 
 /// When to try again what needs RTNL: less and less often while that is busy, from a hundredth of a
 /// second to a second.
@@ -26,7 +26,7 @@ impl Retry {
         }
     }
 
-    /// RTNL is busy: ticks to wait. A new `reason` is tried soon. Not for two threads at a time.
+    /// RTNL is busy: jiffies to wait. A new `reason` is tried soon. Not for two threads at a time.
     pub(crate) fn wait(&self, reason: u32) -> usize {
         if reason != self.reason.load_relaxed() {
             self.reason.store_relaxed(reason);
@@ -34,7 +34,7 @@ impl Retry {
         }
         let busy = self.busy.load_relaxed();
         self.busy.store_relaxed(busy.saturating_add(1));
-        (SOON << busy.min(10)).min(clock::TICKS_PER_SECOND as usize)
+        (SOON << busy.min(10)).min(clock::HZ as usize)
     }
 
     /// RTNL was free.
@@ -55,7 +55,7 @@ mod tests {
         for _ in 0..100 {
             retry.wait(1);
         }
-        assert_eq!(retry.wait(1), clock::TICKS_PER_SECOND as usize);
+        assert_eq!(retry.wait(1), clock::HZ as usize);
         retry.reset();
         assert_eq!(retry.wait(1), SOON);
     }

@@ -9,9 +9,12 @@ use crate::{
     table::{Key, PortIndex, Revoked},
 };
 
-/// Deletes keys from the bridge's FDB that are no longer offloaded, before anything goes on that
-/// shows `port` to own one of them. Any context, without the table's lock.
-pub(crate) fn revoke(bridge: &Bridge, keys: Revoked, port: Option<PortIndex>) {
+/// Deletes keys from the bridge's FDB that are no longer offloaded, if there are any, before
+/// anything goes on that shows `port` to own one of them. Any context, without the table's lock.
+pub(crate) fn revoke(bridge: &Bridge, keys: Option<Revoked>, port: Option<PortIndex>) {
+    let Some(keys) = keys else {
+        return;
+    };
     let _state = bridge.offload.lock();
     for key in keys.keys() {
         let is_in_bridge_fdb = {

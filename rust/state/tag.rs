@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_mark() {
+    fn anything_else_is_no_tag() {
         let secret = Secret(0x1234_5678);
         let bits = CbTag::new(7).to_bits(secret);
         assert_eq!(CbTag::from_bits(0, secret), None);

@@ -32,11 +32,11 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
     }
     let by_index = bridge.ports_by_index()?;
     {
-        let writer = bridge.table_lock.lock();
+        let locked = bridge.table_lock.lock();
         bridge.set_sweeping(true);
         // Lowered again for each entry that stays, here and by whoever learns meanwhile.
         for port in by_index.iter().flatten() {
-            port.set_expiry(&writer, u64::MAX);
+            port.set_expiry(&locked, u64::MAX);
         }
     }
     walk.visit_table(Kind::Aged, |entry| {
@@ -78,7 +78,7 @@ pub(crate) fn follow_bridge(bridge: &Bridge) {
 pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
     let bridge = walk.bridge();
     let old = bridge.ageing();
-    let new = Ageing::new(seconds, clock::TICKS_PER_SECOND);
+    let new = Ageing::new(seconds, clock::HZ);
     if old.unit_shift != new.unit_shift || old.limit.is_none() {
         bridge.set_unit(new.unit_shift);
         // Frames under way still stamp in the old unit.
@@ -93,11 +93,11 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
     }
     bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);
     let ports = bridge.ports();
-    let writer = bridge.table_lock.lock();
+    let locked = bridge.table_lock.lock();
     for port in &*ports {
-        port.set_expiry(&writer, 0);
+        port.set_expiry(&locked, 0);
     }
-    drop(writer);
+    drop(locked);
     drop(ports);
     bridge.queue_maintenance();
 }

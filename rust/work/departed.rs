@@ -9,11 +9,11 @@ use crate::{
     table::{Claims, PortIndex, PortMask},
 };
 
-/// Ticks between two walks that forget ports which have left.
-const PURGE_INTERVAL: u64 = clock::TICKS_PER_SECOND.div_ceil(5);
+/// Jiffies between two walks that forget ports which have left.
+const PURGE_INTERVAL: u64 = clock::HZ.div_ceil(5);
 
-/// Has what a port owns be forgotten by [`purge`]: it has [`Flag::Gone`], and so gets
-/// nothing new, and is quiet. Whether there is any. May sleep.
+/// Hands what `port` owns to [`purge`]. The port has `Flag::Gone` and is quiet, so it gets nothing
+/// new. Returns whether it owned anything. May sleep.
 pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
     let walk = Walk::begin(bridge);
     // As with what it owns, see [`forget::lose`].
@@ -25,11 +25,11 @@ pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
     locked.depart(port.index)
 }
 
-/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Ticks
-/// until there is more to do.
+/// Forgets ports that have left, but not at every run: where many leave, they share a walk. Returns
+/// after how many jiffies there is more to do.
 pub(crate) fn purge_if_due(walk: &Walk<'_>) -> Option<usize> {
     let bridge = walk.bridge();
-    let now = clock::ticks();
+    let now = clock::jiffies();
     let departed = bridge.table_lock.lock().departed();
     let is_due = now.wrapping_sub(bridge.purged.load_relaxed()) >= PURGE_INTERVAL;
     if departed != PortMask::NONE && is_due {
@@ -121,15 +121,15 @@ mod tests {
         let lab = Lab::new()?;
         let bridge = &*lab.bridge;
         lab.learn(0, Key::from_parts(0, 2));
-        bridge.purged.store_relaxed(clock::ticks());
+        bridge.purged.store_relaxed(clock::jiffies());
         assert!(lab.leave(0));
         let delay = bridge.run().ok_or(EINVAL)? as u64;
-        let elapsed = clock::ticks().wrapping_sub(bridge.purged.load_relaxed());
+        let elapsed = clock::jiffies().wrapping_sub(bridge.purged.load_relaxed());
         assert!(elapsed + delay >= PURGE_INTERVAL);
         // It is due.
         bridge
             .purged
-            .store_relaxed(clock::ticks().wrapping_sub(PURGE_INTERVAL));
+            .store_relaxed(clock::jiffies().wrapping_sub(PURGE_INTERVAL));
         bridge.run();
         assert!(bridge.table_lock.lock().departed() == PortMask::NONE);
         Ok(())

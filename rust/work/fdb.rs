@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is looked after of the bridge's own forwarding database (FDB): it does not tell of all.
+//! Checks of the bridge's own forwarding database (FDB) for what it does not notify of.
 
 use kernel::sync::Arc;
 
 use crate::{
     kapi::{
-        atomic::AtomicU32,
-        bridge as kernel_bridge,
-        netdevice::NetDevice,
-        rcu,
-        rtnl::Rtnl,
-        switchdev::{self, Event, Listener},
+        atomic::AtomicU32, bridge as kernel_bridge, netdevice::NetDevice, rcu, rtnl::Rtnl,
+        switchdev,
     },
-    state::{bridge::Bridge, events::Kind},
+    state::bridge::Bridge,
     table::{Claims, Key},
 };
 
-/// Looks after what is known of the database: whether there are foreign entries, and whether a
-/// claim that the packet path has doubted is still true. May sleep.
+/// Checks whether the database has foreign entries, and whether a claim that the packet path has
+/// doubted is still true. May sleep.
 pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     let doubted = bridge.doubted.load_relaxed();
     if doubted != 0 {
@@ -26,7 +22,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
         verify(bridge, Key::from_bits(doubted), rtnl);
     }
     if !kernel_bridge::is_hub(&bridge.device) {
-        // Users' `dynamic` entries are not told of.
+        // It does not notify of users' `dynamic` entries.
         if !bridge.has_foreign_entries() {
             bridge.note_foreign();
         }
@@ -64,10 +60,7 @@ fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
                 rtnl,
             )
         {
-            locked.withdraw(key, port.index, Claims::BRIDGE);
-            if locked.claims(key, port.index) == Claims::NONE {
-                port.note(&mut locked, Kind::Deleted, Some(key));
-            }
+            port.withdraw(&mut locked, key, Claims::BRIDGE);
         }
     }
 }
@@ -78,9 +71,9 @@ struct Search {
     has_found: AtomicU32,
 }
 
-impl Listener for Search {
-    fn event(&self, device: &NetDevice, event: Event, section: &rcu::Guard) {
-        let Event::Added(entry) = event else {
+impl switchdev::Listener for Search {
+    fn event(&self, device: &NetDevice, event: switchdev::Event, section: &rcu::Guard) {
+        let switchdev::Event::Added(entry) = event else {
             return;
         };
         if kernel_bridge::is_bridge(device) {

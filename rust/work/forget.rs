@@ -81,9 +81,7 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
             }
             locked.take_revoked()
         };
-        if let Some(keys) = revoked {
-            revoke::revoke(bridge, keys, None);
-        }
+        revoke::revoke(bridge, revoked, None);
     }
     is_all && is_complete
 }
@@ -106,14 +104,8 @@ pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> b
             continue;
         }
         let mut locked = bridge.table_lock.lock();
-        if locked.withdraw(key, port.index, Claims::LEARNED)
-            && locked.claims(key, port.index) == Claims::NONE
-        {
-            port.note(&mut locked, Kind::Deleted, Some(key));
-        }
+        port.withdraw(&mut locked, key, Claims::LEARNED);
     }
     let revoked = bridge.table_lock.lock().take_revoked();
-    if let Some(keys) = revoked {
-        revoke::revoke(bridge, keys, None);
-    }
+    revoke::revoke(bridge, revoked, None);
 }

@@ -15,7 +15,7 @@ use crate::{
 impl Job for Bridge {
     /// Runs every second while the bridge is tracked, and when the packet path asks.
     fn run(&self) -> Option<usize> {
-        let looked = look(self);
+        let had_rtnl = update_with_rtnl(self);
         ageing::follow_bridge(self);
         let walk = Walk::begin(self);
         let until_purge = departed::purge_if_due(&walk);
@@ -23,9 +23,9 @@ impl Job for Bridge {
         // Those that have become quiet may be able to receive by now.
         let is_soon = link::forget(&walk);
         let left_vlans = self.left_vlans();
-        let waits_for_rtnl = looked.is_none()
+        let waits_for_rtnl = had_rtnl.is_none()
             && (left_vlans.is_some() || !self.quiet.is_empty() || self.are_addresses_due());
-        if let Some(Some(left)) = looked {
+        if let Some(Some(left)) = had_rtnl {
             vlans::forget_left(&walk, left);
         }
         // On -ENOMEM the sweep is tried again in a second.
@@ -38,15 +38,14 @@ impl Job for Bridge {
             is_soon.then_some(SOON),
             waits_for_rtnl.then(|| self.retry.wait(left_vlans.unwrap_or(0))),
             until_purge,
-            self.is_tracked()
-                .then_some(clock::TICKS_PER_SECOND as usize),
+            self.is_tracked().then_some(clock::HZ as usize),
         ];
         next.into_iter().flatten().min()
     }
 }
 
-/// Does what needs RTNL, if that can be had. What [`Bridge::left_vlans`] said then.
-fn look(bridge: &Bridge) -> Option<Option<u32>> {
+/// Does what needs RTNL. Returns what [`Bridge::left_vlans`] said then; `None` if RTNL is busy.
+fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();
     if bridge.are_addresses_due() {
@@ -72,7 +71,7 @@ mod tests {
     /// How often a job runs within ten seconds, by when it says that it is to run again.
     fn runs(job: &impl Job) -> usize {
         let (mut at, mut runs) = (0, 0);
-        while at < 10 * clock::TICKS_PER_SECOND as usize {
+        while at < 10 * clock::HZ as usize {
             at += job.run().unwrap_or(usize::MAX / 2);
             runs += 1;
         }

@@ -38,7 +38,7 @@ pub(crate) fn send_port(kind: Kind, port: &Port, rtnl: &Rtnl) {
     send_with(&port.bridge, Some(told));
 }
 
-/// An event as it is sent.
+/// An event with what it says to listeners, who know interface indices and names.
 struct Told {
     kind: Kind,
     port: Option<u32>,
@@ -53,14 +53,14 @@ fn send_with(bridge: &Bridge, last: Option<Told>) {
     if batch.is_empty() && last.is_none() {
         return;
     }
-    // With the namespace, who listened has gone.
+    // Without a namespace there are no listeners.
     let unsent = bridge
         .net
         .with(|net| send_batch(bridge, net, batch, last))
         .unwrap_or(0);
     batch.clear();
     if unsent != 0 {
-        // They are told of with what comes next.
+        // The next batch says how many these were.
         bridge.table_lock.lock().events.lose(unsent);
     }
 }

@@ -52,9 +52,7 @@ pub(crate) fn flush_offloaded(bridge: &Bridge) {
     bridge.offload.lock().disable();
     loop {
         let revoked = bridge.table_lock.lock().take_revoked();
-        if let Some(keys) = revoked {
-            revoke::revoke(bridge, keys, None);
-        }
+        revoke::revoke(bridge, revoked, None);
         if bridge.table.offloaded() != 0 {
             let walk = Walk::begin(bridge);
             walk.visit_all(Kind::Deleted, |entry| {
@@ -123,10 +121,10 @@ impl Job for OffloadWork {
     }
 }
 
-/// Lets keys be offloaded if they may be. Whether they may.
+/// Enables offloading if nothing speaks against it, and disables it otherwise. Returns which.
 fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     let ports = bridge.ports();
-    // One that could not be taken in gets every copy.
+    // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
     let may = knows_all && may_offload(bridge, &ports);
@@ -297,13 +295,13 @@ mod tests {
     }
 
     /// Revokes all in a thread of its own.
-    struct Closing {
+    struct Flushing {
         bridge: Arc<Bridge>,
         has_begun: AtomicU32,
         has_ended: AtomicU32,
     }
 
-    impl Job for Closing {
+    impl Job for Flushing {
         fn run(&self) -> Option<usize> {
             self.has_begun.store_release(1);
             flush_offloaded(&self.bridge);
@@ -313,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_waits_for_what_others_revoke() -> Result {
+    fn flushing_waits_for_what_others_revoke() -> Result {
         let lab = Lab::new()?;
         let bridge = &lab.bridge;
         lab.learn(0, KEY);
@@ -323,12 +321,12 @@ mod tests {
         })?;
         assert!(!is_more);
         assert_eq!(bridge.table.offloaded(), 1);
-        // A frame from another port, which has not come to take the key back yet.
+        // A frame from another port, which has not come to revoke the key yet.
         lab.learn(1, KEY);
         let keys = bridge.table_lock.lock().take_revoked().ok_or(EINVAL)?;
         assert_eq!(bridge.table.offloaded(), 0);
-        let closing = Arc::new(
-            Closing {
+        let flushing = Arc::new(
+            Flushing {
                 bridge: bridge.clone(),
                 has_begun: AtomicU32::new(0),
                 has_ended: AtomicU32::new(0),
@@ -336,20 +334,20 @@ mod tests {
             GFP_KERNEL,
         )?;
         let work = Arc::pin_init(
-            new_delayed_work!(closing.clone(), "maclearn_kunit_closing"),
+            new_delayed_work!(flushing.clone(), "maclearn_kunit_flushing"),
             GFP_KERNEL,
         )?;
         work.schedule(0);
-        while closing.has_begun.load_acquire() == 0 {
+        while flushing.has_begun.load_acquire() == 0 {
             rcu::wait_for_readers();
         }
         // Many times what that takes where nothing keeps it waiting.
         for _ in 0..20 {
             rcu::wait_for_readers();
         }
-        assert_eq!(closing.has_ended.load_acquire(), 0);
-        revoke::revoke(bridge, keys, Some(1));
-        while closing.has_ended.load_acquire() == 0 {
+        assert_eq!(flushing.has_ended.load_acquire(), 0);
+        revoke::revoke(bridge, Some(keys), Some(1));
+        while flushing.has_ended.load_acquire() == 0 {
             rcu::wait_for_readers();
         }
         Ok(())
@@ -360,18 +358,19 @@ mod tests {
         let lab = Lab::new()?;
         let bridge = &*lab.bridge;
         lab.learn(0, KEY);
-        let [was_open, is_more, was_offloadable, is_open] = with_rtnl(|rtnl| -> Result<_> {
-            let was_open = enable(bridge, rtnl);
-            // By `fdb_offload off`, while it is about to be offloaded.
-            bridge
-                .settings
-                .set(&bridge.table_lock.lock(), BridgeSetting::FdbOffload, 0);
-            flush_offloaded(bridge);
-            let is_more = offload(bridge, rtnl)?;
-            let was_offloadable = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
-            Ok([was_open, is_more, was_offloadable, enable(bridge, rtnl)])
-        })?;
-        assert!(was_open && !is_more && !was_offloadable && !is_open);
+        let [was_enabled, is_more, was_in_fdb, is_enabled_again] =
+            with_rtnl(|rtnl| -> Result<_> {
+                let was_enabled = enable(bridge, rtnl);
+                // By `fdb_offload off`, while it is about to be offloaded.
+                bridge
+                    .settings
+                    .set(&bridge.table_lock.lock(), BridgeSetting::FdbOffload, 0);
+                flush_offloaded(bridge);
+                let is_more = offload(bridge, rtnl)?;
+                let was_in_fdb = kernel_bridge::has_entry(&bridge.device, KEY.mac(), 0, rtnl);
+                Ok([was_enabled, is_more, was_in_fdb, enable(bridge, rtnl)])
+            })?;
+        assert!(was_enabled && !is_more && !was_in_fdb && !is_enabled_again);
         assert_eq!(bridge.table.offloaded(), 0);
         Ok(())
     }

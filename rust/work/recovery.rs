@@ -16,11 +16,11 @@ use crate::{
         port::Port,
         revoke,
     },
-    table::{age, Action, Claims, Entry, Key, Learned, PortMask, Stamp, Visit},
+    table::{age, Action, Claims, Cursor, Entry, Key, Learned, PortMask, Stamp, Visit},
 };
 
-/// Decides what could not be on the packet path: puts in the table what there is room
-/// for by now, and finds out which ports still have to get every copy. May sleep.
+/// Puts in the table what is pending and has room there by now, and finds out which ports still
+/// have to get every copy. May sleep.
 pub(crate) fn update_failure_state(bridge: &Bridge) {
     let walk = Walk::begin(bridge);
     // One claim under each hold of the lock: others may own the key, and each of them is looked
@@ -121,18 +121,7 @@ fn learn_pending(walk: &Walk<'_>) {
     for _ in 0..WALKS {
         let mut cursor = bridge.table_lock.lock().pending.cursor();
         let result = loop {
-            let mut next = [None; Pending::MOST_A_VISIT];
-            let mut places = next.iter_mut();
-            let visit = bridge
-                .table_lock
-                .lock()
-                .pending
-                .visit(&mut cursor, |entry| {
-                    if let Some(place) = places.next() {
-                        *place = Some(entry);
-                    }
-                    Action::Keep
-                });
+            let (next, visit) = visit_some(bridge, &mut cursor, |_| Some(Action::Keep));
             for entry in next.into_iter().flatten() {
                 if let Some(Some(port)) = ports.get(usize::from(entry.port)) {
                     if learn_one(port, &entry) == Learned::NoRoom {
@@ -149,6 +138,27 @@ fn learn_pending(walk: &Walk<'_>) {
             break;
         }
     }
+}
+
+/// Visits a few sources that are pending, does what `action` says, and returns those of which it
+/// says anything: what is done about them takes the table's lock.
+fn visit_some(
+    bridge: &Bridge,
+    cursor: &mut Cursor,
+    action: impl Fn(&Entry) -> Option<Action>,
+) -> ([Option<Entry>; Pending::MOST_A_VISIT], Visit) {
+    let mut found = [None; Pending::MOST_A_VISIT];
+    let mut places = found.iter_mut();
+    let visit = bridge.table_lock.lock().pending.visit(cursor, |entry| {
+        let Some(action) = action(&entry) else {
+            return Action::Keep;
+        };
+        if let Some(place) = places.next() {
+            *place = Some(entry);
+        }
+        action
+    });
+    (found, visit)
 }
 
 /// Makes `port` an owner of what it used at the time of `entry`, as if it had been learned then, if
@@ -173,9 +183,7 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
     }
     let revoked = locked.take_revoked();
     drop(locked);
-    if let Some(keys) = revoked {
-        revoke::revoke(bridge, keys, Some(port.index));
-    }
+    revoke::revoke(bridge, revoked, Some(port.index));
     learned
 }
 
@@ -214,22 +222,10 @@ pub(crate) fn forget_pending(walk: &Walk<'_>, port: &Port, lost: impl Fn(Key)) {
     while bridge.table_lock.lock().pending.has_port(port.index) {
         let mut cursor = bridge.table_lock.lock().pending.cursor();
         loop {
-            let mut keys = [None; Pending::MOST_A_VISIT];
-            let mut places = keys.iter_mut();
-            let visit = bridge
-                .table_lock
-                .lock()
-                .pending
-                .visit(&mut cursor, |entry| {
-                    if entry.port != port.index {
-                        return Action::Keep;
-                    }
-                    if let Some(place) = places.next() {
-                        *place = Some(entry.key);
-                    }
-                    Action::Withdraw(Claims::LEARNED)
-                });
-            keys.into_iter().flatten().for_each(&lost);
+            let (gone, visit) = visit_some(bridge, &mut cursor, |entry| {
+                (entry.port == port.index).then_some(Action::Withdraw(Claims::LEARNED))
+            });
+            gone.into_iter().flatten().for_each(|entry| lost(entry.key));
             if visit != Visit::More {
                 break;
             }
@@ -243,7 +239,7 @@ mod tests {
     use crate::lab::{Lab, Reader, KEY};
 
     #[test]
-    fn who_has_not_seen_what_was_placed_finds_the_port_open() -> Result {
+    fn who_has_not_seen_what_was_inserted_finds_the_port_open() -> Result {
         let lab = Lab::new()?;
         let (bridge, port) = (&*lab.bridge, &*lab.ports[1]);
         lab.learn(2, KEY);

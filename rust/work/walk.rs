@@ -79,9 +79,7 @@ impl<'a> Walk<'a> {
                     });
                     (visit, writer.take_revoked())
                 };
-                if let Some(keys) = revoked {
-                    revoke::revoke(self.bridge, keys, None);
-                }
+                revoke::revoke(self.bridge, revoked, None);
                 if visit != Visit::More {
                     break visit;
                 }

@@ -73,7 +73,7 @@ send host3 $G31 $BRIDGE count 20
 expect bridge $G31 $BRIDGE count 20
 PLAN
 )
-# The bridge's own frames: their VLAN is marked before a program at the bridge's egress has them.
+# The bridge's own frames: their VLAN is tagged before a program at the bridge's egress has them.
 own=$(
     cat <<PLAN
 send bridge $BRIDGE $G31 count 20
@@ -83,7 +83,7 @@ PLAN
 )
 
 # ---- programs that look and write everywhere, on a bridge that filters VLANs and on one that does not. What is taken
-# for a mark would be of no VLAN that host3 owns anything in, and it gets nothing that is unknown.
+# for a tag would be of no VLAN that host3 owns anything in, and it gets nothing that is unknown.
 set_attribute host3 unknown_unicast suppress
 for filtering in 0 1; do
     ip link set dev br type bridge vlan_filtering $filtering

@@ -181,7 +181,7 @@ send_from host1 $G12 $BRIDGE
 wait_until 20 attribute_is host1 n_macs 1
 
 # ... and goes up all the same, and is learned nowhere, if the port has ceased to be one that the module knows, or that
-# bridge's, since the frame was marked
+# bridge's, since the frame was tagged
 nft -f - <<RULES
 table netdev seen {
     chain seen { type filter hook ingress device br priority 0; ether saddr $G12 counter; }
