@@ -74,12 +74,16 @@ install-command: tool ## the same without the module; cargo fetches the crates o
 # Where nothing runs of what is below DESTDIR, or no systemd runs, there is nothing to stop.
 own-units = $(if $(DESTDIR),,$(wildcard /run/systemd/system/. $(PREFIX)/lib/systemd/system/maclearn.service))
 
+# What the timer has written there
+metrics = /var/lib/prometheus/node-exporter/maclearn.prom
+
 uninstall: ## remove what install has put there, but for /etc/maclearn.toml if something was written there
 	@[ "$(release)" ] || { echo "uninstall: $(KDIR) names no kernel: say KDIR=HEADERS or release=RELEASE" >&2; exit 1; }
 	-$(if $(filter 2,$(words $(own-units))),systemctl disable --now maclearn.service maclearn-metrics.timer)
 	rm -f $(module-root)/lib/modules/$(release)/updates/maclearn.ko*
 	[ ! -e $(module-root)/lib/modules/$(release)/modules.order ] || $(depmod)
 	rm -f $(command-files)
+	$(if $(DESTDIR),,! grep -qs '^maclearn_loaded ' $(metrics) || rm $(metrics))
 	-$(if $(filter 2,$(words $(own-units))),systemctl daemon-reload)
 	! cmp -s tools/systemd/maclearn.toml $(DESTDIR)/etc/maclearn.toml || rm $(DESTDIR)/etc/maclearn.toml
 
