@@ -239,9 +239,6 @@ ip link del dev uplink
 add_ports br0 uplink
 example "Enable the uplinks, too"
 example "When something is odd"
-ip link set dev sniffer master br0
-disable sniffer
-wait_for_ports sniffer
 ip link set dev host4 nomaster
 HUB_PORTS=(host1 host2 host3 uplink sniffer)
 # Its file does the same.
@@ -306,6 +303,29 @@ expect host2 $ROUTER $G21 count 5
 PLAN
     no_more_examples
 done
+
+# The bridge alone, as in a kernel without the module: flood off, and static entries at each port.
+maclearn entry flush br br0 static
+disable host1 host2
+bridge fdb add $G11 dev host1 master static sticky
+bridge fdb add $G21 dev host2 master static sticky
+for port in host1 host2; do bridge link set dev "$port" flood off; done
+uncounted_exchange <<PLAN
+send uplink $ROUTER $G21 count 5
+expect host2 $ROUTER $G21 count 5
+send uplink $ROUTER $NOBODY count 5
+send host1 $G21 $BROADCAST
+expect host2 $G21 $BROADCAST
+expect uplink $G21 $BROADCAST
+send uplink $ROUTER $G21 count 5
+expect host2 $ROUTER $G21 count 5
+PLAN
+for port in host1 host2; do bridge link set dev "$port" flood on; done
+bridge fdb del $G11 dev host1 master
+bridge fdb del $G21 dev host2 master
+maclearn entry add $G11 dev host1 static
+maclearn entry add $G21 dev host2 static
+enable host1 host2
 
 # A port that comes back has what the file says, and nothing without its entry.
 # shellcheck disable=SC2016 # marks of Markdown
