@@ -107,7 +107,9 @@ bridge link set dev host1 isolated on
 bridge link set dev host2 isolated on
 arrives sniffer
 example "$SETTINGS"
+reached
 bridge link set dev host1 isolated off
+example "$SETTINGS"
 reached
 
 forget
