@@ -91,7 +91,14 @@ open_document drop-ins/proxmox/README.md
 install_packages
 cd /usr/share/doc/maclearn/drop-ins/proxmox
 own_sections
-{ printf '%s\n' 'auto lo' 'iface lo inet loopback' && cat interfaces; } >/etc/network/interfaces
+# Bridges before and after that are hubs for reasons of their own
+other() { printf '\niface %s inet manual\n\tbridge-ports none\n\tbridge-ageing 0\n' "$1"; }
+{
+	printf '%s\n' 'auto lo' 'iface lo inet loopback'
+	other vmbr1
+	cat interfaces
+	other vmbr2
+} >/etc/network/interfaces
 mkdir -p /run/network /etc/iproute2/rt_tables.d
 ip netns add outside
 ip link add name eno1 type veth peer name eth0 netns outside
@@ -173,5 +180,6 @@ example "Undo"
 [[ ! -e /sys/module/maclearn && ! -e /run/tap107i0 ]]
 example "Undo"
 [[ $(bridge_setting vmbr0 ageing_time) == 30000 ]]
+diff <(grep -c bridge-ageing /etc/network/interfaces) - <<<2
 own_sections_remain
 no_more_examples
