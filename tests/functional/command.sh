@@ -391,9 +391,9 @@ refused 'Option "-x" is unknown, try "maclearn help".' -x
 refused 'Cannot open network namespace "none": No such file or directory' -n none port
 refused 'Command "none" is unknown, try "maclearn port help".' port none
 refused 'Cannot find device "none"' port show dev none
-refused 'Error: ifindex: no such port of a bridge.' port show dev lo
+refused 'Device "lo" is no port of a bridge' port show dev lo
 refused 'Error: bridge: no such bridge.' port show br host1
-refused 'Error: ifindex: no such port of a bridge.' port set dev lo enabled on
+refused 'Device "br" is no port of a bridge' port set dev br enabled on
 refused 'Error: argument of "enabled" must be one of "on", "off", not "2".' port set dev host1 enabled 2
 refused 'Error: argument "-1" of "max_macs" is wrong: not a number of 32 bits.' port set dev host1 max_macs -1
 refused 'Error: max_macs: integer out of range (0 to 1048576).' port set dev host1 enabled off max_macs 1048577

@@ -24,6 +24,13 @@ pub fn said(matches: &clap::ArgMatches, keyword: &str) -> Result<Option<u32>, Fa
         .transpose()
 }
 
+/// The device that a keyword names is no port.
+pub fn no_port(matches: &clap::ArgMatches, keyword: &str) -> Failure {
+    let name = matches.get_one::<String>(keyword);
+    let name = name.map(String::as_str).unwrap_or_default();
+    Failure::usage(format!("Device \"{name}\" is no port of a bridge"))
+}
+
 /// Names that were looked up.
 #[derive(Default)]
 pub struct Names {

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use clap::ArgMatches;
-use maclearn_family::{Attributes, PortAttributes, operation};
+use maclearn_family::{Attributes, Error, PortAttributes, operation};
+use nix::libc;
 
 use super::{Context, add_attributes, statistics};
 use crate::{
@@ -27,7 +28,8 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
                 ifindex: Some(index),
                 ..Default::default()
             };
-            vec![client.get(&operation::PORT_GET, &port)?]
+            let port = client.get(&operation::PORT_GET, &port);
+            vec![port.map_err(|error| refused(error, matches))?]
         }
         None => {
             let filter = PortAttributes {
@@ -74,7 +76,18 @@ fn record(port: &PortAttributes, names: &Names) -> Record {
 pub fn set(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> {
     if let Some(index) = devices::said(matches, "dev")? {
         let request = setting::request(&operation::PORT_SET, index, matches);
-        context.client.set(&operation::PORT_SET, &request)?;
+        let done = context.client.set(&operation::PORT_SET, &request);
+        done.map_err(|error| refused(error, matches))?;
     }
     Ok(())
+}
+
+/// The kernel knows a device by its number alone, which tells the user nothing.
+fn refused(error: Error, matches: &ArgMatches) -> Failure {
+    match error {
+        Error::Refused(refusal) if refusal.error == libc::ENODEV => {
+            devices::no_port(matches, "dev")
+        }
+        other => other.into(),
+    }
 }

@@ -164,16 +164,10 @@ pub fn show(context: &mut Context, matches: &ArgMatches) -> Result<(), Failure> 
 }
 
 fn port_of<'p>(ports: &'p [Port], index: u32, matches: &ArgMatches) -> Result<&'p Port, Failure> {
-    let name = || {
-        matches
-            .get_one::<String>("from")
-            .cloned()
-            .unwrap_or_default()
-    };
     ports
         .iter()
         .find(|port| port.index == index)
-        .ok_or_else(|| Failure::usage(format!("Device \"{}\" is no port of a bridge", name())))
+        .ok_or_else(|| devices::no_port(matches, "from"))
 }
 
 /// The VLANs to look at: the one that was said, or those where the MAC is known.
