@@ -67,16 +67,69 @@ echo "Loading of unsigned module is rejected" >/dev/kmsg
 finds problem "the kernel's log says of a module: Loading of unsigned module is rejected"
 bad_file
 
+# ---- a kernel that there is no module for
+# on RELEASE COMMAND...: where the kernel is of that release; one of 7.2.1 has the module
+on() {
+    echo "$1" >"$LAB/release"
+    # shellcheck disable=SC2016 # expanded there
+    unshare --mount --propagation private "$BASH" -euc '
+        mount --bind "$LAB/modules" /lib/modules
+        mount --bind "$LAB/sources" /usr/src
+        mount --bind "$LAB/release" /proc/sys/kernel/osrelease
+        "$@"' bash "${@:2}"
+}
+# told RELEASE WORDS HELPS: a problem with these words is found there, and that helps
+told() {
+    on "$1" maclearn -j doctor >"$LAB/doctor"
+    jq -e --arg words "$2" --arg helps "$3" \
+        '.[0] | .weight == "problem" and (.what | contains($words)) and (.helps // "") == $helps' \
+        "$LAB/doctor" >"$LAB/found" || fail "on $1: $(<"$LAB/doctor")"
+}
+mkdir -p "$LAB"/modules/{7.2.1,7.3.4} "$LAB/sources"
+told 7.3.4 "there is no module for this kernel, 7.3.4" \
+    "make deb KERNELS=7.3.4; apt install ./maclearn-modules-7.3.4_*.deb"
+told 7.4.1 "this kernel, 7.4.1, is not supported yet: the module is for Linux 6.12, 7.2, 7.3" \
+    "apt list 'linux-image-6.12.*' 'linux-image-7.2.*' 'linux-image-7.3.*'"
+echo "updates/maclearn.ko.xz:" >"$LAB/modules/7.2.1/modules.dep"
+told 7.3.4 "Or boot a kernel that has one: 7.2.1" "make deb KERNELS=7.3.4; apt install ./maclearn-modules-7.3.4_*.deb"
+mkdir "$LAB/sources/maclearn-1.2"
+told 7.3.4 "the module was not built for this kernel, 7.3.4. Or boot a kernel that has one: 7.2.1" \
+    "apt install linux-headers-7.3.4; dkms install maclearn/1.2 -k 7.3.4"
+told 7.4.1 "Boot one of these, such as one that has it: 7.2.1" ""
+told 7.2.1 "the module is not loaded" "modprobe maclearn"
+
 load_module
 
 # ---- the file of the service
 bad_file
 
 # ---- ports that are left out, and all is well
-heals problem "no port of br is enabled"
-finds hint "br makes copies that are then suppressed, since these ports are not enabled: host2, host3"
+# A bridge that learns makes no copies to be spared, unless it learns at no port; nor does one with two ports.
+finds problem "no port of br is enabled"
+ip link set dev br type bridge ageing_time 30000
+fails says "no port of br"
+maclearn | grep "^br .* copies made of what the bridge has not learned by itself, none is enabled$" >"$LAB/found" ||
+    fail "$(maclearn)"
+for port in host1 host2 host3; do bridge link set dev "$port" learning off; done
+finds problem "no port of br is enabled"
+for port in host1 host2 host3; do bridge link set dev "$port" learning on; done
+ip link set dev br type bridge ageing_time 0
+ip link set dev host3 nomaster
+fails says "no port of br"
+ip link set dev host3 master br
+wait_for_ports host3
+# What is pasted does not blind a sniffer, wherever that is: the first port may be its.
+helps "no port of br is enabled"
+[[ $REPLY == "maclearn port set dev PORT enabled on" ]] || fail "$REPLY"
+eval "${REPLY/PORT/host3}"
+fails says "no port of br"
+finds hint "br makes copies that are then suppressed, since these ports are not enabled: host1, host2"
+fails helps "br makes copies"
 enable host2
-heals hint "br makes copies that are then suppressed, since these ports are not enabled: host3"
+finds hint "br makes copies that are then suppressed, since these ports are not enabled: host1"
+fails helps "br makes copies"
+uncounted_exchange <<<"hello host1 $G11"
+heals hint "br makes copies that are then suppressed, since these ports are not enabled: host1"
 exchange <<PLAN
 hello host1 $G11
 hello host2 $G21

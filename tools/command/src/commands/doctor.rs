@@ -97,6 +97,12 @@ impl Port<'_> {
     fn is_enabled(&self) -> bool {
         self.settings.enabled == Some(true)
     }
+
+    /// Whether something was learned there.
+    fn has_spoken(&self) -> bool {
+        let counted = self.counted.and_then(|counted| counted.learned);
+        self.settings.n_macs > Some(0) || counted > Some(0)
+    }
 }
 
 /// Looks at everything.
@@ -174,19 +180,15 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
 /// What may be the reason that the module is not there.
 pub fn without(output: &mut Output) -> Result<(), Failure> {
     let release = kernel::release()?;
-    let list =
-        fs::read_to_string(format!("/lib/modules/{release}/modules.dep")).unwrap_or_default();
-    let is_installed = list.lines().any(|line| {
-        let file = line.split(':').next().unwrap_or_default();
-        file.rsplit('/')
-            .next()
-            .is_some_and(|name| name.starts_with("maclearn.ko"))
-    });
-    let sources = fs::read_dir("/usr/src").into_iter().flatten().flatten();
-    let mut sources = sources.map(|source| source.file_name());
+    let sources = names_in("/usr/src").into_iter();
+    let mut others = names_in("/lib/modules");
+    others.retain(|other| *other != release && has_module(other));
     let absent = Absent {
-        is_installed,
-        builds: sources.any(|name| name.to_string_lossy().starts_with("maclearn-")),
+        is_installed: has_module(&release),
+        others,
+        built_of: sources
+            .filter_map(|name| Some(name.strip_prefix("maclearn-")?.to_string()))
+            .next_back(),
         only_signed: kernel::takes_only_signed(),
         is_signed: kernel::installed("sig_id").is_some_and(|id| !id.is_empty()),
         refused: kernel::refused(),
@@ -194,6 +196,35 @@ pub fn without(output: &mut Output) -> Result<(), Failure> {
     let mut findings = absent.findings(&release);
     findings.extend(wrong_file());
     print(output, &findings)
+}
+
+/// What is in a folder, in order.
+fn names_in(folder: &str) -> Vec<String> {
+    let found = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = found.map(|found| found.file_name().to_string_lossy().into_owned());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether there is a module for the kernel of that release.
+fn has_module(release: &str) -> bool {
+    let list =
+        fs::read_to_string(format!("/lib/modules/{release}/modules.dep")).unwrap_or_default();
+    list.lines().any(|line| {
+        let file = line.split(':').next().unwrap_or_default();
+        file.rsplit('/')
+            .next()
+            .is_some_and(|name| name.starts_with("maclearn.ko"))
+    })
+}
+
+/// The series of Linux that the module is built for (`BUILD_EXCLUSIVE_KERNEL` of DKMS).
+const SERIES: &[&str] = &["6.12", "7.2", "7.3"];
+
+fn is_supported(release: &str) -> bool {
+    let mut rests = SERIES
+        .iter()
+        .filter_map(|series| release.strip_prefix(series));
+    rests.any(|rest| rest.starts_with(['.', '-']))
 }
 
 /// What is wrong in the file that the service reads, if there is one.
@@ -226,8 +257,10 @@ fn wrong_settings(failure: Failure) -> Finding {
 struct Absent {
     /// There is one for this kernel.
     is_installed: bool,
-    /// DKMS has its source.
-    builds: bool,
+    /// The other kernels that there is one for.
+    others: Vec<String>,
+    /// The version that DKMS builds, if it has the source.
+    built_of: Option<String>,
     /// The kernel takes only what is signed.
     only_signed: bool,
     is_signed: bool,
@@ -237,37 +270,23 @@ struct Absent {
 
 impl Absent {
     fn findings(&self, release: &str) -> Vec<Finding> {
-        let enroll = "mokutil --import /var/lib/dkms/mok.pub";
-        let mut findings = vec![match (self.is_installed, self.builds) {
-            (true, _) => {
-                Finding::problem("the module is not loaded", Some("modprobe maclearn".into()))
-            }
-            (false, true) => Finding::problem(
-                format!("the module was not built for this kernel, {release}"),
-                Some(format!(
-                    "apt install linux-headers-{release}; dkms autoinstall -k {release}"
-                )),
-            ),
-            (false, false) => Finding::problem(
-                format!("there is no module for this kernel, {release}"),
-                Some(format!(
-                    "find /lib/modules -name 'maclearn.ko*'; uname -r; depmod {release}"
-                )),
-            ),
+        let mut findings = vec![match self.is_installed {
+            true => Finding::problem("the module is not loaded", Some("modprobe maclearn".into())),
+            false => self.missing(release),
         }];
         if let Some(text) = &self.refused {
             findings.push(Finding::problem(
                 format!("the kernel's log says of a module: {text}"),
                 Some(match text.starts_with(NAME) {
-                    true => format!("modinfo maclearn; dkms autoinstall -k {release} --force"),
-                    false => enroll.to_string(),
+                    true => format!("modinfo maclearn; {}", self.build_again(release)),
+                    false => self.sign(release),
                 }),
             ));
         }
         if self.only_signed && self.is_installed && !self.is_signed {
             findings.push(Finding::problem(
                 "this kernel loads only modules that are signed, and the one that is installed is not",
-                Some(format!("dkms autoinstall -k {release} --force; {enroll}")),
+                Some(self.sign(release)),
             ));
         } else if self.only_signed {
             findings.push(Finding::hint(
@@ -276,6 +295,76 @@ impl Absent {
             ));
         }
         findings
+    }
+
+    /// There is none for this kernel.
+    fn missing(&self, release: &str) -> Finding {
+        let others = self.others.join(", ");
+        let or_boot = match others.is_empty() {
+            true => String::new(),
+            false => format!(". Or boot a kernel that has one: {others}"),
+        };
+        if !is_supported(release) {
+            let mut what = format!(
+                "this kernel, {release}, is not supported yet: the module is for Linux {}. Boot \
+                 one of these",
+                SERIES.join(", ")
+            );
+            if others.is_empty() {
+                let images = SERIES
+                    .iter()
+                    .map(|series| format!(" 'linux-image-{series}.*'"));
+                let helps = format!("apt list{}", images.collect::<String>());
+                return Finding::problem(what, Some(helps));
+            }
+            what += &format!(", such as one that has it: {others}");
+            return Finding::problem(what, None);
+        }
+        match &self.built_of {
+            Some(version) => Finding::problem(
+                format!("the module was not built for this kernel, {release}{or_boot}"),
+                Some(format!(
+                    "apt install linux-headers-{release}; dkms install maclearn/{} -k {release}",
+                    quoted(version)
+                )),
+            ),
+            None => Finding::problem(
+                format!(
+                    "there is no module for this kernel, {release}: make its package where the \
+                     source of maclearn is, and install that here{or_boot}"
+                ),
+                Some(format!(
+                    "make deb KERNELS={release}; apt install ./maclearn-modules-{release}_*.deb"
+                )),
+            ),
+        }
+    }
+
+    /// What builds the module that is there once more. DKMS leaves alone what it has installed.
+    fn build_again(&self, release: &str) -> String {
+        match &self.built_of {
+            Some(version) => {
+                let what = format!("--force maclearn/{} -k {release}", quoted(version));
+                format!("dkms build {what} && dkms install {what}")
+            }
+            None => format!(
+                "make deb KERNELS={release}; \
+                 apt install --reinstall ./maclearn-modules-{release}_*.deb"
+            ),
+        }
+    }
+
+    /// What makes it one that is signed, with a key that the kernel knows after the next boot.
+    fn sign(&self, release: &str) -> String {
+        let again = self.build_again(release);
+        match (self.is_signed, &self.built_of) {
+            (true, Some(_)) => "mokutil --import /var/lib/dkms/mok.pub".to_string(),
+            (true, None) => "mokutil --import FOLDER/MOK.der".to_string(),
+            (false, Some(_)) => format!("{again} && mokutil --import /var/lib/dkms/mok.pub"),
+            (false, None) => {
+                format!("MACLEARN_SIGN=FOLDER {again}; mokutil --import FOLDER/MOK.der")
+            }
+        }
     }
 }
 
@@ -497,10 +586,15 @@ impl Patient<'_> {
             return Vec::new();
         }
         if self.device.passes_all() {
-            let what = format!(
-                "every port of {name} gets every copy, since it has mst_enabled and filters VLANs",
-                name = self.name()
-            );
+            if !self.is_hub() && !self.any_enabled() {
+                return Vec::new();
+            }
+            let name = self.name();
+            let what = match self.is_hub() {
+                true => format!("every port of {name} gets every copy"),
+                false => format!("nothing is suppressed at {name}"),
+            };
+            let what = format!("{what}, since it has mst_enabled and filters VLANs");
             let helps = format!("ip -d link show dev {}", self.name());
             return vec![Finding::problem(what, Some(helps))];
         }
@@ -538,32 +632,51 @@ impl Patient<'_> {
         self.device.ageing_time == 0
     }
 
+    /// Whether what nobody suppresses goes to every port.
+    fn learns_nothing(&self) -> bool {
+        let learns = |port: &Port<'_>| port.device.is_none_or(|device| device.learns);
+        self.is_hub() || !self.ports.iter().any(learns)
+    }
+
+    /// With two ports there is no copy that would be spared.
     fn nothing_enabled(&self) -> Option<Finding> {
-        let what = format!(
-            "no port of {} is enabled: every port gets every copy",
-            self.name()
-        );
-        let first = self.ports.first().map(|port| self.port_name(port))?;
-        let helps = format!("maclearn port set dev {first} enabled on");
-        (!self.any_enabled()).then(|| Finding::problem(what, Some(helps)))
+        let makes_copies = self.learns_nothing() && self.ports.len() > 2;
+        (makes_copies && !self.any_enabled()).then(|| {
+            Finding::problem(
+                format!(
+                    "no port of {} is enabled: every port gets every copy. Enable each but a \
+                     sniffer's",
+                    self.name()
+                ),
+                Some("maclearn port set dev PORT enabled on".to_string()),
+            )
+        })
     }
 
     /// One that is left out, such as an uplink, keeps the bridge from being given anything.
     fn some_left_out(&self) -> Option<Finding> {
-        let left_out = || self.ports.iter().filter(|port| !port.is_enabled());
-        let first = left_out().next().map(|port| self.port_name(port))?;
+        let left_out = self.ports.iter().filter(|port| !port.is_enabled());
+        let left_out: Vec<_> = left_out.collect();
         let is_off = self.bridge.fdb_offload == Some(FdbOffload::Off);
-        if !self.any_enabled() || is_off || !self.is_hub() {
+        if left_out.is_empty() || !self.any_enabled() || is_off || !self.is_hub() {
             return None;
         }
-        let names = self.names.some(left_out().map(Port::index));
+        // What is pasted must not blind a sniffer, which is silent.
+        let helps = match left_out.as_slice() {
+            [port] if port.has_spoken() => Some(format!(
+                "maclearn port set dev {} enabled on",
+                self.port_name(port)
+            )),
+            _ => None,
+        };
+        let names = self.names.some(left_out.iter().map(|port| port.index()));
         Some(Finding::hint(
             format!(
                 "{} makes copies that are then suppressed, since these ports are not enabled: {names}. \
                  Leave out only who has to see everything",
                 self.name()
             ),
-            Some(format!("maclearn port set dev {first} enabled on")),
+            helps,
         ))
     }
 
@@ -887,7 +1000,7 @@ mod tests {
         change: impl FnOnce(
             &mut BridgeAttributes,
             &mut route::Bridge,
-            &mut [PortAttributes],
+            &mut Vec<PortAttributes>,
             &mut route::Port,
         ),
     ) -> Vec<String> {
@@ -901,7 +1014,7 @@ mod tests {
             ..Default::default()
         };
         let mut device = route::Bridge::default();
-        let mut ports = [settings(2), settings(3)];
+        let mut ports = vec![settings(2), settings(3)];
         let mut port = route::Port {
             floods: true,
             ..Default::default()
@@ -983,17 +1096,56 @@ mod tests {
 
     #[test]
     fn finds_each_trap_and_says_what_helps() {
+        let none_enabled = |ports: &mut Vec<PortAttributes>| {
+            ports.push(settings(4));
+            ports.iter_mut().for_each(|port| port.enabled = Some(false));
+        };
         assert_eq!(
-            found(|_, _, ports, _| ports.iter_mut().for_each(|port| port.enabled = Some(false))),
+            found(|_, _, ports, _| none_enabled(ports)),
             [
-                "Problem: no port of if1 is enabled: every port gets every copy # maclearn port set dev if2 enabled on"
+                "Problem: no port of if1 is enabled: every port gets every copy. Enable each but a \
+              sniffer's # maclearn port set dev PORT enabled on"
             ]
+        );
+        // Two ports, and a bridge that learns
+        assert_eq!(
+            found(|_, _, ports, _| {
+                none_enabled(ports);
+                ports.pop();
+            }),
+            [""; 0]
+        );
+        assert_eq!(
+            found(|_, device, ports, _| {
+                none_enabled(ports);
+                device.ageing_time = 300;
+            }),
+            [""; 0]
         );
         assert_eq!(
             found(|_, _, ports, _| ports[1].enabled = Some(false)),
             [
                 "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3. Leave out \
               only who has to see everything # maclearn port set dev if3 enabled on"
+            ]
+        );
+        // It may be a sniffer's, or one of them may.
+        assert_eq!(
+            found(|_, _, ports, _| (ports[1].enabled, ports[1].n_macs) = (Some(false), Some(0))),
+            [
+                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3. Leave out \
+              only who has to see everything # "
+            ]
+        );
+        assert_eq!(
+            found(|_, _, ports, _| {
+                ports.push(settings(4));
+                ports[1].enabled = Some(false);
+                ports[2].enabled = Some(false);
+            }),
+            [
+                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3, if4. Leave \
+              out only who has to see everything # "
             ]
         );
         assert_eq!(
@@ -1169,7 +1321,7 @@ mod tests {
     #[test]
     fn says_why_the_module_is_not_there() {
         let what = |absent: &Absent| {
-            let findings = absent.findings("7.3").into_iter();
+            let findings = absent.findings("7.3.4").into_iter();
             findings
                 .map(|finding| (finding.what, finding.helps.unwrap_or_default()))
                 .collect::<Vec<_>>()
@@ -1181,42 +1333,87 @@ mod tests {
         };
         let not_loaded = told("the module is not loaded", "modprobe maclearn");
         assert_eq!(what(&absent), [not_loaded.clone()]);
+        let refused = "the kernel's log says of a module: Loading of unsigned module is rejected";
         let unsigned =
             "this kernel loads only modules that are signed, and the one that is installed is not";
-        let force = "dkms autoinstall -k 7.3 --force; mokutil --import /var/lib/dkms/mok.pub";
         let absent = Absent {
             only_signed: true,
             refused: Some("Loading of unsigned module is rejected".to_string()),
             ..absent
         };
-        assert_eq!(
-            what(&absent),
-            [
-                not_loaded,
-                told(
-                    "the kernel's log says of a module: Loading of unsigned module is rejected",
-                    "mokutil --import /var/lib/dkms/mok.pub"
-                ),
-                told(unsigned, force),
-            ]
-        );
+        let sign = "MACLEARN_SIGN=FOLDER make deb KERNELS=7.3.4; \
+                    apt install --reinstall ./maclearn-modules-7.3.4_*.deb; mokutil --import FOLDER/MOK.der";
+        let wanted = [
+            not_loaded.clone(),
+            told(refused, sign),
+            told(unsigned, sign),
+        ];
+        assert_eq!(what(&absent), wanted);
         let absent = Absent {
-            builds: true,
-            ..Default::default()
+            built_of: Some("1.2".to_string()),
+            ..absent
         };
+        let sign = "dkms build --force maclearn/1.2 -k 7.3.4 && dkms install --force maclearn/1.2 -k 7.3.4 \
+                    && mokutil --import /var/lib/dkms/mok.pub";
+        let wanted = [not_loaded, told(refused, sign), told(unsigned, sign)];
+        assert_eq!(what(&absent), wanted);
+        let signed = Absent {
+            is_signed: true,
+            ..absent
+        };
+        assert_eq!(what(&signed)[1].1, "mokutil --import /var/lib/dkms/mok.pub");
+    }
+
+    #[test]
+    fn says_what_helps_where_no_module_is_for_the_kernel() {
+        let told = |absent: &Absent, release: &str| {
+            let found = absent.findings(release).remove(0);
+            format!("{} # {}", found.what, found.helps.unwrap_or_default())
+        };
+        let mut absent = Absent::default();
+        let package = "there is no module for this kernel, 7.3.4: make its package where the source of maclearn is, \
+                       and install that here";
+        let make = "make deb KERNELS=7.3.4; apt install ./maclearn-modules-7.3.4_*.deb";
+        assert_eq!(told(&absent, "7.3.4"), format!("{package} # {make}"));
+        let unsupported = "this kernel, 7.30.1, is not supported yet: the module is for Linux 6.12, 7.2, 7.3. Boot \
+                           one of these";
         assert_eq!(
-            what(&absent),
-            [told(
-                "the module was not built for this kernel, 7.3",
-                "apt install linux-headers-7.3; dkms autoinstall -k 7.3"
-            )]
+            told(&absent, "7.30.1"),
+            format!(
+                "{unsupported} # apt list 'linux-image-6.12.*' 'linux-image-7.2.*' 'linux-image-7.3.*'"
+            )
         );
-        let found = what(&Absent::default());
-        assert!(
-            found[0]
-                .0
-                .starts_with("there is no module for this kernel, 7.3")
+        absent.others = vec!["7.2.1".to_string(), "7.3.3".to_string()];
+        let boot = "Or boot a kernel that has one: 7.2.1, 7.3.3";
+        assert_eq!(
+            told(&absent, "7.3.4"),
+            format!("{package}. {boot} # {make}")
         );
+        absent.built_of = Some("1.2".to_string());
+        assert_eq!(
+            told(&absent, "7.3.4"),
+            format!(
+                "the module was not built for this kernel, 7.3.4. {boot} # \
+                 apt install linux-headers-7.3.4; dkms install maclearn/1.2 -k 7.3.4"
+            )
+        );
+        assert_eq!(
+            told(&absent, "7.30.1"),
+            format!("{unsupported}, such as one that has it: 7.2.1, 7.3.3 # ")
+        );
+    }
+
+    #[test]
+    fn supports_what_dkms_builds_for() {
+        let configuration = include_str!("../../../../debian/maclearn-dkms.dkms");
+        let wanted = r#"BUILD_EXCLUSIVE_KERNEL="^(6\.12|7\.[23])[.-]""#;
+        assert!(configuration.contains(wanted), "{configuration}");
+        for release in ["6.12.107+deb13-amd64", "7.2.1", "7.3-rt-amd64"] {
+            assert!(is_supported(release), "{release}");
+        }
+        for release in ["6.1.2", "6.120.1", "7.30.1", "7.4.0", "17.3.1"] {
+            assert!(!is_supported(release), "{release}");
+        }
     }
 
     #[test]

@@ -137,10 +137,16 @@ fn copies(
     };
     let not_enabled = named(&|port| port.enabled != Some(true));
     let failing_open = named(&|port| port.failing_open == Some(true));
-    if ports.iter().all(|port| port.enabled != Some(true)) {
-        "made for every port, none is enabled".to_string()
-    } else if device.passes_all() {
-        "made for every port, mst_enabled".to_string()
+    let nothing_suppressed = match device.passes_all() {
+        _ if ports.iter().all(|port| port.enabled != Some(true)) => Some("none is enabled"),
+        true => Some("mst_enabled"),
+        false => None,
+    };
+    if let Some(why) = nothing_suppressed {
+        match device.ageing_time {
+            0 => format!("made for every port, {why}"),
+            _ => format!("made of what the bridge has not learned by itself, {why}"),
+        }
     } else if bridge.fdb_offload == Some(FdbOffload::Off) {
         "made and suppressed, fdb_offload is off".to_string()
     } else if device.ageing_time != 0 {
@@ -334,8 +340,17 @@ mod tests {
             has_mst: true,
             ..learning
         };
+        let hub_of_trees = route::Bridge {
+            ageing_time: 0,
+            ..trees
+        };
         let wanted = "made for every port, mst_enabled";
+        let told = copies(&auto, hub_of_trees, &[&on], &Names::default());
+        assert_eq!(told, wanted);
+        let wanted = "made of what the bridge has not learned by itself, mst_enabled";
         assert_eq!(copies(&auto, trees, &[&on], &Names::default()), wanted);
+        let wanted = "made of what the bridge has not learned by itself, none is enabled";
+        assert_eq!(copies(&auto, learning, &[&off], &Names::default()), wanted);
         let wanted = "made of what the bridge has not learned by itself";
         assert_eq!(copies(&auto, learning, &[&on], &Names::default()), wanted);
     }
