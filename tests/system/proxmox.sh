@@ -180,6 +180,6 @@ example "Undo"
 [[ ! -e /sys/module/maclearn && ! -e /run/tap107i0 ]]
 example "Undo"
 [[ $(bridge_setting vmbr0 ageing_time) == 30000 ]]
-diff <(grep -c bridge-ageing /etc/network/interfaces) - <<<2
+[[ $(grep -cP '^\tbridge-ageing 0$' /etc/network/interfaces) == 2 ]]
 own_sections_remain
 no_more_examples
