@@ -17,13 +17,14 @@ pub(crate) enum Admission {
     Drop,
 }
 
-/// Makes `port` an owner of `key`, the source of a frame that came in through it from `address`. A
-/// `miss` of the key spares looking it up once more.
+/// Makes `port` an owner of `key`, the source of a frame that came in through it from `address` at
+/// `time`. A `miss` of the key spares looking it up once more.
 #[inline]
 pub(crate) fn learn(
     port: &Port,
     key: Key,
     address: u64,
+    time: u64,
     miss: Option<&Miss<'_>>,
     context: &HookContext,
 ) -> Admission {
@@ -32,7 +33,7 @@ pub(crate) fn learn(
         return Admission::Admit;
     }
     let mut locked = bridge.table_lock.lock();
-    let (admission, is_open) = learn_locked(port, key, miss, &mut locked);
+    let (admission, is_open) = learn_locked(port, key, time, miss, &mut locked);
     if is_open || locked.has_revoked() {
         let revoked = locked.take_revoked();
         drop(locked);
@@ -59,17 +60,14 @@ fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
 fn learn_locked(
     port: &Port,
     key: Key,
+    now: u64,
     miss: Option<&Miss<'_>>,
     locked: &mut Locked,
 ) -> (Admission, bool) {
     let bridge = &*port.bridge;
-    let now = port.time_of_use(locked);
     let flags = port.flags();
     if !flags.has(Flag::Learning) || flags.has(Flag::Gone) {
         return (Admission::Admit, false);
-    }
-    if flags.has(Flag::Forgetting) {
-        port.set(locked, Flag::LearnedQuiet, true);
     }
     let limits = bridge.limits(port);
     let (index, stamp) = (port.index, now as Stamp);
@@ -78,7 +76,10 @@ fn learn_locked(
         .unwrap_or_else(|| locked.learn(key, index, stamp, limits, bridge.is_exclusive()));
     let counters = &port.counters;
     match learned {
-        Learned::Known => (Admission::Admit, false),
+        Learned::Known => {
+            port.note_quiet_use(locked);
+            (Admission::Admit, false)
+        }
         Learned::New { moved } => {
             port.note_learned(locked, key, stamp, moved);
             (Admission::Admit, false)
@@ -127,6 +128,7 @@ fn learn_locked(
 #[inline(never)]
 fn keep(port: &Port, key: Key, now: u64, is_failure: bool, locked: &mut Locked) {
     locked.revoke(key);
+    port.note_quiet_use(locked);
     if locked.pending.keep(key, port.index, now as Stamp) {
         return;
     }

@@ -227,7 +227,14 @@ fn enter_forgetting<'a>(
         return frame.accept();
     }
     let key = Key::from_parts(vlan, frame.source());
-    enter_new(port, tag, key, None, frame, context)
+    enter_at(port, tag, key, time_of_use(port), None, frame, context)
+}
+
+/// The time to note for a source that `port` uses now, in the table's units. Who has it before the
+/// port becomes quiet once more uses it before that.
+#[cold]
+fn time_of_use(port: &Port) -> u64 {
+    port.time_of_use(&port.bridge.table_lock.lock())
 }
 
 /// Learns the source of a frame, which somebody owns, unless it is known after all.
@@ -262,6 +269,20 @@ fn enter_new<'a>(
     tag: CbTag,
     key: Key,
     miss: Option<&Miss<'_>>,
+    frame: Frame<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
+    enter_at(port, tag, key, port.bridge.now(), miss, frame, context)
+}
+
+/// The same, the time being known.
+#[inline(always)]
+fn enter_at<'a>(
+    port: &Port,
+    tag: CbTag,
+    key: Key,
+    time: u64,
+    miss: Option<&Miss<'_>>,
     mut frame: Frame<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
@@ -270,7 +291,7 @@ fn enter_new<'a>(
         frame.set_cb_tag(tag.learning_when_admitted().to_bits(port.secret));
         return frame.accept();
     }
-    match learn(port, key, frame.source(), miss, context) {
+    match learn(port, key, frame.source(), time, miss, context) {
         Admission::Admit => frame.accept(),
         Admission::Drop => frame.drop(),
     }
@@ -306,7 +327,7 @@ fn learn_admitted(
         Some(tag) if tag.learns_when_admitted() => {
             let source = frame.source();
             let key = Key::from_parts(tag.vlan(), source);
-            learn(port, key, source, None, context)
+            learn(port, key, source, time_of_use(port), None, context)
         }
         _ => Admission::Admit,
     }

@@ -44,37 +44,17 @@ impl Locked {
         self.writer.withdraw(key, port, claims)
     }
 
-    /// Whether `port` owns `key`, or is still to, by an entry that `matches` tells.
-    pub(crate) fn has_matching(
+    /// Whether `port` owns `key` or is still to, and `matches` says so of all that tells that: the
+    /// entry in the table, and that among those that are pending.
+    pub(crate) fn matches(
         &self,
         key: Key,
         port: PortIndex,
         matches: impl Fn(&Entry) -> bool,
     ) -> bool {
         let entries = [self.writer.entry(key, port), self.pending.entry(key, port)];
-        entries.iter().flatten().any(matches)
-    }
-
-    /// Does what [`Locked::withdraw`] does, to entries that `matches` tells.
-    pub(crate) fn withdraw_matching(
-        &mut self,
-        key: Key,
-        port: PortIndex,
-        claims: Claims,
-        matches: impl Fn(&Entry) -> bool,
-    ) -> bool {
-        if self
-            .pending
-            .entry(key, port)
-            .is_some_and(|entry| matches(&entry))
-        {
-            self.pending.forget(key, port);
-        }
-        let is_in_table = self
-            .writer
-            .entry(key, port)
-            .is_some_and(|entry| matches(&entry));
-        is_in_table && self.writer.withdraw(key, port, claims)
+        let mut found = entries.iter().flatten().map(matches).peekable();
+        found.peek().is_some() && found.all(|is_so| is_so)
     }
 
     /// Whether all owners that are known of are in the table.

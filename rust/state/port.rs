@@ -36,6 +36,9 @@ const NOTIFY_DELAY: usize = (clock::HZ / 50) as usize;
 /// Time from the first change that may let a key be offloaded until it is, in jiffies.
 const OFFLOAD_DELAY: usize = (clock::HZ / 10) as usize;
 
+/// Units of time that uses may be noted ahead of the clock.
+pub(crate) const MOST_AHEAD: u64 = 4;
+
 /// A port of a bridge, from the time it joins until it has left and nothing uses it.
 #[pin_data]
 #[repr(C)]
@@ -187,9 +190,14 @@ impl Port {
     /// Has what was learned so far be forgotten by the maintenance work. What is learned from now on
     /// has a later time, see [`Port::time_of_use`], and is not.
     pub(crate) fn begin_forgetting(&self, locked: &mut Locked) {
-        let until = self.bridge.now().max(self.forget_until() + 1);
-        self.set_forget_until(locked, until);
+        let now = self.bridge.now();
+        // A frame under way reads the clock after the flags.
+        let until = (now + 1).max(self.forget_until() + 1);
+        let latest = now + MOST_AHEAD;
+        self.set_forget_until(locked, until.min(latest));
         self.set(locked, Flag::Forgetting, true);
+        // What the next use is can't be told from this one then: all of it goes, and once more.
+        self.set(locked, Flag::LearnedQuiet, until > latest);
     }
 
     /// The time up to which what was learned is to be forgotten, in the table's units.
@@ -202,12 +210,13 @@ impl Port {
         self.forget_until.store_relaxed(time);
     }
 
-    /// The time, in the table's units, of a source that is used now: after those of what is still
-    /// being forgotten, if need be by one unit for each time that the port became quiet meanwhile.
+    /// The time, in the table's units, of a source that is used now: while older ones are being
+    /// forgotten, after those, if need be by one unit for each time that the port became quiet
+    /// meanwhile, but not further ahead of the clock than [`MOST_AHEAD`].
     pub(crate) fn time_of_use(&self, _locked: &Writer) -> u64 {
         let now = self.bridge.now();
         if self.flags().has(Flag::Forgetting) {
-            now.max(self.forget_until() + 1)
+            now.max(self.forget_until() + 1).min(now + MOST_AHEAD)
         } else {
             now
         }
@@ -331,14 +340,20 @@ impl Port {
         }
         let kind = if moved { Kind::MovedIn } else { Kind::Learned };
         self.note(locked, kind, Some(key));
-        if bridge.quiet.has(self.index) {
-            self.set(locked, Flag::LearnedQuiet, true);
-        }
+        self.note_quiet_use(locked);
         self.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
         if locked.is_full() {
             self.maintenance.schedule(0);
         } else {
             self.queue_offload();
+        }
+    }
+
+    /// Notes that it uses a source while it is quiet, if it is.
+    #[inline(always)]
+    pub(crate) fn note_quiet_use(&self, locked: &mut Locked) {
+        if self.bridge.quiet.has(self.index) {
+            self.set(locked, Flag::LearnedQuiet, true);
         }
     }
 

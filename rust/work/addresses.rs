@@ -66,7 +66,7 @@ fn forget(bridge: &Bridge, address: u64) {
         let key = Key::from_parts(vlan, address);
         let owners = rcu::read(|section| bridge.table.owners(section, key));
         if owners != Owners::NOBODY {
-            forget_key(bridge, key, |_| true);
+            forget_key(bridge, key, |_, _| true);
         }
     }
 }

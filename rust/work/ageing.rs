@@ -81,6 +81,13 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
     let new = Ageing::new(seconds, clock::HZ);
     if old.unit_shift != new.unit_shift || old.limit.is_none() {
         bridge.set_unit(new.unit_shift);
+        let forget_all = || {
+            for port in &*bridge.ports() {
+                port.set_forget_until(&bridge.table_lock.lock(), bridge.now());
+            }
+        };
+        // In the new unit; what is used before all is stamped anew is among what is old.
+        forget_all();
         // Frames under way still stamp in the old unit.
         rcu::wait_for_readers();
         let now = bridge.now() as Stamp;

@@ -18,7 +18,7 @@ pub(crate) fn depart(bridge: &Bridge, port: &Port) -> bool {
     let walk = Walk::begin(bridge);
     // As with what it owns, see [`forget::lose`].
     recovery::forget_pending(&walk, port, |key| {
-        forget::forget_elsewhere(bridge, key, port.index)
+        forget::forget_elsewhere(bridge, key, port.index, |_| true)
     });
     let mut locked = bridge.table_lock.lock();
     locked.pending_fdb.forget(|_, other| other == port.index);

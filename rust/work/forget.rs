@@ -7,7 +7,7 @@ use kernel::prelude::*;
 use super::{recovery, walk::Walk};
 use crate::{
     kapi::genetlink::has_listeners,
-    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port, revoke},
+    state::{bridge::Bridge, events::Kind, flags::Flag, locked::Locked, port::Port, revoke},
     table::{Action, Claims, Entry, Key, PortIndex},
 };
 
@@ -65,15 +65,14 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
     let is_all = walk.visit_all(Kind::Deleted, action);
     let listening = has_listeners(&bridge.device);
     for &(key, port) in &*shared {
-        // The port may have used it since.
-        if !bridge.table_lock.lock().has_matching(key, port, &matches) {
-            continue;
-        }
-        forget_elsewhere(bridge, key, port);
+        // The port may have used it since, which ends this.
+        let is_lost = |locked: &Locked| locked.matches(key, port, &matches);
+        forget_elsewhere(bridge, key, port, is_lost);
         // Last, so that all is done once the port owns nothing.
         let revoked = {
             let mut locked = bridge.table_lock.lock();
-            let has_lost = locked.withdraw_matching(key, port, claims, &matches)
+            let has_lost = is_lost(&locked)
+                && locked.withdraw(key, port, claims)
                 && locked.claims(key, port) == Claims::NONE;
             if has_lost && listening {
                 let (_, mut note) = locked.split();
@@ -86,25 +85,34 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
     is_all && is_complete
 }
 
-/// Forgets who else than `port`, which has lost it, learned a key: see [`lose`]. May sleep.
-pub(crate) fn forget_elsewhere(bridge: &Bridge, key: Key, port: PortIndex) {
-    forget_key(bridge, key, |other| {
-        other.index != port && !other.flags().has(Flag::SuppressUnknown)
+/// Forgets who else than `port` learned a key, for as long as that has lost it: see [`lose`]. May
+/// sleep.
+pub(crate) fn forget_elsewhere(
+    bridge: &Bridge,
+    key: Key,
+    port: PortIndex,
+    is_lost: impl Fn(&Locked) -> bool,
+) {
+    forget_key(bridge, key, |other, locked| {
+        other.index != port && !other.flags().has(Flag::SuppressUnknown) && is_lost(locked)
     });
 }
 
-/// Forgets who learned a key, of the ports that `matches` tells. May sleep.
-pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port) -> bool) {
+/// Forgets who learned a key, of the ports that `matches` tells, which is asked under the table's
+/// lock. May sleep.
+pub(crate) fn forget_key(bridge: &Bridge, key: Key, matches: impl Fn(&Port, &Locked) -> bool) {
     let (owners, waits) = {
         let locked = bridge.table_lock.lock();
         (locked.owners_of(key), locked.pending.has_key(key))
     };
     for port in &*bridge.ports() {
-        if !(waits || owners.has(port.index)) || !matches(port) {
+        if !(waits || owners.has(port.index)) {
             continue;
         }
         let mut locked = bridge.table_lock.lock();
-        port.withdraw(&mut locked, key, Claims::LEARNED);
+        if matches(port, &locked) {
+            port.withdraw(&mut locked, key, Claims::LEARNED);
+        }
     }
     let revoked = bridge.table_lock.lock().take_revoked();
     revoke::revoke(bridge, revoked, None);

@@ -45,9 +45,10 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
             return;
         }
         bridge.quiet.set(&mut locked, port.index, is_quiet);
-        port.set(&mut locked, Flag::LearnedQuiet, false);
         if is_quiet {
             port.begin_forgetting(&mut locked);
+        } else {
+            port.set(&mut locked, Flag::LearnedQuiet, false);
         }
     }
     if !is_quiet {
@@ -102,7 +103,9 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     let is_due = |entry: &Entry| {
         due.get(usize::from(entry.port))
             .and_then(Option::as_ref)
-            .is_some_and(|(_, until)| !ageing.is_later(entry.stamp, *until))
+            .is_some_and(|(_, until)| {
+                entry.claims.has(Claims::LEARNED) && !ageing.is_later(entry.stamp, *until)
+            })
     };
     let owns =
         |(port, _): &Due| port.macs() != 0 || bridge.table_lock.lock().pending.has_port(port.index);
@@ -129,13 +132,12 @@ type Due = (Arc<Port>, u64);
 fn forgetting_ports(bridge: &Bridge) -> Result<KVec<Option<Due>>> {
     let mut due = KVec::new();
     for port in &*bridge.ports() {
+        if !port.flags().has(Flag::Forgetting) {
+            continue;
+        }
         let until = {
             let _locked = bridge.table_lock.lock();
-            let is_due = port.flags().has(Flag::Forgetting);
-            is_due.then(|| port.forget_until())
-        };
-        let Some(until) = until else {
-            continue;
+            port.forget_until()
         };
         while due.len() <= usize::from(port.index) {
             due.push(None, GFP_KERNEL)?;
@@ -150,6 +152,7 @@ mod tests {
     use super::*;
     use crate::{
         lab::{Lab, Reader, KEY},
+        state::{locked::Locked, port::MOST_AHEAD},
         table::{Key, Stamp},
         work::ageing,
     };
@@ -252,6 +255,50 @@ mod tests {
         lab.learn(0, NEW);
         assert!(forget(&Walk::begin(&lab.bridge)));
         assert_eq!(owners(&lab), [(false, false); 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_used_since_ends_that_it_is_lost_elsewhere() -> Result {
+        let lab = Lab::new()?;
+        lose_link(&lab);
+        let bridge = &*lab.bridge;
+        let ageing = bridge.ageing();
+        let until = lab.ports[0].forget_until();
+        let is_lost =
+            |locked: &Locked| locked.matches(KEY, 0, |entry| !ageing.is_later(entry.stamp, until));
+        assert!(is_lost(&bridge.table_lock.lock()));
+        // What waits since before doesn't matter then.
+        {
+            let mut locked = bridge.table_lock.lock();
+            locked.withdraw(KEY, 0, Claims::LEARNED);
+            assert!(!is_lost(&locked));
+            assert!(locked.pending.keep(KEY, 0, until as Stamp));
+            assert!(is_lost(&locked));
+        }
+        lab.learn(0, KEY);
+        forget::forget_elsewhere(bridge, KEY, 0, is_lost);
+        assert_eq!(owners(&lab)[1], (true, true));
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_that_flaps_does_not_run_ahead_of_the_clock() -> Result {
+        let lab = Lab::new()?;
+        let port = &*lab.ports[0];
+        lab.bridge
+            .quiet
+            .set(&mut lab.bridge.table_lock.lock(), 0, true);
+        for _ in 0..2000 {
+            port.begin_forgetting(&mut lab.bridge.table_lock.lock());
+        }
+        lab.learn(0, NEW);
+        let ahead = port.forget_until().saturating_sub(lab.bridge.now());
+        assert!(ahead <= MOST_AHEAD && port.flags().has(Flag::LearnedQuiet));
+        while port.flags().has(Flag::Forgetting) {
+            forget(&Walk::begin(&lab.bridge));
+        }
+        assert_eq!(owners(&lab)[2], (false, false));
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         flags::Flag,
         locked::Locked,
         pending::Pending,
-        port::Port,
+        port::{Port, MOST_AHEAD},
         revoke,
     },
     table::{age, Action, Claims, Cursor, Entry, Key, Learned, PortMask, Stamp, Visit},
@@ -201,10 +201,10 @@ fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
     if exclusive {
         let age = age(stamp, now as Stamp);
         match locked.age_elsewhere(key, port.index, now as Stamp) {
+            // Which was first does not show: who uses it next takes it.
+            Some(other) if u64::from(other.abs_diff(age)) <= MOST_AHEAD => exclusive = false,
             // That port took it from this one.
             Some(other) if other < age => return Learned::Known,
-            // Which was first does not show: who uses it next takes it.
-            Some(other) if other == age => exclusive = false,
             _ => {}
         }
     }
