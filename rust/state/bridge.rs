@@ -73,6 +73,9 @@ pub(crate) struct Bridge {
     closed: AtomicU32,
     /// The ports that can't receive.
     pub(crate) quiet: PortSet,
+    /// Time, in the table's units, up to which a stamp may be ahead of its use, by
+    /// [`MOST_AHEAD`](super::port::MOST_AHEAD). Under the table's lock.
+    pub(crate) ahead_until: AtomicU64,
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.
     pub(crate) known: PortSet,
@@ -184,6 +187,7 @@ impl Bridge {
                 tracked: AtomicU32::new(0),
                 closed: AtomicU32::new(0),
                 quiet: PortSet::new(),
+                ahead_until: AtomicU64::new(0),
                 known: PortSet::new(),
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),

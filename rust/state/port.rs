@@ -196,6 +196,12 @@ impl Port {
         let latest = now + MOST_AHEAD;
         self.set_forget_until(locked, until.min(latest));
         self.set(locked, Flag::Forgetting, true);
+        let bridge = &*self.bridge;
+        let ahead = bridge
+            .ahead_until
+            .load_relaxed()
+            .max(self.forget_until() + 1);
+        bridge.ahead_until.store_relaxed(ahead);
         // What the next use is can't be told from this one then: all of it goes, and once more.
         self.set(locked, Flag::LearnedQuiet, until > latest);
     }

@@ -81,13 +81,10 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
     let new = Ageing::new(seconds, clock::HZ);
     if old.unit_shift != new.unit_shift || old.limit.is_none() {
         bridge.set_unit(new.unit_shift);
-        let forget_all = || {
-            for port in &*bridge.ports() {
-                port.set_forget_until(&bridge.table_lock.lock(), bridge.now());
-            }
-        };
-        // In the new unit; what is used before all is stamped anew is among what is old.
-        forget_all();
+        // What is used before all is stamped anew is among what is old.
+        for port in &*bridge.ports() {
+            port.set_forget_until(&bridge.table_lock.lock(), bridge.now());
+        }
         // Frames under way still stamp in the old unit.
         rcu::wait_for_readers();
         let now = bridge.now() as Stamp;
@@ -96,6 +93,7 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
             let locked = bridge.table_lock.lock();
             port.set_lost(&locked, bridge.now());
             port.set_forget_until(&locked, bridge.now());
+            bridge.ahead_until.store_relaxed(bridge.now() + 1);
         }
     }
     bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);

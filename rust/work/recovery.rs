@@ -200,9 +200,17 @@ fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
     let mut exclusive = bridge.is_exclusive();
     if exclusive {
         let age = age(stamp, now as Stamp);
+        let error_of = |age| {
+            let is_exact = now.saturating_sub(u64::from(age)) > bridge.ahead_until.load_relaxed();
+            if is_exact {
+                0
+            } else {
+                MOST_AHEAD as Stamp
+            }
+        };
         match locked.age_elsewhere(key, port.index, now as Stamp) {
             // Which was first does not show: who uses it next takes it.
-            Some(other) if u64::from(other.abs_diff(age)) <= MOST_AHEAD => exclusive = false,
+            Some(other) if other.abs_diff(age) <= error_of(other.min(age)) => exclusive = false,
             // That port took it from this one.
             Some(other) if other < age => return Learned::Known,
             _ => {}
@@ -236,7 +244,11 @@ pub(crate) fn forget_pending(walk: &Walk<'_>, port: &Port, lost: impl Fn(Key)) {
 #[kernel::macros::kunit_tests(maclearn_recovery)]
 mod tests {
     use super::*;
-    use crate::lab::{Lab, Reader, KEY};
+    use crate::{
+        lab::{Lab, Reader, KEY},
+        state::settings::BridgeSetting,
+        table::Limits,
+    };
 
     #[test]
     fn who_has_not_seen_what_was_inserted_finds_the_port_open() -> Result {
@@ -258,6 +270,40 @@ mod tests {
             rcu::wait_for_readers();
         })?;
         assert_eq!(was_kept, Some(true));
+        Ok(())
+    }
+
+    /// Which of ports 0 and 1 own the key: 0 did before something happened, then 1 used it and
+    /// could not learn it until now.
+    fn owners_after(happens: impl Fn(&Lab)) -> Result<(bool, bool)> {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        bridge
+            .settings
+            .set(&bridge.table_lock.lock(), BridgeSetting::Exclusive, 1);
+        happens(&lab);
+        {
+            let mut locked = bridge.table_lock.lock();
+            assert!(locked.pending.keep(KEY, 1, bridge.now() as Stamp));
+        }
+        update_failure_state(bridge);
+        let owners = bridge.table_lock.lock().owners_of(KEY);
+        Ok((owners.has(0), owners.has(1)))
+    }
+
+    #[test]
+    fn who_used_it_last_does_not_lose_to_a_stamp_ahead_of_the_clock() -> Result {
+        let owners = owners_after(|lab| {
+            lab.ports[0].begin_forgetting(&mut lab.bridge.table_lock.lock());
+            lab.learn(0, KEY);
+        })?;
+        assert_eq!(owners, (true, true));
+        let owners = owners_after(|lab| {
+            let now = lab.bridge.now() as Stamp;
+            let mut locked = lab.bridge.table_lock.lock();
+            locked.learn(KEY, 0, now.wrapping_sub(2), Limits::default(), true);
+        })?;
+        assert_eq!(owners, (false, true));
         Ok(())
     }
 }
