@@ -192,7 +192,7 @@ impl Port {
     pub(crate) fn begin_forgetting(&self, locked: &mut Locked) {
         let now = self.bridge.now();
         // A frame under way reads the clock after the flags.
-        let until = (now + 1).max(self.forget_until() + 1);
+        let until = now.max(self.forget_until()) + 1;
         let latest = now + MOST_AHEAD;
         self.set_forget_until(locked, until.min(latest));
         self.set(locked, Flag::Forgetting, true);

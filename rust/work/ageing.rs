@@ -93,8 +93,9 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
             let locked = bridge.table_lock.lock();
             port.set_lost(&locked, bridge.now());
             port.set_forget_until(&locked, bridge.now());
-            bridge.ahead_until.store_relaxed(bridge.now() + 1);
         }
+        let _locked = bridge.table_lock.lock();
+        bridge.ahead_until.store_relaxed(bridge.now() + 1);
     }
     bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);
     let ports = bridge.ports();

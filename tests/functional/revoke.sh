@@ -32,15 +32,21 @@ stream host1 $G11 $G21 to host3
 PLAN
 }
 
-# ---- it is known elsewhere: two CPUs see it at its new place
-for ((round = 0; round < ROUNDS; round++)); do
-    settle_at host2
-    "${FRAMES:-frames}" send hosts:host3 "$G21" "$G11" --count 20 &
-    other=$!
-    talk
-    wait $other
-    end_stream
-done
+# Two CPUs see it at its new place.
+appear_twice() {
+    local round other
+    for ((round = 0; round < ROUNDS; round++)); do
+        settle_at host2
+        "${FRAMES:-frames}" send hosts:host3 "$G21" "$G11" --count 20 &
+        other=$!
+        talk
+        wait $other
+        end_stream
+    done
+}
+
+# ---- it is known elsewhere
+appear_twice
 
 # ---- it is being forgotten elsewhere
 for forget in "flush 1" "ageing_time 1"; do
@@ -58,14 +64,7 @@ done
 
 # ---- with `exclusive`
 set_attribute br exclusive 1
-for ((round = 0; round < ROUNDS; round++)); do
-    settle_at host2
-    "${FRAMES:-frames}" send hosts:host3 "$G21" "$G11" --count 20 &
-    other=$!
-    talk
-    wait $other
-    end_stream
-done
+appear_twice
 set_attribute br exclusive 0
 
 # ---- the port that the guest appears at joins another bridge, which has an entry of its own for it
