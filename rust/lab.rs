@@ -12,7 +12,7 @@ use kernel::{
 use crate::{
     control::{network::Network, parameters},
     kapi::{
-        atomic::AtomicU32,
+        atomic::AtomicBool,
         clock,
         delayed_work::{new_delayed_work, Job},
         netdevice::Net,
@@ -125,11 +125,11 @@ pub(crate) struct Reader {
     port: Arc<Port>,
     is_kept: fn(&Port) -> bool,
     /// Whether it waits.
-    is_waiting: AtomicU32,
+    is_waiting: AtomicBool,
     /// Whether it has looked.
-    has_seen: AtomicU32,
+    has_seen: AtomicBool,
     /// Whether what was to hold did not.
-    was_wrong: AtomicU32,
+    was_wrong: AtomicBool,
 }
 
 impl Reader {
@@ -145,9 +145,9 @@ impl Reader {
             Self {
                 port: lab.ports[port].clone(),
                 is_kept,
-                is_waiting: AtomicU32::new(0),
-                has_seen: AtomicU32::new(0),
-                was_wrong: AtomicU32::new(0),
+                is_waiting: AtomicBool::new(false),
+                has_seen: AtomicBool::new(false),
+                was_wrong: AtomicBool::new(false),
             },
             GFP_KERNEL,
         )?;
@@ -159,8 +159,8 @@ impl Reader {
         let reader = work.job();
         for _ in 0..TRIES {
             attempt(reader);
-            if reader.has_seen.load_acquire() != 0 {
-                return Ok(Some(reader.was_wrong.load_acquire() == 0));
+            if reader.has_seen.load_acquire() {
+                return Ok(Some(!reader.was_wrong.load_acquire()));
             }
         }
         Ok(None)
@@ -168,7 +168,7 @@ impl Reader {
 
     /// Waits until a reader does. May sleep.
     pub(crate) fn wait_for_it(&self) {
-        while self.is_waiting.load_acquire() == 0 {
+        while !self.is_waiting.load_acquire() {
             fsleep(Delta::from_millis(1));
         }
     }
@@ -180,25 +180,25 @@ impl Reader {
             return;
         }
         let begun = clock::jiffies();
-        self.is_waiting.store_release(1);
+        self.is_waiting.store_release(true);
         while is_owned() && is_early(begun) {}
-        self.is_waiting.store_release(0);
+        self.is_waiting.store_release(false);
         if is_owned() {
             return;
         }
         let gone = clock::jiffies();
         while is_early(gone) {
             if !(self.is_kept)(&self.port) {
-                self.was_wrong.store_release(1);
+                self.was_wrong.store_release(true);
             }
         }
-        self.has_seen.store_release(1);
+        self.has_seen.store_release(true);
     }
 }
 
 impl Job for Reader {
     fn run(&self) -> Option<usize> {
         rcu::read(|section| self.look(section));
-        (self.has_seen.load_acquire() == 0).then_some(0)
+        (!self.has_seen.load_acquire()).then_some(0)
     }
 }

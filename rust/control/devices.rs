@@ -8,7 +8,7 @@ use kernel::{prelude::*, sync::Arc};
 use super::{fdb::FdbNotifier, network::Network, sysfs};
 use crate::{
     kapi::{
-        atomic::AtomicU32,
+        atomic::AtomicBool,
         bridge::{self as kernel_bridge, BridgeDevice},
         netdevice::NetDevice,
         notifier::{self, Event},
@@ -97,7 +97,7 @@ pub(crate) struct NetdevNotifier {
     /// The state of the namespaces, which is there for as long as anything is followed.
     networks: pernet::Registration<Network>,
     /// Whether nothing new is followed any more. Changes under RTNL.
-    has_ended: AtomicU32,
+    has_ended: AtomicBool,
 }
 
 impl NetdevNotifier {
@@ -108,7 +108,7 @@ impl NetdevNotifier {
             databases: switchdev::Registration::new(FdbNotifier)?,
             _changes: switchdev::ChangeRegistration::new(BridgeNotifier)?,
             networks,
-            has_ended: AtomicU32::new(0),
+            has_ended: AtomicBool::new(false),
         })
     }
 
@@ -133,7 +133,7 @@ impl notifier::Listener for NetdevNotifier {
         };
         let result = match event {
             Event::Registered | Event::UpperChanged { linked: true, .. }
-                if self.has_ended.load_relaxed() != 0 =>
+                if self.has_ended.load_relaxed() =>
             {
                 Ok(())
             }
@@ -176,7 +176,7 @@ impl notifier::Listener for NetdevNotifier {
     }
 
     fn end(&self, _rtnl: &Rtnl) {
-        self.has_ended.store_relaxed(1);
+        self.has_ended.store_relaxed(true);
         self.networks.close();
     }
 }

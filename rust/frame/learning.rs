@@ -84,7 +84,7 @@ fn learn_locked(
             port.note_learned(locked, key, stamp, moved);
             (Admission::Admit, false)
         }
-        Learned::NoRoom if !bridge.is_out_of_memory() => {
+        Learned::NoRoom if !bridge.out_of_memory.load_relaxed() => {
             // It is learned when the table has grown. Until then nothing is kept from this port.
             port.set(locked, Flag::LearnPending, true);
             keep(port, key, now, false, locked);
@@ -97,7 +97,7 @@ fn learn_locked(
                 port.set(locked, Flag::AtLimit, true);
                 port.note(locked, Kind::LimitReached, Some(key));
             }
-            let may_find_room = bridge.is_sweeping() || port.expiry() <= now;
+            let may_find_room = bridge.sweeping.load_relaxed() || port.expiry() <= now;
             if may_find_room {
                 port.maintenance.schedule(0);
             }

@@ -16,7 +16,7 @@ use kernel::prelude::*;
 
 macro_rules! atomic {
     ($name:ident, $value:ty) => {
-        /// A shared integer without read-modify-write operations.
+        /// A shared word of this type without read-modify-write operations.
         #[repr(transparent)]
         pub(crate) struct $name(UnsafeCell<$value>);
 
@@ -62,6 +62,7 @@ macro_rules! atomic {
     };
 }
 
+atomic!(AtomicBool, bool);
 atomic!(AtomicU16, u16);
 atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);

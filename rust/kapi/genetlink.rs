@@ -23,7 +23,7 @@ use kernel::{
 };
 
 use super::{
-    atomic::AtomicU32,
+    atomic::AtomicBool,
     bindings,
     netdevice::{Name, Net, NetDevice},
     rcu,
@@ -36,14 +36,14 @@ static TAKEN: Atomic<i32> = Atomic::new(0);
 /// who listens now. That cannot be counted here: who leaves a group without having joined it is
 /// told of as well. Who joins a number before it is the group's is not told of, and is told nothing
 /// for it.
-static JOINED: AtomicU32 = AtomicU32::new(0);
+static JOINED: AtomicBool = AtomicBool::new(false);
 
 /// # Safety
 ///
 /// May be called any time. Generic netlink does when somebody joins the group, before it counts as
 /// a listener.
 unsafe extern "C" fn join(_group: c_int) -> c_int {
-    JOINED.store_relaxed(1);
+    JOINED.store_relaxed(true);
     0
 }
 
@@ -314,7 +314,7 @@ pub(crate) fn reply(
 /// Whether somebody in the device's namespace listens to the family's multicast group. Any context.
 #[inline]
 pub(crate) fn has_listeners(device: &NetDevice) -> bool {
-    JOINED.load_relaxed() != 0 && has_listeners_now(device)
+    JOINED.load_relaxed() && has_listeners_now(device)
 }
 
 #[cold]

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     kapi::{
-        atomic::{AtomicU32, AtomicU64},
+        atomic::{AtomicBool, AtomicU32, AtomicU64},
         bridge::{self as kernel_bridge, BridgeDevice},
         clock,
         delayed_work::{new_delayed_work, DelayedWork},
@@ -69,8 +69,8 @@ pub(crate) struct Bridge {
     pub(crate) settings: BridgeSettings,
     /// [`Bridge::ageing`], worked out.
     ageing: AtomicU32,
-    tracked: AtomicU32,
-    closed: AtomicU32,
+    tracked: AtomicBool,
+    closed: AtomicBool,
     /// The ports that can't receive.
     pub(crate) quiet: PortSet,
     /// Time, in the table's units, up to which a stamp may be ahead of its use, by
@@ -91,12 +91,15 @@ pub(crate) struct Bridge {
     /// How often it had when what was learned in such was last forgotten.
     forgotten_vlans: AtomicU32,
     /// Whether what is in the table was learned while VLANs were filtered.
-    was_filtering: AtomicU32,
+    pub(crate) was_filtering: AtomicBool,
     /// When the maintenance work tries again what needs RTNL.
     pub(crate) retry: Retry,
-    sweeping: AtomicU32,
-    out_of_memory: AtomicU32,
-    all_offloaded: AtomicU32,
+    /// Whether a sweep for aged entries is under way.
+    pub(crate) sweeping: AtomicBool,
+    /// Whether the table could not grow for lack of memory.
+    pub(crate) out_of_memory: AtomicBool,
+    /// Whether nothing was learned since all was offloaded that can be.
+    pub(crate) all_offloaded: AtomicBool,
     /// What the table needs as it grows is charged to whoever made the bridge.
     pub(crate) memory: MemoryCgroup,
     /// The bridge device.
@@ -112,8 +115,8 @@ pub(crate) struct Bridge {
     pub(crate) outgoing: Mutex<Queue>,
     /// Hardware addresses of the bridge and its ports: never learned.
     pub(crate) own_addresses: RcuBox<Addresses>,
-    /// They have changed, and there was no memory to note that.
-    pub(crate) addresses_due: AtomicU32,
+    /// They have changed, and there was no memory to note that: it is to be tried again.
+    pub(crate) addresses_due: AtomicBool,
     /// Serialises walks and resizing.
     #[pin]
     pub(crate) walk: Mutex<()>,
@@ -184,8 +187,8 @@ impl Bridge {
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 settings,
                 ageing: AtomicU32::new(ageing.to_bits()),
-                tracked: AtomicU32::new(0),
-                closed: AtomicU32::new(0),
+                tracked: AtomicBool::new(false),
+                closed: AtomicBool::new(false),
                 quiet: PortSet::new(),
                 ahead_until: AtomicU64::new(0),
                 known: PortSet::new(),
@@ -194,18 +197,18 @@ impl Bridge {
                 doubted: AtomicU64::new(0),
                 left_vlans: AtomicU32::new(0),
                 forgotten_vlans: AtomicU32::new(0),
-                was_filtering: AtomicU32::new(kernel_bridge::filters_vlans(device).into()),
+                was_filtering: AtomicBool::new(kernel_bridge::filters_vlans(device)),
                 retry: Retry::new(),
-                sweeping: AtomicU32::new(0),
-                out_of_memory: AtomicU32::new(0),
-                all_offloaded: AtomicU32::new(0),
+                sweeping: AtomicBool::new(false),
+                out_of_memory: AtomicBool::new(false),
+                all_offloaded: AtomicBool::new(false),
                 memory: MemoryCgroup::of_caller(),
                 device: device.hold(),
                 table_lock <- new_spinlock_bh!(locked, "maclearn_table"),
                 offload <- new_spinlock_bh!(OffloadState::default(), "maclearn_offload"),
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
-                addresses_due: AtomicU32::new(0),
+                addresses_due: AtomicBool::new(false),
                 walk <- new_mutex!((), "maclearn_walk"),
                 ifindices,
                 purged: AtomicU64::new(0),
@@ -283,12 +286,12 @@ impl Bridge {
 
     /// Whether a port of the bridge is enabled, so that its ports learn.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.tracked.load_relaxed() != 0
+        self.tracked.load_relaxed()
     }
 
     /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
     pub(crate) fn set_tracked(&self, on: bool) {
-        self.tracked.store_relaxed(on.into());
+        self.tracked.store_relaxed(on);
     }
 
     /// Whether the bridge may forward frames to one port by entries of its own database that the
@@ -359,54 +362,14 @@ impl Bridge {
         self.forgotten_vlans.store_relaxed(left);
     }
 
-    /// Whether what is in the table was learned while VLANs were filtered.
-    pub(crate) fn was_filtering(&self) -> bool {
-        self.was_filtering.load_relaxed() != 0
-    }
-
-    /// Sets [`Bridge::was_filtering`].
-    pub(crate) fn set_was_filtering(&self, filters: bool) {
-        self.was_filtering.store_relaxed(filters.into());
-    }
-
     /// Whether no port can be enabled any more: the bridge, its namespace or the module goes.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load_relaxed() != 0
+        self.closed.load_relaxed()
     }
 
     /// Sets [`Bridge::is_closed`] for good. The caller holds the namespace's lock.
     pub(crate) fn set_closed(&self) {
-        self.closed.store_relaxed(1);
-    }
-
-    /// Whether a sweep for aged entries is under way.
-    pub(crate) fn is_sweeping(&self) -> bool {
-        self.sweeping.load_relaxed() != 0
-    }
-
-    /// Sets [`Bridge::is_sweeping`].
-    pub(crate) fn set_sweeping(&self, on: bool) {
-        self.sweeping.store_relaxed(on.into());
-    }
-
-    /// Whether the table could not grow for lack of memory.
-    pub(crate) fn is_out_of_memory(&self) -> bool {
-        self.out_of_memory.load_relaxed() != 0
-    }
-
-    /// Sets [`Bridge::is_out_of_memory`].
-    pub(crate) fn set_out_of_memory(&self, on: bool) {
-        self.out_of_memory.store_relaxed(on.into());
-    }
-
-    /// Whether nothing was learned since all was offloaded that can be.
-    pub(crate) fn is_all_offloaded(&self) -> bool {
-        self.all_offloaded.load_relaxed() != 0
-    }
-
-    /// Sets [`Bridge::is_all_offloaded`].
-    pub(crate) fn set_all_offloaded(&self, on: bool) {
-        self.all_offloaded.store_relaxed(on.into());
+        self.closed.store_relaxed(true);
     }
 
     /// How many MACs `port` and the bridge may own.
@@ -437,11 +400,6 @@ impl Bridge {
         self.own_addresses
             .read(section)
             .is_some_and(|addresses| addresses.contains(address))
-    }
-
-    /// Whether noting its own addresses is to be tried again.
-    pub(crate) fn are_addresses_due(&self) -> bool {
-        self.addresses_due.load_relaxed() != 0
     }
 
     /// Frees a port's number for another port.
@@ -498,7 +456,7 @@ impl Bridge {
         let limits = self.limits(port);
         (limits.port != 0 && port.macs() >= limits.port)
             || (limits.total != 0 && self.table.total() >= limits.total)
-            || self.is_out_of_memory()
+            || self.out_of_memory.load_relaxed()
     }
 
     /// The sum of a counter over the ports.

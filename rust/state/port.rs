@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     kapi::{
-        atomic::{AtomicU32, AtomicU64},
+        atomic::{AtomicBool, AtomicU32, AtomicU64},
         clock,
         delayed_work::DelayedWork,
         device_map::{on_device, Anchor},
@@ -60,7 +60,7 @@ pub(crate) struct Port {
     reset: [AtomicU64; COUNTERS],
     max_macs: AtomicU32,
     /// Whether the bridge could be given what the port owns when that was last looked at.
-    pub(crate) was_offloadable: AtomicU32,
+    pub(crate) was_offloadable: AtomicBool,
     /// Time, in the table's units, before which none of its entries can be aged.
     expiry: AtomicU64,
     /// Time, in the table's units, at which the last source was lost, for [`Flag::LostSource`].
@@ -129,7 +129,7 @@ impl Port {
                 device: device.hold(),
                 reset: [const { AtomicU64::new(0) }; COUNTERS],
                 max_macs: AtomicU32::new(max_macs),
-                was_offloadable: AtomicU32::new(0),
+                was_offloadable: AtomicBool::new(false),
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
                 forget_until: AtomicU64::new(0),
@@ -366,8 +366,8 @@ impl Port {
     /// Has the maintenance work look for what can be offloaded, since something may be by now.
     #[inline(always)]
     pub(crate) fn queue_offload(&self) {
-        if self.bridge.is_all_offloaded() {
-            self.bridge.set_all_offloaded(false);
+        if self.bridge.all_offloaded.load_relaxed() {
+            self.bridge.all_offloaded.store_relaxed(false);
             self.maintenance.schedule(OFFLOAD_DELAY);
         }
     }

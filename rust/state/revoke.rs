@@ -51,5 +51,5 @@ pub(crate) fn disable_offload(bridge: &Bridge) -> bool {
 /// Has the maintenance work look once more for what can be offloaded.
 pub(crate) fn reconsider_offload(bridge: &Bridge) {
     bridge.offload.lock().done = None;
-    bridge.set_all_offloaded(false);
+    bridge.all_offloaded.store_relaxed(false);
 }

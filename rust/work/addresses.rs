@@ -22,7 +22,7 @@ const VLANS: u16 = 1 << 12;
 /// `ENOMEM`; the maintenance work tries again.
 pub(crate) fn update(bridge: &Bridge) -> Result {
     let found = find(bridge);
-    bridge.addresses_due.store_relaxed(found.is_err().into());
+    bridge.addresses_due.store_relaxed(found.is_err());
     let (addresses, new) = found?;
     // No frame that is under way learns one of them after this.
     bridge.own_addresses.replace(Some(addresses));

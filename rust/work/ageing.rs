@@ -33,7 +33,7 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
     let by_index = bridge.ports_by_index()?;
     {
         let locked = bridge.table_lock.lock();
-        bridge.set_sweeping(true);
+        bridge.sweeping.store_relaxed(true);
         // Lowered again for each entry that stays, here and by whoever learns meanwhile.
         for port in by_index.iter().flatten() {
             port.set_expiry(&locked, u64::MAX);
@@ -53,7 +53,7 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
         port.lower_expiry(ageing.expiry(entry.stamp, now));
         Action::Keep
     });
-    bridge.set_sweeping(false);
+    bridge.sweeping.store_relaxed(false);
     Ok(())
 }
 

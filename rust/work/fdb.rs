@@ -6,7 +6,7 @@ use kernel::sync::Arc;
 
 use crate::{
     kapi::{
-        atomic::AtomicU32, bridge as kernel_bridge, netdevice::NetDevice, rcu, rtnl::Rtnl,
+        atomic::AtomicBool, bridge as kernel_bridge, netdevice::NetDevice, rcu, rtnl::Rtnl,
         switchdev,
     },
     state::bridge::Bridge,
@@ -36,10 +36,10 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
         return;
     };
     // On -ENOMEM it is tried again in a second.
-    let has_found = |search: &Search| search.has_found.load_relaxed() != 0;
+    let has_found = |search: &Search| search.has_found.load_relaxed();
     let search = Search {
         bridge: port.bridge.clone(),
-        has_found: AtomicU32::new(0),
+        has_found: AtomicBool::new(false),
     };
     if let Ok(found) = switchdev::look_through(&port.device, search, has_found, rtnl) {
         bridge.searched(foreign, found);
@@ -68,7 +68,7 @@ fn verify(bridge: &Bridge, key: Key, rtnl: &Rtnl) {
 /// Whether there is an entry that sends frames to a port and that the module has not given.
 struct Search {
     bridge: Arc<Bridge>,
-    has_found: AtomicU32,
+    has_found: AtomicBool,
 }
 
 impl switchdev::Listener for Search {
@@ -83,7 +83,7 @@ impl switchdev::Listener for Search {
         let owners = self.bridge.table.owners(section, key);
         let owner = owners.only().and_then(|port| self.bridge.ifindex_of(port));
         if !(owners.is_offloaded() && owner == Some(device.ifindex())) {
-            self.has_found.store_relaxed(1);
+            self.has_found.store_relaxed(true);
         }
     }
 }

@@ -24,7 +24,9 @@ impl Job for Bridge {
         let is_soon = link::forget(&walk);
         let left_vlans = self.left_vlans();
         let waits_for_rtnl = had_rtnl.is_none()
-            && (left_vlans.is_some() || !self.quiet.is_empty() || self.are_addresses_due());
+            && (left_vlans.is_some()
+                || !self.quiet.is_empty()
+                || self.addresses_due.load_relaxed());
         if let Some(Some(left)) = had_rtnl {
             vlans::forget_left(&walk, left);
         }
@@ -48,7 +50,7 @@ impl Job for Bridge {
 fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();
-    if bridge.are_addresses_due() {
+    if bridge.addresses_due.load_relaxed() {
         let _ = addresses::update(bridge);
     }
     link::look_at_all(bridge, &rtnl);

@@ -78,8 +78,7 @@ pub(crate) fn sync(bridge: &Bridge) {
         flush_offloaded(bridge);
         return;
     }
-    let has_changed =
-        |port: &Port| may_offload_port(port) != (port.was_offloadable.load_relaxed() != 0);
+    let has_changed = |port: &Port| may_offload_port(port) != port.was_offloadable.load_relaxed();
     if bridge.ports().iter().any(|port| has_changed(port)) {
         revoke::reconsider_offload(bridge);
     }
@@ -147,7 +146,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
         bridge.offloads()
             && bridge.is_tracked()
             // An address of its own would cease to be that, were it offloaded.
-            && !bridge.are_addresses_due()
+            && !bridge.addresses_due.load_relaxed()
             && !hides_states
             && !bridge.is_closed()
             && bridge.table_lock.lock().has_nothing_pending()
@@ -191,7 +190,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     for place in &mut ports {
         let Some(port) = place else { continue };
         let may = may_offload_port(port);
-        port.was_offloadable.store_relaxed(may.into());
+        port.was_offloadable.store_relaxed(may);
         if !may {
             *place = None;
             are_all = false;
@@ -271,7 +270,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let mut state = bridge.offload.lock();
     if state.is_enabled() {
         state.done = Some(changes);
-        bridge.set_all_offloaded(true);
+        bridge.all_offloaded.store_relaxed(true);
     }
     Ok(false)
 }
@@ -281,7 +280,7 @@ mod tests {
     use super::*;
 
     use crate::{
-        kapi::{atomic::AtomicU32, delayed_work::new_delayed_work},
+        kapi::{atomic::AtomicBool, delayed_work::new_delayed_work},
         lab::Lab,
         state::settings::BridgeSetting,
         table::Key,
@@ -297,15 +296,15 @@ mod tests {
     /// Revokes all in a thread of its own.
     struct Flushing {
         bridge: Arc<Bridge>,
-        has_begun: AtomicU32,
-        has_ended: AtomicU32,
+        has_begun: AtomicBool,
+        has_ended: AtomicBool,
     }
 
     impl Job for Flushing {
         fn run(&self) -> Option<usize> {
-            self.has_begun.store_release(1);
+            self.has_begun.store_release(true);
             flush_offloaded(&self.bridge);
-            self.has_ended.store_release(1);
+            self.has_ended.store_release(true);
             None
         }
     }
@@ -328,8 +327,8 @@ mod tests {
         let flushing = Arc::new(
             Flushing {
                 bridge: bridge.clone(),
-                has_begun: AtomicU32::new(0),
-                has_ended: AtomicU32::new(0),
+                has_begun: AtomicBool::new(false),
+                has_ended: AtomicBool::new(false),
             },
             GFP_KERNEL,
         )?;
@@ -338,16 +337,16 @@ mod tests {
             GFP_KERNEL,
         )?;
         work.schedule(0);
-        while flushing.has_begun.load_acquire() == 0 {
+        while !flushing.has_begun.load_acquire() {
             rcu::wait_for_readers();
         }
         // Many times what that takes where nothing keeps it waiting.
         for _ in 0..20 {
             rcu::wait_for_readers();
         }
-        assert_eq!(flushing.has_ended.load_acquire(), 0);
+        assert!(!flushing.has_ended.load_acquire());
         revoke::revoke(bridge, Some(keys), Some(1));
-        while flushing.has_ended.load_acquire() == 0 {
+        while !flushing.has_ended.load_acquire() {
             rcu::wait_for_readers();
         }
         Ok(())

@@ -55,7 +55,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
         }
     }
     let locked = bridge.table_lock.lock();
-    let grows = locked.wanted().is_some() && !bridge.is_out_of_memory();
+    let grows = locked.wanted().is_some() && !bridge.out_of_memory.load_relaxed();
     if grows && !locked.has_nothing_pending() {
         if let Some(port) = ports.first() {
             port.maintenance.schedule(0);

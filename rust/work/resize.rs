@@ -24,14 +24,14 @@ pub(crate) fn resize(walk: &Walk<'_>) {
             }
         }
         let Some(buckets) = bridge.table_lock.lock().wanted() else {
-            bridge.set_out_of_memory(false);
+            bridge.out_of_memory.store_relaxed(false);
             return;
         };
         let array = bridge
             .memory
             .charge(|| Array::allocate(buckets, Secret::new(random::words())));
         let Ok(array) = array else {
-            bridge.set_out_of_memory(true);
+            bridge.out_of_memory.store_relaxed(true);
             return;
         };
         bridge.table_lock.lock().begin_resize(array);

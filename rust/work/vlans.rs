@@ -55,7 +55,7 @@ pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
 /// round: it would be wrong by the time that it ruled again. RTNL; may sleep.
 pub(crate) fn follow_filtering(bridge: &Bridge) {
     let filters = bridge.filters_vlans();
-    if filters == (bridge.was_filtering()) {
+    if filters == bridge.was_filtering.load_relaxed() {
         return;
     }
     // Frames that entered before are learned by then.
@@ -70,7 +70,7 @@ pub(crate) fn follow_filtering(bridge: &Bridge) {
     });
     drop(walk);
     if is_complete {
-        bridge.set_was_filtering(filters);
+        bridge.was_filtering.store_relaxed(filters);
     }
     bridge.queue_maintenance();
 }
