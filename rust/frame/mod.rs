@@ -28,7 +28,7 @@ use crate::{
         device_map::DeviceMap,
         netdevice::NetDevice,
         netfilter::{EgressHook, Hook, HookContext, Point, Priority},
-        skb::{is_multicast, Frame, Outgoing, Verdict},
+        skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
         vlan::VlanTag,
     },
     state::{
@@ -57,7 +57,7 @@ impl Hook<Ports> for PreRouting {
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
-        mut frame: Frame<'a>,
+        mut frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
         let section = context.section();
@@ -86,7 +86,7 @@ impl Hook<Ports> for LocalIn {
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
-        frame: Frame<'a>,
+        frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
         if CbTag::may_learn_when_admitted(frame.cb_tag())
@@ -111,7 +111,7 @@ impl Hook<Ports> for Forward {
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
-        frame: Frame<'a>,
+        frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get_fast(device, context.section()) {
@@ -133,7 +133,7 @@ impl Hook<Ports> for LocalOut {
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
-        frame: Frame<'a>,
+        frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
@@ -148,7 +148,7 @@ impl Hook<Ports> for LocalOut {
 pub(crate) struct BridgeEgress;
 
 impl EgressHook<Bridge> for BridgeEgress {
-    fn run<'a>(bridge: &Bridge, mut frame: Outgoing<'a>, context: &HookContext) -> Verdict<'a> {
+    fn run<'a>(bridge: &Bridge, mut frame: EgressSkBuff<'a>, context: &HookContext) -> Verdict<'a> {
         let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
             classify(bridge, &bridge.device, frame.vlan_tag(), context)
         } else {
@@ -161,7 +161,7 @@ impl EgressHook<Bridge> for BridgeEgress {
 
 /// Tags a frame that enters through `port` and learns its source.
 #[inline(always)]
-fn enter<'a>(port: &Port, frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
+fn enter<'a>(port: &Port, frame: BridgeSkBuff<'a>, context: &HookContext) -> Verdict<'a> {
     if kernel_bridge::filters_vlans(&port.bridge.device) {
         enter_filtered(port, frame, context)
     } else {
@@ -171,7 +171,11 @@ fn enter<'a>(port: &Port, frame: Frame<'a>, context: &HookContext) -> Verdict<'a
 
 /// The same on a bridge that filters VLANs.
 #[inline(never)]
-fn enter_filtered<'a>(port: &Port, mut frame: Frame<'a>, context: &HookContext) -> Verdict<'a> {
+fn enter_filtered<'a>(
+    port: &Port,
+    mut frame: BridgeSkBuff<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
     match classify(&port.bridge, &port.device, frame.vlan_tag(), context) {
         Some(vlan) => enter_vlan(port, vlan, frame, context),
         None => {
@@ -186,7 +190,7 @@ fn enter_filtered<'a>(port: &Port, mut frame: Frame<'a>, context: &HookContext) 
 fn enter_vlan<'a>(
     port: &Port,
     vlan: u16,
-    mut frame: Frame<'a>,
+    mut frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
@@ -220,7 +224,7 @@ fn enter_forgetting<'a>(
     port: &Port,
     tag: CbTag,
     vlan: u16,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     if !port.flags().has(Flag::Learning) {
@@ -247,7 +251,7 @@ fn enter_unclear<'a>(
     port: &Port,
     tag: CbTag,
     key: Key,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
@@ -269,7 +273,7 @@ fn enter_new<'a>(
     tag: CbTag,
     key: Key,
     miss: Option<&Miss<'_>>,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     enter_at(port, tag, key, port.bridge.now(), miss, frame, context)
@@ -283,7 +287,7 @@ fn enter_at<'a>(
     key: Key,
     time: u64,
     miss: Option<&Miss<'_>>,
-    mut frame: Frame<'a>,
+    mut frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     if kernel_bridge::has_flag(&port.device, PortFlag::Locked, context.section()) {
@@ -317,7 +321,7 @@ fn classify(
 fn learn_admitted(
     ports: &Ports,
     device: &NetDevice,
-    frame: &Frame<'_>,
+    frame: &BridgeSkBuff<'_>,
     context: &HookContext,
 ) -> Admission {
     let Some(port) = ports.get(device, context.section()) else {
@@ -338,7 +342,7 @@ fn learn_admitted(
 #[inline(never)]
 fn forward<'a>(
     ports: &Ports,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
     device: &NetDevice,
 ) -> Verdict<'a> {
@@ -364,7 +368,7 @@ fn filter<'a>(
     port: &Port,
     is_local: bool,
     has_memo: bool,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
     let flags = port.flags();
@@ -395,7 +399,7 @@ fn filter<'a>(
 #[inline(never)]
 fn filter_first<'a>(
     flags: Flags,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
     port: &Port,
 ) -> Verdict<'a> {
@@ -433,7 +437,7 @@ fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
 #[inline(never)]
 fn filter_slow<'a>(
     flags: Flags,
-    frame: Frame<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &HookContext,
     port: &Port,
     is_local: bool,
@@ -466,7 +470,12 @@ fn filter_slow<'a>(
 
 /// The same, the owners of the destination being known.
 #[inline(always)]
-fn conclude<'a>(port: &Port, frame: Frame<'a>, flags: Flags, ownership: Ownership) -> Verdict<'a> {
+fn conclude<'a>(
+    port: &Port,
+    frame: BridgeSkBuff<'a>,
+    flags: Flags,
+    ownership: Ownership,
+) -> Verdict<'a> {
     match decide(ownership, Policy::of(flags)) {
         Decision::PassOwned => pass::<{ Counter::PassedOwned as usize }>(port, frame),
         Decision::PassFailingOpen => pass::<{ Counter::PassedFailingOpen as usize }>(port, frame),
@@ -479,7 +488,7 @@ fn conclude<'a>(port: &Port, frame: Frame<'a>, flags: Flags, ownership: Ownershi
 }
 
 #[inline(always)]
-fn pass<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+fn pass<'a, const COUNTER: usize>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {
     match frame.segments() {
         Some(segments) => {
             count::<COUNTER>(port, segments);
@@ -490,7 +499,7 @@ fn pass<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> 
 }
 
 #[inline(always)]
-fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
+fn suppress<'a>(port: &Port, frame: BridgeSkBuff<'a>, segments: u64) -> Verdict<'a> {
     count::<{ Counter::Suppressed as usize }>(port, segments);
     port.counters
         .add::<{ Counter::SuppressedBytes as usize }>(frame.bytes());
@@ -500,7 +509,7 @@ fn suppress<'a>(port: &Port, frame: Frame<'a>, segments: u64) -> Verdict<'a> {
 /// Does what [`pass`] does with a buffer whose segments are to be counted.
 #[cold]
 #[inline(never)]
-fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {
     count::<COUNTER>(port, frame.count_segments());
     // That it is always the same verdict is kept from the hook, which would make it itself, after a
     // call that all other ways through it would pay for.
@@ -510,7 +519,7 @@ fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: Frame<'a>) -> Ve
 /// The same for [`suppress`].
 #[cold]
 #[inline(never)]
-fn suppress_uncounted<'a>(port: &Port, frame: Frame<'a>) -> Verdict<'a> {
+fn suppress_uncounted<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {
     let segments = frame.count_segments();
     hint::black_box(suppress(port, frame, segments))
 }
@@ -528,7 +537,7 @@ fn count<const COUNTER: usize>(port: &Port, segments: u64) {
 fn key_of_destination(
     port: &Port,
     tag: Option<CbTag>,
-    frame: &Frame<'_>,
+    frame: &BridgeSkBuff<'_>,
     context: &HookContext,
 ) -> Option<Key> {
     let vlan = match tag {
@@ -539,7 +548,11 @@ fn key_of_destination(
 }
 
 /// The VLAN of a copy that no hook has tagged, if it still shows.
-fn vlan_without_cb_tag(port: &Port, frame: &Frame<'_>, context: &HookContext) -> Option<u16> {
+fn vlan_without_cb_tag(
+    port: &Port,
+    frame: &BridgeSkBuff<'_>,
+    context: &HookContext,
+) -> Option<u16> {
     let bridge = &port.bridge.device;
     if !kernel_bridge::filters_vlans(bridge) {
         return Some(0);

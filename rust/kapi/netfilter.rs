@@ -18,7 +18,7 @@ use super::{
     netdevice::NetDevice,
     pernet::NetHandle,
     rcu,
-    skb::{Frame, Outgoing, Verdict},
+    skb::{BridgeSkBuff, EgressSkBuff, Verdict},
 };
 
 /// Where on the way of a frame through the bridge a hook stands.
@@ -112,7 +112,7 @@ pub(crate) trait Hook<C> {
     fn run<'a>(
         shared: &C,
         device: &NetDevice,
-        frame: Frame<'a>,
+        frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a>;
 }
@@ -120,7 +120,7 @@ pub(crate) trait Hook<C> {
 /// A function that sees the frames that one device sends, after all others (`NF_NETDEV_EGRESS`).
 pub(crate) trait EgressHook<C> {
     /// As [`Hook::run`].
-    fn run<'a>(shared: &C, frame: Outgoing<'a>, context: &HookContext) -> Verdict<'a>;
+    fn run<'a>(shared: &C, frame: EgressSkBuff<'a>, context: &HookContext) -> Verdict<'a>;
 }
 
 /// One hook, as a value to register.
@@ -186,7 +186,7 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // itself, before it calls these hooks; or it has made the header and not pulled it
     // (`br_send_bpdu()`). It hands over an skb that is its alone, and takes it back only through
     // the verdict.
-    let frame = unsafe { Frame::from_raw(skb) };
+    let frame = unsafe { BridgeSkBuff::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
     let context = unsafe { HookContext::from_raw(state) };
     // SAFETY: This is a hook of that point.
@@ -206,7 +206,7 @@ unsafe extern "C" fn egress_trampoline<C, H: EgressHook<C>>(
     let (shared, context) = unsafe { (&*shared.cast::<C>(), HookContext::from_raw(state)) };
     // SAFETY: Who sends the frame hands it over and takes it back only through the verdict; a
     // packet socket that passes queues by has set no MAC header.
-    let frame = unsafe { Outgoing::from_raw(skb) };
+    let frame = unsafe { EgressSkBuff::from_raw(skb) };
     H::run(shared, frame, context).into_raw()
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A frame on its way through the bridge: the Ethernet header, the VLAN tag and a tag in the
-//! control block.
+//! Buffers of the network stack as hooks of the bridge and of a device's egress have them: the
+//! Ethernet header, the VLAN tag and a tag in the control block. Each type is named for where it is
+//! good, since elsewhere other parts of a buffer are set.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -19,7 +20,7 @@ use bindings::maclearn_consume_skb as consume_skb;
 /// Length of an Ethernet header in bytes (`ETH_HLEN`).
 const HEADER_BYTES: usize = 14;
 
-/// Where [`Frame::cb_tag`] stands in `skb->cb`: the last 8 of its 48 bytes.
+/// Where [`BridgeSkBuff::cb_tag`] stands in `skb->cb`: the last 8 of its 48 bytes.
 ///
 /// The bridge owns the control block between its receive handler (or transmit function) and the
 /// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
@@ -116,19 +117,20 @@ impl Buffer {
 /// belongs to one call can't be passed off as another's.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// A frame that a netfilter hook of the bridge family was given.
+/// A buffer (`struct sk_buff`) that a netfilter hook of the bridge family was given: one frame, or a
+/// GSO buffer of several.
 ///
 /// # Invariants
 ///
 /// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet
 /// header is in the linear part. `data` is right behind it, but in a BPDU of the bridge's own,
 /// which is for a group: there `data` is at the header.
-pub(crate) struct Frame<'a> {
+pub(crate) struct BridgeSkBuff<'a> {
     buffer: Buffer,
     _call: Call<'a>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> BridgeSkBuff<'a> {
     /// Wraps the `skb` of a hook.
     ///
     /// # Safety
@@ -169,7 +171,7 @@ impl<'a> Frame<'a> {
         u64::from_le(unsafe { self.header().cast::<u64>().read_unaligned() }) & ADDRESS
     }
 
-    /// Source address, like [`Frame::destination`].
+    /// Source address, like [`BridgeSkBuff::destination`].
     #[inline(always)]
     pub(crate) fn source(&self) -> u64 {
         // SAFETY: By the type invariants the header's 14 bytes can be read: these are the last 8.
@@ -177,7 +179,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether the frame was received for a group, which the bridge may have made a copy of for one
-    /// of its members (`mcast_to_unicast`): then [`Frame::destination`] is that station's.
+    /// of its members (`mcast_to_unicast`): then [`BridgeSkBuff::destination`] is that station's.
     #[inline(always)]
     pub(crate) fn was_received_for_group(&self) -> bool {
         // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
@@ -251,14 +253,14 @@ impl<'a> Frame<'a> {
 
     /// Eight bytes of the control block that the bridge carries from its first hook to every copy.
     ///
-    /// Anything may stand there that [`Frame::set_cb_tag`] did not write.
+    /// Anything may stand there that [`BridgeSkBuff::set_cb_tag`] did not write.
     #[inline(always)]
     pub(crate) fn cb_tag(&self) -> u64 {
         // SAFETY: It points to a word of the buffer, which the hook owns.
         unsafe { self.buffer.cb_tag().read() }
     }
 
-    /// Sets what [`Frame::cb_tag`] reads, here and in clones made later.
+    /// Sets what [`BridgeSkBuff::cb_tag`] reads, here and in clones made later.
     #[inline(always)]
     pub(crate) fn set_cb_tag(&mut self, tag: u64) {
         // SAFETY: As for `cb_tag`; nobody else uses the control block of a buffer that the hook
@@ -289,19 +291,19 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A frame that the hook of a device's egress was given: nothing is known of its headers.
+/// A buffer that the hook of a device's egress was given: nothing is known of its headers.
 ///
 /// # Invariants
 ///
 /// The buffer is valid. Its control block is the transmit path's, in which the hook is called; what
 /// leaves through an Ethernet device begins, at `data`, with an Ethernet header, if it is that
 /// long.
-pub(crate) struct Outgoing<'a> {
+pub(crate) struct EgressSkBuff<'a> {
     buffer: Buffer,
     _call: Call<'a>,
 }
 
-impl<'a> Outgoing<'a> {
+impl<'a> EgressSkBuff<'a> {
     /// Wraps the `skb` of a hook.
     ///
     /// # Safety
@@ -324,7 +326,7 @@ impl<'a> Outgoing<'a> {
             .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
     }
 
-    /// Sets what [`Frame::cb_tag`] reads on a bridge that sends the frame.
+    /// Sets what [`BridgeSkBuff::cb_tag`] reads on a bridge that sends the frame.
     pub(crate) fn set_cb_tag(&mut self, tag: u64) {
         // SAFETY: It points to a word of the control block, which is this path's now.
         unsafe { self.buffer.cb_tag().write(tag) };
@@ -340,7 +342,7 @@ impl<'a> Outgoing<'a> {
 /// no frame is used after the decision, and none is decided on in the place of another.
 ///
 /// ```compile_fail
-/// fn run<'a>(mine: Frame<'a>, other: Frame<'_>) -> Verdict<'a> {
+/// fn run<'a>(mine: BridgeSkBuff<'a>, other: BridgeSkBuff<'_>) -> Verdict<'a> {
 ///     other.accept()
 /// }
 /// ```
@@ -387,9 +389,13 @@ mod tests {
     }
 
     /// The same where the bridge has the frame.
-    fn with_frame<R>(bytes: &mut [u8], tag: Option<VlanTag>, f: impl FnOnce(Frame<'_>) -> R) -> R {
+    fn with_frame<R>(
+        bytes: &mut [u8],
+        tag: Option<VlanTag>,
+        f: impl FnOnce(BridgeSkBuff<'_>) -> R,
+    ) -> R {
         // SAFETY: The skb and its buffer are valid, and the test's own.
-        with_buffer(bytes, tag, |raw| f(unsafe { Frame::from_raw(raw) }))
+        with_buffer(bytes, tag, |raw| f(unsafe { BridgeSkBuff::from_raw(raw) }))
     }
 
     /// The tag of the same frame where a device is about to send it.
@@ -403,7 +409,7 @@ mod tests {
                 raw.byte_add(bindings::maclearn_layout_MACLEARN_SKB_MAC_HEADER as usize)
                     .cast::<u16>()
                     .write(u16::MAX);
-                Outgoing::from_raw(raw).vlan_tag()
+                EgressSkBuff::from_raw(raw).vlan_tag()
             }
         })
     }
