@@ -22,6 +22,14 @@ use super::{bindings, netdevice::NetDevice, rtnl::Rtnl, vlan::VlanTag};
 
 /// A network device that is a bridge.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::net::{bridge::BridgeDevice, netdevice::Net};
+///
+/// assert!(BridgeDevice::of(Net::initial().loopback()).is_none());
+/// ```
+///
 /// # Invariants
 ///
 /// It was made by the kernel's bridge, so that its private data are a `struct net_bridge`, and
@@ -73,6 +81,24 @@ pub(crate) fn is_bridge(device: &NetDevice) -> bool {
 }
 
 /// The bridge that the device is a port of.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::net::{
+///     bridge::{self, bridge_of},
+///     netdevice::{Net, NetDevice},
+///     rtnl::Rtnl,
+/// };
+///
+/// /// The other ports of the bridge that a device is a port of.
+/// fn count_neighbours(device: &NetDevice, rtnl: &Rtnl) -> Option<usize> {
+///     bridge_of(device, rtnl).map(|bridge| bridge::count_ports(bridge, rtnl) - 1)
+/// }
+///
+/// let rtnl = Rtnl::lock();
+/// assert_eq!(count_neighbours(Net::initial().loopback(), &rtnl), None);
+/// ```
 pub(crate) fn bridge_of<'a>(device: &'a NetDevice, _rtnl: &'a Rtnl) -> Option<&'a BridgeDevice> {
     // SAFETY: The device is valid; the caller holds RTNL, which also keeps the bridge enslaving it.
     let master = unsafe {
@@ -123,6 +149,28 @@ pub(crate) fn runs_mst(bridge: &BridgeDevice) -> bool {
 
 /// The VLAN that a VLAN-filtering `bridge` puts a frame in that enters through `device`, one of its
 /// ports or the bridge itself, with `tag`; `None` if the bridge does not admit it there.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{
+///         bridge::{self, BridgeDevice},
+///         netdevice::NetDevice,
+///         vlan::VlanTag,
+///     },
+///     sync::rcu,
+/// };
+///
+/// /// The VLAN of a frame, 0 on a bridge without.
+/// fn vid(bridge: &BridgeDevice, port: &NetDevice, tag: Option<VlanTag>) -> Option<u16> {
+///     if bridge::filters_vlans(bridge) {
+///         bridge::classify(bridge, port, tag, &rcu::read_lock())
+///     } else {
+///         Some(0)
+///     }
+/// }
+/// ```
 pub(crate) fn classify(
     bridge: &BridgeDevice,
     device: &NetDevice,
@@ -256,6 +304,22 @@ pub(crate) enum PortFlag {
 }
 
 /// Whether the port has a setting.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{
+///         bridge::{has_flag, PortFlag},
+///         netdevice::Net,
+///     },
+///     sync::rcu,
+/// };
+///
+/// // This one is no port.
+/// let loopback = Net::initial().loopback();
+/// assert!(!has_flag(loopback, PortFlag::Flood, &rcu::read_lock()));
+/// ```
 pub(crate) fn has_flag(port: &NetDevice, flag: PortFlag, _section: &rcu::Guard) -> bool {
     // SAFETY: The device is valid, and the lookup of its port is inside a read-side section.
     unsafe { bindings::br_port_flag_is_set(port.as_raw(), flag as c_ulong) }

@@ -47,6 +47,49 @@ pub(crate) trait Listener: Send + Sync + 'static {
 ///
 /// Registering replays [`Event::Registered`] for every device that exists, dropping replays
 /// [`Event::Unregistering`].
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{
+///         netdevice::NetDevice,
+///         notifier::{Event, Listener, Registration},
+///         rtnl::Rtnl,
+///     },
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc,
+///     },
+/// };
+///
+/// /// How many devices there are.
+/// struct Count(Arc<Atomic<i32>>);
+///
+/// impl Listener for Count {
+///     fn event(&self, _device: &NetDevice, event: Event<'_>, _rtnl: &Rtnl) {
+///         let change = match event {
+///             Event::Registered => 1,
+///             Event::Unregistering => -1,
+///             _ => 0,
+///         };
+///         self.0.fetch_add(change, Relaxed);
+///     }
+///
+///     fn end(&self, _rtnl: &Rtnl) {
+///         // From here on devices go for this listener only.
+///         assert!(self.0.load(Relaxed) > 0);
+///     }
+/// }
+///
+/// let count = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+/// let registration = Registration::new(Count(count.clone()))?;
+/// // The loopback device at least was there before.
+/// assert!(count.load(Relaxed) > 0);
+/// drop(registration);
+/// assert_eq!(count.load(Relaxed), 0);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
 struct Chain<L>(L);

@@ -68,13 +68,24 @@ impl Rtnl {
         Some(RtnlGuard(Self(NotThreadSafe)))
     }
 
-    /// Takes it for granted that RTNL is held.
+    /// Takes it for granted that RTNL is held, as where C calls with it held.
     ///
     /// # Safety
     ///
-    /// The caller holds it for as long as the value exists.
+    /// This thread holds it for as long as the value exists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::net::rtnl::Rtnl;
+    ///
+    /// let guard = Rtnl::lock();
+    /// // SAFETY: The guard holds it for longer.
+    /// let rtnl = unsafe { Rtnl::assume() };
+    /// # let _ = (&rtnl, &guard);
+    /// ```
     #[inline]
-    pub(super) unsafe fn assume() -> Self {
+    pub(crate) unsafe fn assume() -> Self {
         // INVARIANT: By the safety requirement.
         Self(NotThreadSafe)
     }

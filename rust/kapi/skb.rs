@@ -117,8 +117,8 @@ impl Buffer {
 /// belongs to one call can't be passed off as another's.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// A buffer (`struct sk_buff`) that a netfilter hook of the bridge family was given: one frame, or a
-/// GSO buffer of several.
+/// A buffer (`struct sk_buff`) that a netfilter hook of the bridge family was given: one frame, or
+/// several that GSO makes of it later.
 ///
 /// # Invariants
 ///

@@ -60,6 +60,30 @@ pub(crate) trait ChangeListener: Send + Sync + 'static {
 }
 
 /// A listener to changes that is registered until the value is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::net::{
+///     netdevice::NetDevice,
+///     rtnl::Rtnl,
+///     switchdev::{Change, ChangeListener, ChangeRegistration},
+/// };
+///
+/// struct Log;
+///
+/// impl ChangeListener for Log {
+///     fn change(&self, device: &NetDevice, change: Change, rtnl: &Rtnl) {
+///         if let Change::VlanLeft = change {
+///             pr_info!("{} leaves a VLAN\n", device.name(rtnl).as_c_str());
+///         }
+///     }
+/// }
+///
+/// let registration = ChangeRegistration::new(Log)?;
+/// # drop(registration);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) struct ChangeRegistration<L: ChangeListener>(Pin<KBox<Block<BlockingChain<L>>>>);
 
 struct BlockingChain<L>(L);
@@ -137,6 +161,34 @@ pub(crate) trait Listener: Send + Sync + 'static {
 }
 
 /// A listener that is registered until the value is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{
+///         netdevice::{Net, NetDevice},
+///         rtnl::Rtnl,
+///         switchdev::{Event, Listener, Registration},
+///     },
+///     sync::rcu,
+/// };
+///
+/// struct Log;
+///
+/// impl Listener for Log {
+///     fn event(&self, device: &NetDevice, event: Event, _section: &rcu::Guard) {
+///         if let Event::Added(entry) = event {
+///             pr_info!("{:02x?} is at device {}\n", entry.mac, device.ifindex());
+///         }
+///     }
+/// }
+///
+/// let registration = Registration::new(Log)?;
+/// // What is there already; nothing here, for this one is no port.
+/// registration.replay(Net::initial().loopback(), &Rtnl::lock())?;
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
 struct Chain<L>(L);
@@ -166,6 +218,40 @@ impl<L: Listener> Registration<L> {
 /// # Errors
 ///
 /// `ENOMEM`, or what `switchdev_bridge_port_replay()` returns.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{
+///         netdevice::{Net, NetDevice},
+///         rtnl::Rtnl,
+///         switchdev::{look_through, Event, Listener},
+///     },
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         rcu,
+///     },
+/// };
+///
+/// /// How many entries were configured.
+/// struct Configured(Atomic<i32>);
+///
+/// impl Listener for Configured {
+///     fn event(&self, _device: &NetDevice, event: Event, _section: &rcu::Guard) {
+///         if matches!(event, Event::Added(entry) if entry.is_configured) {
+///             self.0.fetch_add(1, Relaxed);
+///         }
+///     }
+/// }
+///
+/// let (rtnl, port) = (Rtnl::lock(), Net::initial().loopback());
+/// let listener = Configured(Atomic::new(0));
+/// let count = look_through(port, listener, |found| found.0.load(Relaxed), &rtnl)?;
+/// // This one is no port.
+/// assert_eq!(count, 0);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) fn look_through<L: Listener, R>(
     port: &NetDevice,
     listener: L,
@@ -249,6 +335,30 @@ impl Entry {
 /// changed. Does not sleep.
 ///
 /// RTNL keeps the port in its bridge meanwhile.
+///
+/// # Errors
+///
+/// `ENOMEM`, or what another listener answers. For a device that is no port nothing is done, which
+/// is no error.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     net::{bridge::bridge_of, netdevice::NetDevice, rtnl::Rtnl, switchdev},
+///     sync::rcu,
+/// };
+///
+/// /// Has the bridge know of a station, or no more.
+/// fn tell(port: &NetDevice, mac: [u8; 6], is_there: bool, rtnl: &Rtnl) -> Result {
+///     let bridge = bridge_of(port, rtnl).ok_or(EINVAL)?;
+///     if is_there {
+///         return switchdev::add_to_bridge(port, mac, 0, rtnl);
+///     }
+///     switchdev::delete_from_bridge(bridge, mac, 0, &rcu::read_lock());
+///     Ok(())
+/// }
+/// ```
 pub(crate) fn add_to_bridge(port: &NetDevice, mac: [u8; 6], vid: u16, _rtnl: &Rtnl) -> Result {
     notify(
         bindings::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_BRIDGE,
