@@ -217,16 +217,24 @@ void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run,
 #endif
 }
 
-bool maclearn_delayed_work_schedule(struct delayed_work *work,
-				    unsigned long delay)
+bool maclearn_mod_delayed_work(struct delayed_work *work, unsigned long delay)
 {
 	return mod_delayed_work(system_dfl_wq, work, delay);
 }
 
-bool maclearn_delayed_work_queue(struct delayed_work *work,
-				 unsigned long delay)
+bool maclearn_queue_delayed_work(struct delayed_work *work, unsigned long delay)
 {
 	return queue_delayed_work(system_dfl_wq, work, delay);
+}
+
+bool maclearn_delayed_work_pending(const struct delayed_work *work)
+{
+	return delayed_work_pending(work);
+}
+
+bool maclearn_timer_pending(const struct timer_list *timer)
+{
+	return timer_pending(timer);
 }
 
 bool maclearn_is_loading(void)

@@ -98,10 +98,10 @@ void maclearn_preempt_enable(void);
 
 void maclearn_delayed_work_init(struct delayed_work *work, work_func_t run,
 				const char *name, struct lock_class_key *class);
-bool maclearn_delayed_work_schedule(struct delayed_work *work,
-				    unsigned long delay);
-bool maclearn_delayed_work_queue(struct delayed_work *work,
-				 unsigned long delay);
+bool maclearn_mod_delayed_work(struct delayed_work *work, unsigned long delay);
+bool maclearn_queue_delayed_work(struct delayed_work *work, unsigned long delay);
+bool maclearn_delayed_work_pending(const struct delayed_work *work);
+bool maclearn_timer_pending(const struct timer_list *timer);
 
 bool maclearn_is_loading(void);
 void maclearn_keep_module(void);

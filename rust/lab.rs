@@ -155,7 +155,7 @@ impl Reader {
             new_delayed_work!(reader, "maclearn_kunit_reader"),
             GFP_KERNEL,
         )?;
-        work.schedule(0);
+        work.run_within(0);
         let reader = work.job();
         for _ in 0..TRIES {
             attempt(reader);

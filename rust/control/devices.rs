@@ -206,7 +206,7 @@ impl switchdev::ChangeListener for BridgeNotifier {
             Change::VlanLeft => rcu::read(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
                     port.bridge.note_left_vlan(port, rtnl);
-                    port.maintenance.schedule(0);
+                    port.maintenance.run_within(0);
                 }
             }),
             Change::VlanJoining => {

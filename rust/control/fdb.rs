@@ -51,7 +51,7 @@ fn follow(bridge: &Bridge, port: Option<&Port>, event: &switchdev::Event) {
         switchdev::Event::PortChanging => {
             if let Some(port) = port.filter(|_| bridge.is_tracked()) {
                 revoke::reconsider_offload(bridge);
-                port.maintenance.schedule(0);
+                port.maintenance.run_within(0);
             }
         }
     }
@@ -79,7 +79,7 @@ fn added(bridge: &Bridge, port: Option<&Port>, entry: &switchdev::Entry) {
             if let Some(port) = port {
                 // It gets every copy until the table has grown.
                 port.set(&mut locked, Flag::LearnPending, true);
-                port.maintenance.schedule(0);
+                port.maintenance.run_within(0);
             }
         }
         Learned::Known | Learned::PortLimit | Learned::TotalLimit => {}

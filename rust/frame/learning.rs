@@ -49,7 +49,7 @@ pub(crate) fn learn(
 fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
     if is_open && revoke::disable_offload(&port.bridge) {
         // All else that was offloaded is revoked there.
-        port.maintenance.schedule(0);
+        port.maintenance.run_within(0);
     }
     revoke::revoke(&port.bridge, revoked, Some(port.index));
 }
@@ -88,7 +88,7 @@ fn learn_locked(
             // It is learned when the table has grown. Until then nothing is kept from this port.
             port.set(locked, Flag::LearnPending, true);
             keep(port, key, now, false, locked);
-            port.maintenance.schedule(0);
+            port.maintenance.run_within(0);
             (Admission::Admit, true)
         }
         Learned::PortLimit | Learned::TotalLimit | Learned::NoRoom => {
@@ -99,7 +99,7 @@ fn learn_locked(
             }
             let may_find_room = bridge.sweeping.load_relaxed() || port.expiry() <= now;
             if may_find_room {
-                port.maintenance.schedule(0);
+                port.maintenance.run_within(0);
             }
             if flags.has(Flag::FailClosed) {
                 counters.increment::<{ Counter::DroppedClosed as usize }>();

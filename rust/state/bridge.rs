@@ -383,7 +383,7 @@ impl Bridge {
     /// Runs the maintenance work soon. Process context; the packet path has [`Port::maintenance`].
     pub(crate) fn queue_maintenance(&self) {
         if let Some(maintenance) = &*self.maintenance.lock() {
-            maintenance.schedule(0);
+            maintenance.run_within(0);
         }
     }
 

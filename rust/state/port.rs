@@ -322,7 +322,7 @@ impl Port {
             key,
         });
         if is_first {
-            self.maintenance.schedule(NOTIFY_DELAY);
+            self.maintenance.run_within(NOTIFY_DELAY);
         }
     }
 
@@ -349,7 +349,7 @@ impl Port {
         self.note_quiet_use(locked);
         self.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
         if locked.is_full() {
-            self.maintenance.schedule(0);
+            self.maintenance.run_within(0);
         } else {
             self.queue_offload();
         }
@@ -368,7 +368,7 @@ impl Port {
     pub(crate) fn queue_offload(&self) {
         if self.bridge.all_offloaded.load_relaxed() {
             self.bridge.all_offloaded.store_relaxed(false);
-            self.maintenance.schedule(OFFLOAD_DELAY);
+            self.maintenance.run_within(OFFLOAD_DELAY);
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     if !is_quiet {
         revoke::reconsider_offload(bridge);
     }
-    port.maintenance.schedule(0);
+    port.maintenance.run_within(0);
 }
 
 /// Looks whether the bridge knows by itself who is behind `port`.

@@ -336,7 +336,7 @@ mod tests {
             new_delayed_work!(flushing.clone(), "maclearn_kunit_flushing"),
             GFP_KERNEL,
         )?;
-        work.schedule(0);
+        work.run_within(0);
         while !flushing.has_begun.load_acquire() {
             rcu::wait_for_readers();
         }

@@ -58,7 +58,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
     let grows = locked.wanted().is_some() && !bridge.out_of_memory.load_relaxed();
     if grows && !locked.has_nothing_pending() {
         if let Some(port) = ports.first() {
-            port.maintenance.schedule(0);
+            port.maintenance.run_within(0);
         }
     }
 }
