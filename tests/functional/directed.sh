@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Why a bridge with a port that gets every copy has to make the copies: what the bridge directs, or does not flood, is
-# shown to a module only where that would be too late or too early. These are the kernel's ways, without maclearn,
-# that Documentation/design.md argues from.
+# Why a bridge with a port that gets every copy has to make the copies: what the bridge forwards to one port, or does not
+# flood, is shown to a module only where that would be too late or too early. These are the kernel's ways, without
+# maclearn, that Documentation/design.md argues from.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

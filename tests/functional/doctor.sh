@@ -183,10 +183,10 @@ maclearn entry del $G13 dev host2
 
 # ---- settings of the bridge
 bridge link set dev host2 neigh_suppress on
-finds hint "br is not given what is behind host2, since it has neigh_suppress"
+finds hint "what is behind host2 is not offloaded to br, since host2 has neigh_suppress"
 bridge link set dev host2 neigh_suppress off
 bridge link set dev host2 flood off
-heals hint "host2 gets only what the fdb of br directs there"
+heals hint "host2 gets only what the fdb of br forwards there"
 bridge link set dev host2 locked on
 heals hint "only what the fdb of br has at host2 can send there"
 maclearn bridge set dev br ageing_time 60

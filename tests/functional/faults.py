@@ -132,7 +132,7 @@ def directs_nothing():
     """The bridge has a port that gets every copy, whether the module knows it or not."""
     until = time.monotonic() + (1.5 if "late" not in directories() else 0)
     while True:
-        assert attribute("br", "n_offloaded") == "0", "the bridge directs frames past a port"
+        assert attribute("br", "n_offloaded") == "0", "the bridge forwards frames past a port"
         if time.monotonic() >= until:
             return
         time.sleep(0.02)
@@ -206,7 +206,7 @@ def operations(path):
     )
     port(SIOCBRDELIF, "late")()
     set_attribute("br", "maclearn/auto_enable", "0")
-    # From here on nothing is given to the bridge, by a work that knows nothing of these allocations.
+    # From here on nothing is offloaded, by a work that knows nothing of these allocations.
     set_attribute("br", "maclearn/fdb_offload", "off")
     for name in ("host1", "host2"):
         request("port-set", ifindex=index[name], enabled=0)()

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The bridge's own forwarding database: a port owns what is configured there for it, so that a frame which the
-# bridge directs to that port is never suppressed.
+# bridge forwards to that port is never suppressed.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
 make_hub host1 host2 host3
 PARAMETERS=(fdb_offload=0)
 
-# directed PORT: the bridge directs frames for G21 to it, whoever else sends from there
+# directed PORT: the bridge forwards frames for G21 to it, whoever else sends from there
 directed() {
     uncounted_exchange <<PLAN
 hello host3 $G21

@@ -18,7 +18,7 @@ expect host2 $G31 $G11 count 10
 PLAN
 }
 
-# is_in_fdb ADDRESS [VLAN]: the bridge has an entry of its own, or one that it was given
+# is_in_fdb ADDRESS [VLAN]: the bridge has an entry of its own, or one that is offloaded
 is_in_fdb() {
     bridge -json fdb show br br |
         jq -e "any(.[]; .mac == \"$1\" and (.vlan // 0) == ${2:-0} and .ifname == \"host1\")" >"$LAB/in-fdb"
@@ -55,7 +55,7 @@ flush_bridge() {
     bridge fdb flush dev br nopermanent nostatic
 }
 
-# ---- deleted and flushed: entries that the bridge, a hub, was given, and its own
+# ---- deleted and flushed: entries that are offloaded to the bridge, a hub, and its own
 for ageing_time in 0 30000; do
     ip link set dev br type bridge ageing_time "$ageing_time"
     OTHERS=1

@@ -112,7 +112,7 @@ EOF
 with_fragments 10.0.0.2 $TRANSLATED
 expect_whole ip
 
-# ---- where the bridge directs frames
+# ---- where MACs are offloaded
 ip link set dev br type bridge vlan_filtering 0
 enable sniffer
 for guest in anna bert carl; do pings $guest 10.0.0.254 1; done

@@ -100,7 +100,7 @@ expect sniffer $G11 $G31 count 5
 PLAN
 ip link set dev br type bridge vlan_filtering 0
 
-# ---- the bridge directs frames into the tunnel, and floods no more
+# ---- the bridge forwards frames into the tunnel, and floods no more
 set_attribute br flush 1
 enable sniffer
 exchange <<PLAN

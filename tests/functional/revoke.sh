@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A MAC that the bridge was given is deleted there before any frame goes on that shows another place of it. A guest
+# A MAC that is offloaded is deleted in the bridge's FDB before any frame goes on that shows another place of it. A guest
 # appears elsewhere at the very moment that its entry is deleted: every answer to what it sends from there
 # reaches it. And while its port changes between bridges, nothing is taken from the other one.
 
@@ -13,7 +13,7 @@ make_hub host1 host2 host3
 load_module
 enable host1 host2 host3
 
-# offloaded_at PORT: the bridge directs frames for the guest there
+# offloaded_at PORT: the bridge forwards frames for the guest there
 offloaded_at() {
     [[ $(bridge fdb get "$G21" br br 2>&1) == *"dev $1 "*extern_learn* ]]
 }

@@ -21,7 +21,7 @@ BEGIN, END = "<!-- tests/scale/fleet.py -->\n", "<!-- end -->\n"
 
 # Samples of `maclearn metrics`: one of the module, and these of each bridge and port (tests/functional/metrics.sh).
 BRIDGE_SAMPLES, PORT_SAMPLES = 5, 16
-# Most MACs of a bridge that are given to its FDB.
+# Most MACs of a bridge that are offloaded to its FDB.
 MOST_OFFLOADED = 65536
 
 HOUR = 3600

@@ -32,8 +32,8 @@ enum maclearn_on_failure {
 };
 
 /**
- * enum maclearn_fdb_offload - Whether the bridge's own fdb is given MACs that
- *   have one owner.
+ * enum maclearn_fdb_offload - Whether MACs that have one owner are offloaded
+ *   to the bridge's own fdb.
  * @MACLEARN_FDB_OFFLOAD_OFF: It is not.
  * @MACLEARN_FDB_OFFLOAD_AUTO: It is while every port of the bridge is
  *   filtered, so that the bridge makes no copies.

@@ -87,13 +87,13 @@ pub struct Port {
     pub learns: bool,
     /// Whether the bridge takes from there only what its FDB has there.
     pub is_locked: bool,
-    /// Who gets what is directed to it while it has no link.
+    /// Who gets what is forwarded to it while it has no link.
     pub backup: Option<u32>,
     /// Whether the bridge answers ARP for it, and floods nothing there.
     pub is_proxy_arp: bool,
     /// Whether it gets nothing from other such ports.
     pub is_isolated: bool,
-    /// Other settings than these for which the bridge is not given the MACs behind it, by their names.
+    /// Other settings than these for which the MACs behind it are not offloaded, by their names.
     pub keeps_back: Vec<&'static str>,
     /// The VLANs that it is in, where the bridge filters them.
     pub vlans: HashSet<u16>,

@@ -627,7 +627,7 @@ impl Patient<'_> {
         self.ports.iter().any(Port::is_enabled)
     }
 
-    /// A hub, which can be given the MACs, since it learns nothing.
+    /// A hub, to which the MACs can be offloaded, since it learns nothing.
     fn is_hub(&self) -> bool {
         self.device.ageing_time == 0
     }
@@ -653,7 +653,7 @@ impl Patient<'_> {
         })
     }
 
-    /// One that is left out, such as an uplink, keeps the bridge from being given anything.
+    /// One that is left out, such as an uplink, keeps anything from being offloaded.
     fn some_left_out(&self) -> Option<Finding> {
         let left_out = self.ports.iter().filter(|port| !port.is_enabled());
         let left_out: Vec<_> = left_out.collect();
@@ -776,7 +776,7 @@ impl Patient<'_> {
         if device.is_proxy_arp {
             return Some(Finding::hint(
                 format!(
-                    "{} is given nothing, since {name} has proxy_arp",
+                    "nothing is offloaded to {}, since {name} has proxy_arp",
                     self.name()
                 ),
                 Some(format!("bridge link set dev {name} proxy_arp off")),
@@ -786,7 +786,7 @@ impl Patient<'_> {
         (!reasons.is_empty()).then(|| {
             Finding::hint(
                 format!(
-                    "{} is not given what is behind {name}, since it has {reasons}",
+                    "what is behind {name} is not offloaded to {}, since {name} has {reasons}",
                     self.name()
                 ),
                 Some(format!("bridge -d link show dev {name}")),
@@ -803,7 +803,7 @@ impl Patient<'_> {
         let (what, setting) = match (device.floods, device.is_locked) {
             (false, _) => (
                 format!(
-                    "{name} gets only what the fdb of {bridge} directs there, since flood is off"
+                    "{name} gets only what the fdb of {bridge} forwards there, since flood is off"
                 ),
                 "flood on",
             ),
@@ -1188,14 +1188,14 @@ mod tests {
         assert_eq!(
             found(|_, _, _, port| port.keeps_back = vec!["neigh_suppress", "proxy_arp_wifi"]),
             [
-                "Hint: if1 is not given what is behind if3, since it has neigh_suppress, proxy_arp_wifi # \
+                "Hint: what is behind if3 is not offloaded to if1, since if3 has neigh_suppress, proxy_arp_wifi # \
               bridge -d link show dev if3"
             ]
         );
         assert_eq!(
             found(|_, _, _, port| port.is_proxy_arp = true),
             [
-                "Hint: if1 is given nothing, since if3 has proxy_arp # bridge link set dev if3 proxy_arp off"
+                "Hint: nothing is offloaded to if1, since if3 has proxy_arp # bridge link set dev if3 proxy_arp off"
             ]
         );
         assert_eq!(
@@ -1229,7 +1229,7 @@ mod tests {
         assert_eq!(
             found(|_, _, _, port| port.floods = false),
             [
-                "Hint: if3 gets only what the fdb of if1 directs there, since flood is off # \
+                "Hint: if3 gets only what the fdb of if1 forwards there, since flood is off # \
                  bridge link set dev if3 flood on"
             ]
         );

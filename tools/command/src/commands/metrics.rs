@@ -48,7 +48,7 @@ const BRIDGE: &[(&str, &str, &str)] = &[
     (
         "n_offloaded",
         "offloaded_macs",
-        "MACs that the bridge's own fdb was given.",
+        "MACs that are offloaded to the bridge's own fdb.",
     ),
     ("memory", "memory_bytes", "Bytes of the table."),
 ];
@@ -63,7 +63,10 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let mut route = Route::open()?;
     let links = summary::links(&mut route, &bridges)?;
     let mut spared = HashMap::new();
-    for bridge in bridges.iter().filter(|bridge| summary::is_given(bridge)) {
+    for bridge in bridges
+        .iter()
+        .filter(|bridge| summary::is_offloading(bridge))
+    {
         let Some(index) = bridge.ifindex else {
             continue;
         };
@@ -130,7 +133,7 @@ fn text<'c>(
         &mut text,
         "maclearn_bridge_never_made_per_frame",
         "gauge",
-        "Copies that are not made of a frame for an owner, or made and suppressed, while the bridge's own fdb directs it.",
+        "Copies that are not made of a frame for an owner, or made and suppressed, while MACs are offloaded to the bridge's own fdb.",
         samples,
     );
     for (attribute, called, help) in PORT {

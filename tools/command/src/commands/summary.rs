@@ -211,7 +211,7 @@ fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Opti
     }
 }
 
-/// Copies that the bridge did not make since it was given the MACs, as far as that follows from what is so now:
+/// Copies that the bridge did not make since the MACs were offloaded, as far as that follows from what is so now:
 /// of a frame that came to an owner, all but those that were made and suppressed.
 fn never_made<'a>(
     bridge: &BridgeAttributes,
@@ -225,20 +225,20 @@ fn never_made<'a>(
     copies.checked_sub(sums.suppressed?)
 }
 
-/// Whether the bridge's own fdb was given MACs, so that there are copies that are never made.
-pub fn is_given(bridge: &BridgeAttributes) -> bool {
+/// Whether MACs are offloaded to the bridge's own fdb, so that there are copies that are never made.
+pub fn is_offloading(bridge: &BridgeAttributes) -> bool {
     bridge.n_offloaded > Some(0)
 }
 
-/// The ports of all bridges, if any bridge is given MACs: only then they are asked for.
+/// The ports of all bridges, if MACs are offloaded to any: only then they are asked for.
 pub fn links(route: &mut Route, bridges: &[BridgeAttributes]) -> Result<Vec<route::Port>, Error> {
-    match bridges.iter().any(is_given) {
+    match bridges.iter().any(is_offloading) {
         true => route.ports(),
         false => Ok(Vec::new()),
     }
 }
 
-/// Copies that the bridge, since it was given the MACs, does not make of a frame for an owner: one for each port
+/// Copies that the bridge, since the MACs are offloaded, does not make of a frame for an owner: one for each port
 /// but that and the frame's own. Nothing follows where a MAC may have two owners, or where not every port floods to
 /// every other. `links` are the bridge's ports.
 pub fn never_made_per_frame<'a>(
@@ -246,8 +246,8 @@ pub fn never_made_per_frame<'a>(
     device: route::Bridge,
     mut links: impl Iterator<Item = &'a route::Port>,
 ) -> Option<u64> {
-    let given = bridge.n_offloaded.filter(|given| *given != 0)?;
-    if bridge.n_macs != Some(given) || device.filters_vlans {
+    let offloaded = bridge.n_offloaded.filter(|offloaded| *offloaded != 0)?;
+    if bridge.n_macs != Some(offloaded) || device.filters_vlans {
         return None;
     }
     let receiving = links.try_fold(0_u64, |receiving, link| {
