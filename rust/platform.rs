@@ -14,7 +14,7 @@ pub(crate) use kernel::{alloc::AllocError as OutOfMemory, prelude::Zeroable, syn
 pub(crate) use crate::kapi::{
     atomic::{read_barrier, write_barrier, AtomicPtr, AtomicU16, AtomicU32, AtomicU64},
     kvalloc::KvSlice as Buckets,
-    preempt::without_preemption,
+    preempt::preempt_disable,
     rcu::{wait_for_readers, Guard as ReadGuard},
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A map from network device to a value, read for every frame.
+//! A map from network device to a value, read for every frame. It wraps no interface of C: it is
+//! here for the unsafe code that it takes, and would serve whoever has state for some devices.
 
 use core::{
     hint, iter,

@@ -107,7 +107,7 @@ impl Pairs {
     /// Sets the first word of this CPU's pair. Whether it could.
     #[inline(always)]
     pub(crate) fn set_first(&self, first: u64) -> bool {
-        let may = preempt::is_cpu_ours();
+        let may = preempt::are_softirqs_excluded();
         if may {
             // SAFETY: It is a word of the allocation.
             unsafe { this_cpu::write::<0>(self.0.words(), first) };
@@ -118,7 +118,7 @@ impl Pairs {
     /// Sets this CPU's pair, if it can.
     #[inline(always)]
     pub(crate) fn set(&self, first: u64, second: u64) {
-        if preempt::is_cpu_ours() {
+        if preempt::are_softirqs_excluded() {
             // SAFETY: Both are words of the allocation.
             unsafe {
                 this_cpu::write::<1>(self.0.words(), second);
@@ -130,7 +130,7 @@ impl Pairs {
     /// The second word of this CPU's pair, if it can be told and the first one is `first`.
     #[inline(always)]
     pub(crate) fn second_of(&self, first: u64) -> Option<u64> {
-        if !preempt::is_cpu_ours() {
+        if !preempt::are_softirqs_excluded() {
             return None;
         }
         // SAFETY: Both are words of the allocation.

@@ -4,28 +4,41 @@
 //!
 //! C header: [`include/linux/preempt.h`](srctree/include/linux/preempt.h)
 
+use kernel::types::NotThreadSafe;
+
 use super::bindings;
 
-/// Runs `change`, a few stores, without being preempted. The caller holds a spin lock, which keeps
-/// others from its CPU anyway but on PREEMPT_RT.
+/// Preemption is disabled on this CPU while a value exists: nothing but softirqs and interrupts runs
+/// in between, on PREEMPT_RT as well, where a spin lock does not see to that.
+///
+/// # Invariants
+///
+/// While a value exists, preemption is disabled, by a call that nobody else undoes.
+#[must_use = "preemption is enabled again when the value is dropped"]
+pub(crate) struct PreemptDisabled(NotThreadSafe);
+
+/// Disables preemption on this CPU (`preempt_disable()`). Nests. Any context.
 #[inline(always)]
-pub(crate) fn without_preemption(change: impl FnOnce()) {
-    if cfg!(CONFIG_PREEMPT_RT) {
-        // SAFETY: It may be called anywhere.
-        unsafe { bindings::maclearn_preempt_disable() };
-    }
-    change();
-    if cfg!(CONFIG_PREEMPT_RT) {
-        // SAFETY: Preemption was disabled above.
+pub(crate) fn preempt_disable() -> PreemptDisabled {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::maclearn_preempt_disable() };
+    // INVARIANT: It was just disabled.
+    PreemptDisabled(NotThreadSafe)
+}
+
+impl Drop for PreemptDisabled {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: Pairs with the call in `preempt_disable`, on the same CPU since the value is not
+        // `Send`.
         unsafe { bindings::maclearn_preempt_enable() };
     }
 }
 
-/// Whether softirqs are off on this CPU, and with that preemption and whatever else could come in
-/// between here until they are on again. Never on PREEMPT_RT, where a bottom half can be preempted
-/// by another one.
+/// Whether nothing but hard interrupts can come in between here: softirqs are off on this CPU, and
+/// with that preemption. Never on PREEMPT_RT, where a bottom half can be preempted by another one.
 #[inline(always)]
-pub(super) fn is_cpu_ours() -> bool {
+pub(super) fn are_softirqs_excluded() -> bool {
     softirqs::are_off()
 }
 

@@ -68,9 +68,11 @@ pub fn write_barrier() {
     fence(Ordering::Release);
 }
 
+pub struct PreemptDisabled;
+
 /// A reader here waits for a writer that was preempted.
-pub fn without_preemption(change: impl FnOnce()) {
-    change();
+pub fn preempt_disable() -> PreemptDisabled {
+    PreemptDisabled
 }
 
 #[derive(Debug)]
