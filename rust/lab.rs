@@ -19,7 +19,7 @@ use crate::{
         pernet, rcu,
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, flags::Flag, port::Port},
+    state::{bridge::Bridge, flags::Flag, locked::Structure, port::Port},
     table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
     work::{departed, offload},
 };
@@ -71,6 +71,8 @@ impl Lab {
             bridge,
             ports: KVec::new(),
         };
+        // It is in no namespace's lock.
+        let structure = Structure::new();
         let bridge = &lab.bridge;
         for model in &network.next_ports(0, Some(&model))? {
             let index = lab.ports.len() as PortIndex;
@@ -80,10 +82,10 @@ impl Lab {
                 port.set(&mut locked, Flag::Joining, false);
                 port.set(&mut locked, Flag::Enabled, true);
             }
-            bridge.add_port(port.clone())?;
+            bridge.add_port(&structure, port.clone())?;
             lab.ports.push(port, GFP_KERNEL)?;
         }
-        bridge.set_tracked(true);
+        bridge.set_tracked(&structure, true);
         if lab.ports.len() != PORTS {
             return Err(ENODEV);
         }
@@ -114,7 +116,7 @@ impl Drop for Lab {
         offload::flush_offloaded(&self.bridge);
         // Ports refer to their bridge.
         for port in &self.ports {
-            self.bridge.remove_port(port);
+            self.bridge.remove_port(&Structure::new(), port);
         }
     }
 }

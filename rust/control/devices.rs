@@ -82,11 +82,11 @@ fn update_port(network: &Network, device: &NetDevice, rtnl: &Rtnl) {
     });
 }
 
-fn address_changed(network: &Network, device: &NetDevice) -> Result {
+fn address_changed(network: &Network, device: &NetDevice, rtnl: &Rtnl) -> Result {
     let bridge = network
         .bridge(device)
         .or_else(|| network.port(device).map(|port| port.bridge.clone()));
-    bridge.map_or(Ok(()), |bridge| addresses::update(&bridge))
+    bridge.map_or(Ok(()), |bridge| addresses::update(&bridge, rtnl))
 }
 
 /// Follows devices through all namespaces.
@@ -156,7 +156,7 @@ impl notifier::Listener for NetdevNotifier {
                 update_port(&network, device, rtnl);
                 Ok(())
             }
-            Event::AddressChanged => address_changed(&network, device),
+            Event::AddressChanged => address_changed(&network, device, rtnl),
             Event::Unregistering if kernel_bridge::is_bridge(device) => {
                 network.remove_bridge(device, rtnl);
                 Ok(())
@@ -200,7 +200,7 @@ impl switchdev::ChangeListener for BridgeNotifier {
             }
             Change::VlanFiltering => {
                 if let Some(bridge) = network.bridge(device) {
-                    vlans::follow_filtering(&bridge);
+                    vlans::follow_filtering(&bridge, rtnl);
                 }
             }
             Change::VlanLeft => rcu::read(|section| {

@@ -38,7 +38,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
                     let jiffies = u64::from(age) * clock::HZ / 1000;
                     let units = jiffies >> bridge.ageing().unit_shift;
                     let stamp = (now as Stamp).wrapping_sub(units.min(MOST_UNITS) as Stamp);
-                    port.lower_expiry(bridge.ageing().expiry(stamp, now));
+                    port.lower_expiry(&locked, bridge.ageing().expiry(stamp, now));
                     locked.learn(key, port.index, stamp, limits, bridge.is_exclusive())
                 }
             };

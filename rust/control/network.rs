@@ -18,7 +18,10 @@ use crate::{
         pernet::{slot_for, NetHandle, PerNetwork},
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port, settings::BridgeSetting},
+    state::{
+        bridge::Bridge, events::Kind, flags::Flag, locked::Structure, port::Port,
+        settings::BridgeSetting,
+    },
     work::{addresses, departed, forget, notify, offload, recovery},
 };
 
@@ -45,6 +48,7 @@ pub(crate) struct Network {
 }
 
 struct Members {
+    structure: Structure,
     bridges: KVec<Member>,
     /// Registered when a bridge is tracked for the first time, and until the namespace or the
     /// module goes: when any hook of a namespace is unregistered, netfilter drops all that waits in
@@ -74,6 +78,7 @@ impl PerNetwork for Network {
                 every_bridge <- every_bridge,
                 members <- new_mutex!(
                     Members {
+                        structure: Structure::new(),
                         bridges: KVec::new(),
                         hooks: None,
                     },
@@ -114,13 +119,13 @@ impl Network {
         if !on {
             offload::flush_offloaded(bridge);
         }
-        self.untrack_if_idle(bridge);
+        self.untrack_if_idle(&members.structure, bridge);
         Ok(())
     }
 
     /// Lets the hooks see the bridge's ports, which begin to learn.
     fn track(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
-        bridge.set_tracked(true);
+        bridge.set_tracked(&members.structure, true);
         let mut start = || {
             let ports = bridge.ports();
             for port in &*ports {
@@ -143,15 +148,15 @@ impl Network {
         };
         let started = start();
         if started.is_err() {
-            self.untrack(bridge);
+            self.untrack(&members.structure, bridge);
         }
         bridge.queue_maintenance();
         started
     }
 
     /// Takes the bridge's ports from the hooks and forgets what they learned.
-    fn untrack(&self, bridge: &Bridge) {
-        bridge.set_tracked(false);
+    fn untrack(&self, structure: &Structure, bridge: &Bridge) {
+        bridge.set_tracked(structure, false);
         {
             let ports = bridge.ports();
             self.ports.remove(ports.iter().map(|port| &*port.device));
@@ -160,32 +165,35 @@ impl Network {
         forget::forget_learned(bridge, None);
     }
 
-    fn untrack_if_idle(&self, bridge: &Bridge) {
+    fn untrack_if_idle(&self, structure: &Structure, bridge: &Bridge) {
         let is_idle = bridge
             .ports()
             .iter()
             .all(|port| !port.flags().has(Flag::Enabled));
         if bridge.is_tracked() && is_idle {
-            self.untrack(bridge);
+            self.untrack(structure, bridge);
         }
     }
 
     /// Stops filtering on the bridges that `matches` tells, for good, before the first of their
     /// ports leaves: as long as any port is filtered, every port is learned from.
     fn close_bridges(&self, members: &mut Members, matches: impl Fn(&Bridge) -> bool) {
+        let Members {
+            structure, bridges, ..
+        } = members;
         let closing = |member: &&mut Member| matches(&member.bridge);
-        for member in members.bridges.iter_mut().filter(closing) {
+        for member in bridges.iter_mut().filter(closing) {
             let bridge = &member.bridge;
-            bridge.set_closed();
+            bridge.set_closed(structure);
             // While sources are learned, so that none is forwarded past where it appears meanwhile.
             offload::flush_offloaded(bridge);
             for port in &*bridge.ports() {
                 port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
-            bridge.set_tracked(false);
+            bridge.set_tracked(structure, false);
             member.egress = None;
         }
-        for member in members.bridges.iter_mut().filter(closing) {
+        for member in bridges.iter_mut().filter(closing) {
             let ports = member.bridge.ports();
             let devices = ports.iter().map(|port| &*port.device);
             self.ports.remove(devices.clone());
@@ -236,7 +244,7 @@ impl Network {
         }
         drop(members);
         let added = (|| {
-            addresses::update(&bridge)?;
+            addresses::update(&bridge, rtnl)?;
             self.every_bridge.insert(bridge.clone())
         })();
         if added.is_err() {
@@ -301,7 +309,7 @@ impl Network {
             }
         }
         bridge.ifindices[usize::from(index)].store_relaxed(device.ifindex());
-        bridge.add_port(port.clone())?;
+        bridge.add_port(&members.structure, port.clone())?;
         // It has not been seen to forward yet, and what it learns from now on is to stay.
         bridge
             .quiet
@@ -310,7 +318,7 @@ impl Network {
         // held.
         notify::send_port(Kind::PortJoined, &port, rtnl);
         let joined = (|| {
-            addresses::update(bridge)?;
+            addresses::update(bridge, rtnl)?;
             self.every_port.insert(port.clone())?;
             if bridge.is_tracked() {
                 self.ports.insert(port.clone())?;
@@ -350,15 +358,15 @@ impl Network {
         if !has_entries {
             bridge.release_index(&mut bridge.table_lock.lock(), port.index);
         }
-        bridge.remove_port(port);
+        bridge.remove_port(&members.structure, port);
         if !is_closed {
-            self.untrack_if_idle(bridge);
+            self.untrack_if_idle(&members.structure, bridge);
         }
         drop(members);
         if !is_closed {
             recovery::update_failure_state(bridge);
             // On -ENOMEM the maintenance work tries again.
-            let _ = addresses::update(bridge);
+            let _ = addresses::update(bridge, rtnl);
         }
         if has_entries {
             bridge.queue_maintenance();

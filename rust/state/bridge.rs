@@ -14,7 +14,7 @@ use super::{
     ageing::Ageing,
     counters::Counter,
     events::{Event, Kind, Queue},
-    locked::{Locked, OffloadState},
+    locked::{Locked, OffloadState, Structure, Walking},
     memo::Memo,
     port::Port,
     port_set::PortSet,
@@ -119,7 +119,7 @@ pub(crate) struct Bridge {
     pub(crate) addresses_due: AtomicBool,
     /// Serialises walks and resizing.
     #[pin]
-    pub(crate) walk: Mutex<()>,
+    pub(crate) walk: Mutex<Walking>,
     /// The interface index of each port, by its number, those included that have left.
     pub(crate) ifindices: KvSlice<AtomicU32>,
     /// When ports that had left were last forgotten, in jiffies.
@@ -209,7 +209,7 @@ impl Bridge {
                 outgoing <- new_mutex!(outgoing, "maclearn_outgoing"),
                 own_addresses: RcuBox::empty(),
                 addresses_due: AtomicBool::new(false),
-                walk <- new_mutex!((), "maclearn_walk"),
+                walk <- new_mutex!(Walking::new(), "maclearn_walk"),
                 ifindices,
                 purged: AtomicU64::new(0),
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
@@ -255,16 +255,21 @@ impl Bridge {
         self.settings.get(BridgeSetting::Ageing) != 0
     }
 
-    /// Sets [`Bridge::ageing`] and [`Bridge::ageing_seconds`], but for the unit of time. The caller
-    /// holds [`Bridge::walk`].
-    pub(crate) fn set_ageing(&self, locked: &Writer, seconds: u32, ageing: Ageing) {
+    /// Sets [`Bridge::ageing`] and [`Bridge::ageing_seconds`], but for the unit of time.
+    pub(crate) fn set_ageing(
+        &self,
+        _walking: &Walking,
+        locked: &Writer,
+        seconds: u32,
+        ageing: Ageing,
+    ) {
         self.settings
             .set(locked, BridgeSetting::AgeingTime, seconds);
         self.ageing.store_relaxed(ageing.to_bits());
     }
 
-    /// Sets the unit of [`Bridge::now`]. The caller holds [`Bridge::walk`].
-    pub(crate) fn set_unit(&self, shift: u32) {
+    /// Sets the unit of [`Bridge::now`].
+    pub(crate) fn set_unit(&self, _walking: &Walking, shift: u32) {
         self.unit_shift.store_relaxed(shift);
     }
 
@@ -289,8 +294,8 @@ impl Bridge {
         self.tracked.load_relaxed()
     }
 
-    /// Sets [`Bridge::is_tracked`]. The caller holds the namespace's lock.
-    pub(crate) fn set_tracked(&self, on: bool) {
+    /// Sets [`Bridge::is_tracked`].
+    pub(crate) fn set_tracked(&self, _structure: &Structure, on: bool) {
         self.tracked.store_relaxed(on);
     }
 
@@ -367,8 +372,8 @@ impl Bridge {
         self.closed.load_relaxed()
     }
 
-    /// Sets [`Bridge::is_closed`] for good. The caller holds the namespace's lock.
-    pub(crate) fn set_closed(&self) {
+    /// Sets [`Bridge::is_closed`] for good.
+    pub(crate) fn set_closed(&self, _structure: &Structure) {
         self.closed.store_relaxed(true);
     }
 
@@ -419,17 +424,17 @@ impl Bridge {
         self.ports.lock()
     }
 
-    /// Adds a port, in the namespace's lock. May sleep.
+    /// Adds a port. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn add_port(&self, port: Arc<Port>) -> Result {
+    pub(crate) fn add_port(&self, _structure: &Structure, port: Arc<Port>) -> Result {
         Ok(self.ports.lock().push(port, GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// Removes a port, in the namespace's lock. May sleep.
-    pub(crate) fn remove_port(&self, port: &Port) {
+    /// Removes a port. May sleep.
+    pub(crate) fn remove_port(&self, _structure: &Structure, port: &Port) {
         self.ports.lock().retain(|other| other.index != port.index);
     }
 

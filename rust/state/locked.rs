@@ -113,6 +113,28 @@ impl DerefMut for Locked {
     }
 }
 
+/// What [`Bridge::walk`](super::bridge::Bridge::walk) guards: the right to walk through the table and
+/// to resize it.
+pub(crate) struct Walking(());
+
+impl Walking {
+    /// That of a new bridge.
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+/// What the lock of a namespace guards: the right to change which bridges and ports there are, and
+/// which are enabled.
+pub(crate) struct Structure(());
+
+impl Structure {
+    /// For that lock.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
 /// Whether keys may be offloaded.
 #[derive(Default)]
 pub(crate) struct OffloadState {

@@ -285,9 +285,8 @@ impl Port {
         self.expiry.store_relaxed(expiry);
     }
 
-    /// Lowers [`Port::expiry`] to `expiry`. The caller holds the table's lock, which it need not
-    /// show: a sweep calls this while the walk has the [`Writer`].
-    pub(crate) fn lower_expiry(&self, expiry: u64) {
+    /// Lowers [`Port::expiry`] to `expiry`.
+    pub(crate) fn lower_expiry(&self, _locked: &Writer, expiry: u64) {
         if expiry < self.expiry.load_relaxed() {
             self.expiry.store_relaxed(expiry);
         }
@@ -347,7 +346,7 @@ impl Port {
         let kind = if moved { Kind::MovedIn } else { Kind::Learned };
         self.note(locked, kind, Some(key));
         self.note_quiet_use(locked);
-        self.lower_expiry(bridge.ageing().expiry(stamp, bridge.now()));
+        self.lower_expiry(locked, bridge.ageing().expiry(stamp, bridge.now()));
         if locked.is_full() {
             self.maintenance.run_within(0);
         } else {

@@ -3,7 +3,7 @@
 //! Revoking: deleting from the bridge's own forwarding database (FDB) what was offloaded, which the
 //! packet path does as well as the works.
 
-use super::bridge::Bridge;
+use super::{bridge::Bridge, locked::OffloadState};
 use crate::{
     kapi::{rcu, switchdev},
     table::{Key, PortIndex, Revoked},
@@ -15,7 +15,7 @@ pub(crate) fn revoke(bridge: &Bridge, keys: Option<Revoked>, port: Option<PortIn
     let Some(keys) = keys else {
         return;
     };
-    let _state = bridge.offload.lock();
+    let state = bridge.offload.lock();
     for key in keys.keys() {
         let is_in_bridge_fdb = {
             let mut locked = bridge.table_lock.lock();
@@ -26,7 +26,7 @@ pub(crate) fn revoke(bridge: &Bridge, keys: Option<Revoked>, port: Option<PortIn
         // What was configured there since stays. The bridge has no way to make that sure of what is
         // configured at this very moment.
         if !is_in_bridge_fdb {
-            delete(bridge, key);
+            delete(bridge, &state, key);
         }
         if let Some(port) = port {
             bridge.table_lock.lock().clear_revoking(key, port);
@@ -35,8 +35,8 @@ pub(crate) fn revoke(bridge: &Bridge, keys: Option<Revoked>, port: Option<PortIn
     bridge.table_lock.lock().end_revoking(keys);
 }
 
-/// Deletes a key that is not offloaded from the bridge's FDB. The caller holds [`Bridge::offload`].
-pub(crate) fn delete(bridge: &Bridge, key: Key) {
+/// Deletes a key that is not offloaded from the bridge's FDB.
+pub(crate) fn delete(bridge: &Bridge, _state: &OffloadState, key: Key) {
     rcu::read(|section| {
         switchdev::delete_from_bridge(&bridge.device, key.mac(), key.vlan(), section);
     });

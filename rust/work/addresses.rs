@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use super::forget::forget_key;
 use crate::{
-    kapi::{netdevice::NetDevice, rcu},
+    kapi::{netdevice::NetDevice, rcu, rtnl::Rtnl},
     state::{addresses::Addresses, bridge::Bridge},
     table::{Key, Owners},
 };
@@ -15,12 +15,12 @@ use crate::{
 const VLANS: u16 = 1 << 12;
 
 /// Notes the hardware addresses of the bridge and its ports, and forgets entries with one that
-/// has become that. RTNL.
+/// has become that. May sleep.
 ///
 /// # Errors
 ///
 /// `ENOMEM`; the maintenance work tries again.
-pub(crate) fn update(bridge: &Bridge) -> Result {
+pub(crate) fn update(bridge: &Bridge, _rtnl: &Rtnl) -> Result {
     let found = find(bridge);
     bridge.addresses_due.store_relaxed(found.is_err());
     let (addresses, new) = found?;

@@ -31,10 +31,11 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
         return Ok(());
     }
     let by_index = bridge.ports_by_index()?;
+    let mut expiries = KVec::from_elem(u64::MAX, by_index.len(), GFP_KERNEL)?;
     {
         let locked = bridge.table_lock.lock();
         bridge.sweeping.store_relaxed(true);
-        // Lowered again for each entry that stays, here and by whoever learns meanwhile.
+        // Lowered again at the end, for the entries that stay, and by whoever learns meanwhile.
         for port in by_index.iter().flatten() {
             port.set_expiry(&locked, u64::MAX);
         }
@@ -50,9 +51,16 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
             port.counters.increment::<{ Counter::Aged as usize }>();
             return Action::Withdraw(Claims::LEARNED);
         }
-        port.lower_expiry(ageing.expiry(entry.stamp, now));
+        let expiry = &mut expiries[usize::from(entry.port)];
+        *expiry = ageing.expiry(entry.stamp, now).min(*expiry);
         Action::Keep
     });
+    let locked = bridge.table_lock.lock();
+    for (port, &expiry) in by_index.iter().zip(&expiries) {
+        if let Some(port) = port {
+            port.lower_expiry(&locked, expiry);
+        }
+    }
     bridge.sweeping.store_relaxed(false);
     Ok(())
 }
@@ -80,7 +88,7 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
     let old = bridge.ageing();
     let new = Ageing::new(seconds, clock::HZ);
     if old.unit_shift != new.unit_shift || old.limit.is_none() {
-        bridge.set_unit(new.unit_shift);
+        bridge.set_unit(walk.walking(), new.unit_shift);
         // What is used before all is stamped anew is among what is old.
         for port in &*bridge.ports() {
             port.set_forget_until(&bridge.table_lock.lock(), bridge.now());
@@ -97,7 +105,7 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
         let _locked = bridge.table_lock.lock();
         bridge.ahead_until.store_relaxed(bridge.now() + 1);
     }
-    bridge.set_ageing(&bridge.table_lock.lock(), seconds, new);
+    bridge.set_ageing(walk.walking(), &bridge.table_lock.lock(), seconds, new);
     let ports = bridge.ports();
     let locked = bridge.table_lock.lock();
     for port in &*ports {

@@ -51,11 +51,11 @@ fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();
     if bridge.addresses_due.load_relaxed() {
-        let _ = addresses::update(bridge);
+        let _ = addresses::update(bridge, &rtnl);
     }
     link::look_at_all(bridge, &rtnl);
     fdb::check(bridge, &rtnl);
-    vlans::follow_filtering(bridge);
+    vlans::follow_filtering(bridge, &rtnl);
     // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
     Some(bridge.left_vlans())
 }

@@ -256,7 +256,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             given?;
             if !is_offloaded {
                 // It has ceased to be since, perhaps since an older entry went.
-                revoke::delete(bridge, key);
+                revoke::delete(bridge, &state, key);
                 continue;
             }
             offloaded += 1;

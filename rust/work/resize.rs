@@ -5,7 +5,6 @@
 use super::walk::{Walk, BUCKETS_A_HOLD};
 use crate::{
     kapi::random,
-    state::bridge::Bridge,
     table::{Array, Migration, Secret},
 };
 
@@ -14,7 +13,7 @@ use crate::{
 pub(crate) fn resize(walk: &Walk<'_>) {
     let bridge = walk.bridge();
     loop {
-        if migrate(bridge) == Migration::Done {
+        if migrate(walk) == Migration::Done {
             loop {
                 // Dropping an array waits for its readers, which must not happen under the lock.
                 let retired = bridge.table_lock.lock().retire();
@@ -39,9 +38,9 @@ pub(crate) fn resize(walk: &Walk<'_>) {
 }
 
 /// Moves entries to the newest array, a few buckets under each hold of the lock.
-fn migrate(bridge: &Bridge) -> Migration {
+fn migrate(walk: &Walk<'_>) -> Migration {
     loop {
-        let progress = bridge.table_lock.lock().migrate(BUCKETS_A_HOLD);
+        let progress = walk.bridge().table_lock.lock().migrate(BUCKETS_A_HOLD);
         if progress != Migration::More {
             return progress;
         }

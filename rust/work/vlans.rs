@@ -52,8 +52,8 @@ pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
 }
 
 /// Forgets what was learned while VLANs were filtered if they no longer are, and the other way
-/// round: it would be wrong by the time that it ruled again. RTNL; may sleep.
-pub(crate) fn follow_filtering(bridge: &Bridge) {
+/// round: it would be wrong by the time that it ruled again. May sleep.
+pub(crate) fn follow_filtering(bridge: &Bridge, _rtnl: &Rtnl) {
     let filters = bridge.filters_vlans();
     if filters == bridge.was_filtering.load_relaxed() {
         return;

@@ -6,7 +6,7 @@ use kernel::sync::MutexGuard;
 
 use crate::{
     kapi::genetlink::has_listeners,
-    state::{bridge::Bridge, events::Kind, revoke},
+    state::{bridge::Bridge, events::Kind, locked::Walking, revoke},
     table::{Action, Claims, Entry, Visit},
 };
 
@@ -19,7 +19,7 @@ pub(crate) const WALKS: usize = 3;
 /// The right to walk through a bridge's table and to resize it, which one has at a time.
 pub(crate) struct Walk<'a> {
     bridge: &'a Bridge,
-    _held: MutexGuard<'a, ()>,
+    walking: MutexGuard<'a, Walking>,
 }
 
 impl<'a> Walk<'a> {
@@ -27,13 +27,18 @@ impl<'a> Walk<'a> {
     pub(crate) fn begin(bridge: &'a Bridge) -> Self {
         Self {
             bridge,
-            _held: bridge.walk.lock(),
+            walking: bridge.walk.lock(),
         }
     }
 
     /// The bridge.
     pub(crate) fn bridge(&self) -> &'a Bridge {
         self.bridge
+    }
+
+    /// The right itself.
+    pub(crate) fn walking(&self) -> &Walking {
+        &self.walking
     }
 
     /// Does what [`Walk::visit_table`] does, and to what is still to be learned as well.
