@@ -67,6 +67,7 @@ impl<J: Job> DelayedWork<J> {
         name: &'static CStr,
         class: Pin<&'static LockClassKey>,
     ) -> impl PinInit<Self> {
+        // INVARIANT: The work is initialised here; `drop` cancels it, before the job is dropped.
         pin_init!(Self {
             work <- Opaque::ffi_init(|slot| {
                 // SAFETY: `slot` is valid for writes and pinned; `run` has the type that the C side
@@ -116,8 +117,8 @@ impl<J: Job> DelayedWork<J> {
     fn is_due_within(&self, delay: usize) -> bool {
         let work = self.work();
         let latest = clock::jiffies().wrapping_add(delay as u64);
-        // SAFETY: By the type invariants the work is initialised; who sets `expires` holds `timing`.
-        // A work that is pending without its timer is in a queue, or will be in a moment.
+        // SAFETY: By the type invariants the work is initialised; who sets `expires` holds
+        // `timing`. A work that is pending without its timer is in a queue, or will be in a moment.
         unsafe {
             bindings::maclearn_delayed_work_pending(work)
                 && (!bindings::maclearn_timer_pending(&raw const (*work).timer)

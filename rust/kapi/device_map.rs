@@ -144,12 +144,13 @@ fn is_free(anchor: *mut Anchor) -> bool {
 }
 
 impl<T: OnDevice> Slots<T> {
+    /// Makes `length` of them, a power of two, without values. May sleep.
     fn new(length: usize) -> Result<Self> {
         let mut slots = KVec::with_capacity(length, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..length {
             slots.push(Atomic::new(nobody()), GFP_KERNEL_ACCOUNT)?;
         }
-        // INVARIANT: As said.
+        // INVARIANT: There are that many slots, and each points to nobody.
         Ok(Self {
             slots,
             mask: length - 1,
@@ -166,19 +167,23 @@ impl<T: OnDevice> Slots<T> {
             .map(|anchor| anchor.cast())
     }
 
-    /// Puts a value, from [`Arc::into_raw`], in the first free slot for its device. How many slots
-    /// are in use more than before. The caller excludes other writers.
-    fn put(&self, value: *mut T) -> usize {
+    /// Puts a value in the first free slot for its device. How many slots are in use more than
+    /// before. The caller excludes other writers.
+    ///
+    /// # Safety
+    ///
+    /// The value is valid and came from [`Arc::into_raw`]. It is given to the slot, or is in those
+    /// that these ones replace.
+    unsafe fn put(&self, value: *mut T) -> usize {
         let anchor = value.cast::<Anchor>();
-        // SAFETY: The value is valid, since the slot is about to own it; it begins with its anchor,
-        // which holds the device.
+        // SAFETY: By the safety requirement; it begins with its anchor, which holds the device.
         let device = unsafe { NetDevice::from_raw((*anchor).device) };
         let Some(slot) = self.probe(device).find(|slot| is_free(rcu::load(slot))) else {
             // Half of the slots are free, and a probe comes to each of them.
             return 0;
         };
         let is_new = rcu::load(slot) == nobody();
-        // INVARIANT: This is the anchor of a `T`.
+        // INVARIANT: By the safety requirement this is the anchor of such a `T`.
         slot.store(anchor, Release);
         is_new.into()
     }
@@ -295,13 +300,16 @@ impl<T: OnDevice> DeviceMap<T> {
             // free.
             rcu::read(|section| {
                 for value in self.slots(section).values() {
-                    fresh.put(value);
+                    // SAFETY: By the type invariants; these slots are replaced by those.
+                    unsafe { fresh.put(value) };
                 }
             });
             self.slots.replace(Some(fresh));
             *used = values;
         }
-        *used += rcu::read(|section| self.slots(section).put(Arc::into_raw(value).cast_mut()));
+        let value = Arc::into_raw(value).cast_mut();
+        // SAFETY: The slot is given the reference.
+        *used += rcu::read(|section| unsafe { self.slots(section).put(value) });
         Ok(())
     }
 
@@ -312,6 +320,7 @@ impl<T: OnDevice> DeviceMap<T> {
             rcu::read(|section| {
                 let slot = self.slots(section).find(device, section)?;
                 let value = rcu::load(slot).cast::<T>();
+                // INVARIANT: It is dropped when the readers have gone, below.
                 slot.store(removed(), Release);
                 Some(value)
             })

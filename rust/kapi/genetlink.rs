@@ -48,6 +48,10 @@ unsafe extern "C" fn join(_group: c_int) -> c_int {
 }
 
 /// The family of this module while it is registered.
+///
+/// # Invariants
+///
+/// It is registered, and there is one value.
 pub(crate) struct Registration(());
 
 impl Registration {
@@ -70,13 +74,14 @@ impl Registration {
         if registered.is_err() {
             TAKEN.store(0, Release);
         }
+        // INVARIANT: It was just registered, by who has taken it.
         registered.map(|()| Self(()))
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: It was registered by `new`. This waits for operations and multicasts under way.
+        // SAFETY: By the type invariants. This waits for operations and multicasts under way.
         unsafe { bindings::maclearn_unregister_family() };
         TAKEN.store(0, Release);
     }
@@ -153,6 +158,7 @@ impl<'a> Request<'a> {
         }
         // SAFETY: The table has an entry for each type up to the operation's `maxattr`: null, or a
         // valid attribute of the request.
+        // INVARIANT: As said.
         NonNull::new(unsafe { *self.info.attrs.add(kind as usize) })
             .map(|attribute| Attribute(attribute, PhantomData))
     }
@@ -409,6 +415,7 @@ impl<'a> Dump<'a> {
 
     /// The request that the dump answers.
     pub(crate) fn request(&self) -> Request<'a> {
+        // INVARIANT: The dump is under way.
         // SAFETY: Every generic netlink dump has the info of its request, for as long as it lasts.
         unsafe {
             Request {
@@ -481,6 +488,7 @@ pub(crate) unsafe fn run(
 ) -> c_int {
     // SAFETY: By the safety requirement; nobody changes it meanwhile but through its `extack`.
     let info = unsafe { &*info };
+    // INVARIANT: By the safety requirement.
     let request = Request { info };
     match operation(&request) {
         Ok(()) => 0,

@@ -4,7 +4,7 @@
 //!
 //! The module's `unsafe` code is here, in `table/` and in `platform.rs`, and nowhere else: what
 //! [`pernet::slot_for`], [`device_map::on_device`] and [`genetlink::operations`] expand to
-//! elsewhere asks nothing of who uses them. Each file wraps one C interface, but for [`device_map`],
+//! elsewhere asks nothing of who uses them. Each file wraps one C interface, but [`device_map`],
 //! and knows nothing of MAC learning, but that `genetlink` serves the one family that is generated,
 //! whose numbers are in [`uapi`], and that `helpers.h` says where a frame has room for the module's
 //! own word.

@@ -22,6 +22,10 @@ use super::{bindings, rtnl::Rtnl};
 const ADDRESS_BYTES: usize = bindings::ETH_ALEN as usize;
 
 /// A network namespace (`struct net`).
+///
+/// # Invariants
+///
+/// It has been set up, or is being, and has not been freed.
 #[repr(transparent)]
 pub(crate) struct Net(Opaque<bindings::net>);
 
@@ -30,9 +34,10 @@ impl Net {
     ///
     /// # Safety
     ///
-    /// `net` is valid for `'a`.
+    /// For `'a`, `net` is a namespace that the type invariants hold for.
     pub(super) unsafe fn from_raw<'a>(net: *mut bindings::net) -> &'a Self {
-        // SAFETY: By the safety requirement; the type is transparent.
+        // INVARIANT: By the safety requirement.
+        // SAFETY: As above; the type is transparent.
         unsafe { &*net.cast() }
     }
 
@@ -116,10 +121,11 @@ impl NetDevice {
     ///
     /// # Safety
     ///
-    /// `device` is valid for `'a`.
+    /// For `'a`, `device` is one that the type invariants hold for.
     #[inline(always)]
     pub(super) unsafe fn from_raw<'a>(device: *mut bindings::net_device) -> &'a Self {
-        // SAFETY: By the safety requirement; the type is transparent.
+        // INVARIANT: By the safety requirement.
+        // SAFETY: As above; the type is transparent.
         unsafe { &*device.cast() }
     }
 

@@ -51,6 +51,10 @@ pub(crate) enum Priority {
 ///
 /// It is the state that netfilter hands over, as it stands there, so that passing it on costs
 /// nothing.
+///
+/// # Invariants
+///
+/// Netfilter called a hook with it, on this thread, which has not returned yet.
 #[repr(transparent)]
 pub(crate) struct HookContext {
     state: bindings::nf_hook_state,
@@ -62,9 +66,10 @@ impl HookContext {
     ///
     /// # Safety
     ///
-    /// It is the one that netfilter called a hook with, which has not returned yet.
+    /// For `'a`, it is one that the type invariants hold for.
     #[inline(always)]
     unsafe fn from_raw<'a>(state: *const bindings::nf_hook_state) -> &'a Self {
+        // INVARIANT: By the safety requirement.
         // SAFETY: By the safety requirement the state is valid, and the call is inside a read-side
         // section; the type is transparent.
         unsafe { &*state.cast() }
@@ -73,7 +78,7 @@ impl HookContext {
     /// The read-side section that the hook runs in.
     #[inline(always)]
     pub(crate) fn section(&self) -> &rcu::Guard {
-        // SAFETY: Netfilter calls hooks under RCU, and a value is there only during such a call.
+        // SAFETY: Netfilter calls hooks under RCU, and by the type invariants this is such a call.
         unsafe { rcu::assume() }
     }
 
@@ -124,6 +129,10 @@ pub(crate) trait EgressHook<C> {
 }
 
 /// One hook, as a value to register.
+///
+/// # Invariants
+///
+/// Its function may be called with a `C` as `priv`.
 pub(crate) struct HookEntry<C> {
     ops: bindings::nf_hook_ops,
     _shared: PhantomData<fn(&C)>,
@@ -138,6 +147,7 @@ impl<C: Send + Sync> HookEntry<C> {
             Point::Forward => bindings::NF_BR_FORWARD,
             Point::LocalOut => bindings::NF_BR_LOCAL_OUT,
         };
+        // INVARIANT: The function is one for a `C`.
         Self {
             ops: operations(
                 bindings::NFPROTO_BRIDGE,

@@ -90,6 +90,10 @@ pub(crate) trait Listener: Send + Sync + 'static {
 /// assert_eq!(count.load(Relaxed), 0);
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// # Invariants
+///
+/// The block is in the chain of network devices.
 pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
 struct Chain<L>(L);
@@ -100,6 +104,7 @@ impl<L: Listener> Registration<L> {
         let block = Block::new(Chain(listener))?;
         // SAFETY: The block is pinned and stays until `drop`.
         to_result(unsafe { bindings::register_netdevice_notifier(block.as_raw()) })?;
+        // INVARIANT: It was just registered.
         Ok(Self(block))
     }
 }
@@ -137,7 +142,7 @@ impl<L: Listener> Notified for Chain<L> {
 impl<L: Listener> Drop for Registration<L> {
     fn drop(&mut self) {
         self.0.notified().0.end(&Rtnl::lock());
-        // SAFETY: It was registered by `new`.
+        // SAFETY: By the type invariants.
         unsafe { bindings::unregister_netdevice_notifier(self.0.as_raw()) };
     }
 }

@@ -40,6 +40,7 @@ impl<N: Notified> Block<N> {
     pub(super) fn new(notified: N) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
+                // INVARIANT: It stays part of this value, which is pinned.
                 block <- Opaque::ffi_init(|slot: *mut bindings::notifier_block| {
                     // SAFETY: `slot` is valid for writes, and all-zero is valid for the other
                     // fields.

@@ -74,6 +74,7 @@ unsafe impl<T> Sync for Slot<T> {}
 impl<T> Slot<T> {
     /// For [`slot_for`].
     pub(crate) const fn new() -> Self {
+        // INVARIANT: Nothing is published.
         Self {
             number: UnsafeCell::new(0),
             published: AtomicU32::new(0),
@@ -155,6 +156,7 @@ impl<T: PerNetwork> Registration<T> {
         }
         let registered = Self::register();
         match &registered {
+            // INVARIANT: It is the number, and every namespace has been set up with it.
             // SAFETY: The slot is this registration's, which has written the number.
             Ok(_) => slot.published.store_release(unsafe { *slot.number.get() }),
             Err(_) => slot.taken.store(0, Release),
@@ -255,6 +257,7 @@ impl<T: PerNetwork> Registration<T> {
         let State { state, handle } = KBox::into_inner(unsafe { KBox::from_raw(state) });
         // What it has registered in the namespace goes while there is still a way to that.
         drop(state);
+        // INVARIANT: It is valid until here.
         handle.0.net.lock().0 = ptr::null_mut();
     }
 }

@@ -8,8 +8,8 @@ use kernel::types::NotThreadSafe;
 
 use super::bindings;
 
-/// Preemption is disabled on this CPU while a value exists: nothing but softirqs and interrupts runs
-/// in between, on PREEMPT_RT as well, where a spin lock does not see to that.
+/// Preemption is disabled on this CPU while a value exists: nothing but softirqs and interrupts
+/// runs in between, on PREEMPT_RT as well, where a spin lock does not see to that.
 ///
 /// # Invariants
 ///

@@ -81,7 +81,7 @@ unsafe impl<T: Send + Sync> Sync for RcuBox<T> {}
 impl<T: Send + Sync> RcuBox<T> {
     /// Makes one that holds a value.
     pub(crate) fn new(value: KBox<T>) -> Self {
-        // INVARIANT: As said.
+        // INVARIANT: The pointer comes from `KBox::into_raw`.
         Self {
             pointer: Atomic::new(KBox::into_raw(value)),
             owns: PhantomData,
@@ -111,6 +111,7 @@ impl<T: Send + Sync> RcuBox<T> {
     /// stays.
     pub(crate) fn replace(&self, new: Option<KBox<T>>) {
         let new = new.map_or(ptr::null_mut(), KBox::into_raw);
+        // INVARIANT: It is null or comes from `KBox::into_raw`. What was there is freed below.
         let old = self.pointer.xchg(new, Full);
         if !old.is_null() {
             wait_for_readers();

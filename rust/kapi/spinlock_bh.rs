@@ -56,7 +56,8 @@ pub(crate) fn local_bh_disable() -> LocalBhDisabled {
 impl Drop for LocalBhDisabled {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: Pairs with the call in `local_bh_disable`, on the same CPU since the value is not `Send`.
+        // SAFETY: Pairs with the call in `local_bh_disable`, on the same CPU since the value is not
+        // `Send`.
         unsafe { bindings::maclearn_local_bh_enable() };
     }
 }

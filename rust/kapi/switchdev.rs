@@ -84,6 +84,10 @@ pub(crate) trait ChangeListener: Send + Sync + 'static {
 /// # drop(registration);
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// # Invariants
+///
+/// The block is in the blocking chain of switchdev.
 pub(crate) struct ChangeRegistration<L: ChangeListener>(Pin<KBox<Block<BlockingChain<L>>>>);
 
 struct BlockingChain<L>(L);
@@ -94,6 +98,7 @@ impl<L: ChangeListener> ChangeRegistration<L> {
         let block = Block::new(BlockingChain(listener))?;
         // SAFETY: The block is pinned and stays until `drop`.
         to_result(unsafe { bindings::register_switchdev_blocking_notifier(block.as_raw()) })?;
+        // INVARIANT: It was just registered.
         Ok(Self(block))
     }
 }
@@ -148,7 +153,7 @@ impl<L: ChangeListener> Notified for BlockingChain<L> {
 
 impl<L: ChangeListener> Drop for ChangeRegistration<L> {
     fn drop(&mut self) {
-        // SAFETY: It was registered by `new`. This waits for RTNL, which calls hold.
+        // SAFETY: By the type invariants. This waits for RTNL, which calls hold.
         unsafe { bindings::unregister_switchdev_blocking_notifier(self.0.as_raw()) };
     }
 }
@@ -189,6 +194,10 @@ pub(crate) trait Listener: Send + Sync + 'static {
 /// registration.replay(Net::initial().loopback(), &Rtnl::lock())?;
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// # Invariants
+///
+/// The block is in the chain of switchdev that does not block.
 pub(crate) struct Registration<L: Listener>(Pin<KBox<Block<Chain<L>>>>);
 
 struct Chain<L>(L);
@@ -199,6 +208,7 @@ impl<L: Listener> Registration<L> {
         let block = Block::new(Chain(listener))?;
         // SAFETY: The block is pinned and stays until `drop`.
         to_result(unsafe { bindings::register_switchdev_notifier(block.as_raw()) })?;
+        // INVARIANT: It was just registered.
         Ok(Self(block))
     }
 
@@ -309,7 +319,7 @@ impl<L: Listener> Notified for Chain<L> {
 
 impl<L: Listener> Drop for Registration<L> {
     fn drop(&mut self) {
-        // SAFETY: It was registered by `new`. This waits for calls under way.
+        // SAFETY: By the type invariants. This waits for calls under way.
         unsafe { bindings::unregister_switchdev_notifier(self.0.as_raw()) };
     }
 }

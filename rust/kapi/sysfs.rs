@@ -67,6 +67,7 @@ impl<T> Attribute<T> {
         let mut attribute: bindings::attribute = unsafe { mem::zeroed() };
         attribute.name = name.to_bytes_with_nul().as_ptr().cast();
         attribute.mode = mode;
+        // INVARIANT: The layout is C's, and the name has come as a static one.
         Self {
             attribute: Opaque::new(attribute),
             show,
