@@ -302,6 +302,65 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb)
 	return DIV_ROUND_UP(skb->len - header, shared->gso_size);
 }
 
+/* No header that modules can include has it. */
+struct net_bridge_port;
+void br_forward(const struct net_bridge_port *to, struct sk_buff *skb,
+		bool local_rcv, bool local_orig);
+
+/*
+ * A copy of a frame goes out through a port of its bridge, if the bridge would
+ * flood the frame there. Under RCU.
+ */
+void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
+			      bool local_orig)
+{
+	/* br_flood() looks at the first; it takes no backup for the port. */
+	if (!br_port_flag_is_set(dev, BR_FLOOD) || !netif_running(dev) ||
+	    !netif_carrier_ok(dev))
+		return;
+	br_forward(rcu_dereference(dev->rx_handler_data), skb, true, local_orig);
+}
+
+/* Undoes dev_sw_netstats_rx_add(), with softirqs off since then. */
+void maclearn_rx_uncount(struct net_device *dev, unsigned int len)
+{
+	struct pcpu_sw_netstats *tstats;
+
+	if (!in_softirq())
+		return;
+	tstats = this_cpu_ptr(dev->tstats);
+	u64_stats_update_begin(&tstats->syncp);
+	u64_stats_add(&tstats->rx_bytes, -(unsigned long)len);
+	u64_stats_add(&tstats->rx_packets, -1UL);
+	u64_stats_update_end(&tstats->syncp);
+}
+
+/* With RTNL. */
+bool maclearn_is_switch_port(struct net_device *dev)
+{
+	struct netdev_phys_item_id id;
+
+	return !netif_get_port_parent_id(dev, &id, true);
+}
+
+/* Or there will be one in a moment. The functions may be inlines. */
+bool maclearn_has_querier(const struct net_device *bridge,
+			  struct net_device *port)
+{
+	return br_multicast_enabled(bridge) &&
+	       (br_multicast_has_querier_anywhere(port, ETH_P_IP) ||
+		br_multicast_has_querier_anywhere(port, ETH_P_IPV6) ||
+		br_multicast_has_querier_adjacent(port, ETH_P_IP) ||
+		br_multicast_has_querier_adjacent(port, ETH_P_IPV6));
+}
+
+/* Preemption is off, or another CPU may be this one by now. */
+u32 maclearn_cpu(void)
+{
+	BUILD_BUG_ON(NR_CPUS > 8192);
+	return raw_smp_processor_id();
+}
+
 struct sk_buff *maclearn_genlmsg_new(void)
 {
 	return genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);

@@ -13,6 +13,7 @@
 
 /* Where fields stand whose path through anonymous unions depends on the configuration. */
 enum maclearn_layout {
+	MACLEARN_SKB_DEV = offsetof(struct sk_buff, dev),
 	MACLEARN_SKB_MAC_HEADER = offsetof(struct sk_buff, mac_header),
 	MACLEARN_SKB_PKT_TYPE = PKT_TYPE_OFFSET,
 	MACLEARN_SKB_PROTOCOL = offsetof(struct sk_buff, protocol),
@@ -30,6 +31,7 @@ enum maclearn_port_flag {
 	MACLEARN_BR_NEIGH_SUPPRESS = BR_NEIGH_SUPPRESS,
 	MACLEARN_BR_PORT_LOCKED = BR_PORT_LOCKED,
 	MACLEARN_BR_NEIGH_VLAN_SUPPRESS = BR_NEIGH_VLAN_SUPPRESS,
+	MACLEARN_BR_VLAN_TUNNEL = BR_VLAN_TUNNEL,
 };
 
 /* What a dump has of its own, in bytes. */
@@ -47,6 +49,7 @@ static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);
 static_assert(BITS_PER_LONG == 64);
 
 /* What they are read as. */
+static_assert(sizeof_field(struct sk_buff, dev) == 8);
 static_assert(sizeof_field(struct sk_buff, mac_header) == 2);
 static_assert(sizeof_field(struct sk_buff, protocol) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_all) == 4);
@@ -109,6 +112,14 @@ void maclearn_keep_module(void);
 void maclearn_consume_skb(struct sk_buff *skb);
 bool maclearn_is_ip_multicast(const struct sk_buff *skb);
 unsigned int maclearn_count_segments(const struct sk_buff *skb);
+
+void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
+			      bool local_orig);
+void maclearn_rx_uncount(struct net_device *dev, unsigned int len);
+bool maclearn_is_switch_port(struct net_device *dev);
+bool maclearn_has_querier(const struct net_device *bridge,
+			  struct net_device *port);
+u32 maclearn_cpu(void);
 
 struct sk_buff *maclearn_genlmsg_new(void);
 void maclearn_nlmsg_free(struct sk_buff *skb);

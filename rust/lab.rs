@@ -11,11 +11,13 @@ use kernel::{
 
 use crate::{
     control::{network::Network, parameters},
+    frame::BridgeEgress,
     kapi::{
         atomic::AtomicBool,
         clock,
         delayed_work::{new_delayed_work, Job},
         netdevice::Net,
+        netfilter::EgressEntry,
         pernet, rcu,
         rtnl::Rtnl,
     },
@@ -64,7 +66,12 @@ impl Lab {
     pub(crate) fn new() -> Result<Self> {
         let network = pernet::get::<Network>(Net::initial()).ok_or(ENODEV)?;
         let model = find_bridge(&network).ok_or(ENODEV)?;
-        let bridge = Bridge::new(model.net.clone(), parameters::initial, &model.device)?;
+        let bridge = Bridge::new(
+            model.net.clone(),
+            parameters::initial,
+            &model.device,
+            EgressEntry::of::<BridgeEgress>(),
+        )?;
         let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
         bridge.retire();
         let mut lab = Self {
@@ -76,7 +83,11 @@ impl Lab {
         let bridge = &lab.bridge;
         for model in &network.next_ports(0, Some(&model))? {
             let index = lab.ports.len() as PortIndex;
-            let port = Port::new(bridge.clone(), maintenance.clone(), &model.device, index)?;
+            let port = {
+                let rtnl = Rtnl::lock();
+                let maintenance = maintenance.clone();
+                Port::new(bridge.clone(), maintenance, &model.device, index, &rtnl)?
+            };
             {
                 let mut locked = bridge.table_lock.lock();
                 port.set(&mut locked, Flag::Joining, false);

@@ -14,15 +14,16 @@ use crate::{
         bridge::{self as kernel_bridge, BridgeDevice},
         device_map::{new_device_map, DeviceMap},
         netdevice::NetDevice,
-        netfilter::{self, HookEntry},
+        netfilter::{self, EgressEntry, HookEntry},
         pernet::{slot_for, NetHandle, PerNetwork},
+        rcu,
         rtnl::Rtnl,
     },
     state::{
         bridge::Bridge, events::Kind, flags::Flag, locked::Structure, port::Port,
         settings::BridgeSetting,
     },
-    work::{addresses, departed, forget, notify, offload, recovery},
+    work::{addresses, departed, forget, mirror, notify, offload, recovery},
 };
 
 /// Ports that [`Network::next_ports`] finds at once.
@@ -49,18 +50,11 @@ pub(crate) struct Network {
 
 struct Members {
     structure: Structure,
-    bridges: KVec<Member>,
+    bridges: KVec<Arc<Bridge>>,
     /// Registered when a bridge is tracked for the first time, and until the namespace or the
     /// module goes: when any hook of a namespace is unregistered, netfilter drops all that waits in
     /// a queue to user space there, whoever queued it.
     hooks: Option<netfilter::Registration<Ports>>,
-}
-
-struct Member {
-    bridge: Arc<Bridge>,
-    /// Registered when the bridge is tracked and filters VLANs for the first time, and until it
-    /// goes, for the same reason.
-    egress: Option<netfilter::Registration<Bridge>>,
 }
 
 slot_for!(Network);
@@ -91,7 +85,7 @@ impl PerNetwork for Network {
 
     fn close(&self) {
         let mut members = self.members.lock();
-        self.close_bridges(&mut members, |_| true);
+        self.close_bridges(&members, |_| true);
         members.hooks = None;
     }
 }
@@ -120,6 +114,8 @@ impl Network {
             offload::flush_offloaded(bridge);
         }
         self.untrack_if_idle(&members.structure, bridge);
+        // It may be offloaded in another way now.
+        bridge.queue_maintenance();
         Ok(())
     }
 
@@ -144,7 +140,7 @@ impl Network {
                     ],
                 )?);
             }
-            self.update_egress(members, bridge)
+            self.update_egress(bridge)
         };
         let started = start();
         if started.is_err() {
@@ -163,6 +159,8 @@ impl Network {
         }
         offload::flush_offloaded(bridge);
         forget::forget_learned(bridge, None);
+        // It may still be mirroring.
+        bridge.queue_offload_work(0);
     }
 
     fn untrack_if_idle(&self, structure: &Structure, bridge: &Bridge) {
@@ -177,24 +175,20 @@ impl Network {
 
     /// Stops filtering on the bridges that `matches` tells, for good, before the first of their
     /// ports leaves: as long as any port is filtered, every port is learned from.
-    fn close_bridges(&self, members: &mut Members, matches: impl Fn(&Bridge) -> bool) {
-        let Members {
-            structure, bridges, ..
-        } = members;
-        let closing = |member: &&mut Member| matches(&member.bridge);
-        for member in bridges.iter_mut().filter(closing) {
-            let bridge = &member.bridge;
-            bridge.set_closed(structure);
+    fn close_bridges(&self, members: &Members, matches: impl Fn(&Bridge) -> bool) {
+        let closing = || members.bridges.iter().filter(|bridge| matches(bridge));
+        for bridge in closing() {
+            bridge.set_closed(&members.structure);
             // While sources are learned, so that none is forwarded past where it appears meanwhile.
             offload::flush_offloaded(bridge);
             for port in &*bridge.ports() {
                 port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
-            bridge.set_tracked(structure, false);
-            member.egress = None;
+            bridge.set_tracked(&members.structure, false);
+            bridge.unregister_egress();
         }
-        for member in bridges.iter_mut().filter(closing) {
-            let ports = member.bridge.ports();
+        for bridge in closing() {
+            let ports = bridge.ports();
             let devices = ports.iter().map(|port| &*port.device);
             self.ports.remove(devices.clone());
             self.every_port.remove(devices);
@@ -207,21 +201,14 @@ impl Network {
     ///
     /// What registering a hook returns.
     pub(crate) fn bridge_changed(&self, bridge: &Arc<Bridge>) -> Result {
-        self.update_egress(&mut self.members.lock(), bridge)
+        let _members = self.members.lock();
+        self.update_egress(bridge)
     }
 
     /// Sees the bridge's own frames before their tag goes, on a tracked bridge that filters VLANs.
-    fn update_egress(&self, members: &mut Members, bridge: &Arc<Bridge>) -> Result {
-        let Some(member) = members.find(&bridge.device) else {
-            return Ok(());
-        };
-        let needed = bridge.is_tracked() && kernel_bridge::filters_vlans(&bridge.device);
-        if needed && member.egress.is_none() {
-            member.egress = Some(netfilter::Registration::on_device::<BridgeEgress>(
-                &self.net,
-                &bridge.device,
-                bridge.clone(),
-            )?);
+    fn update_egress(&self, bridge: &Arc<Bridge>) -> Result {
+        if bridge.is_tracked() && kernel_bridge::filters_vlans(&bridge.device) {
+            bridge.register_egress()?;
         }
         Ok(())
     }
@@ -233,12 +220,9 @@ impl Network {
     /// `ENOMEM`; then nothing is left of the try.
     pub(crate) fn add_bridge(&self, device: &BridgeDevice, rtnl: &Rtnl) -> Result<Arc<Bridge>> {
         let mut members = self.members.lock();
-        let bridge = Bridge::new(self.net.clone(), parameters::initial, device)?;
-        let member = Member {
-            bridge: bridge.clone(),
-            egress: None,
-        };
-        if let Err(error) = members.bridges.push(member, GFP_KERNEL_ACCOUNT) {
+        let egress_hook = EgressEntry::of::<BridgeEgress>();
+        let bridge = Bridge::new(self.net.clone(), parameters::initial, device, egress_hook)?;
+        if let Err(error) = members.bridges.push(bridge.clone(), GFP_KERNEL_ACCOUNT) {
             bridge.retire();
             return Err(error.into());
         }
@@ -255,14 +239,10 @@ impl Network {
 
     /// A bridge goes.
     pub(crate) fn remove_bridge(&self, device: &NetDevice, rtnl: &Rtnl) {
-        let bridge = {
-            let mut members = self.members.lock();
-            match members.find(device) {
-                Some(member) => member.bridge.clone(),
-                None => return,
-            }
+        let Some(bridge) = self.bridge(device) else {
+            return;
         };
-        self.close_bridges(&mut self.members.lock(), |other| other.device.is(device));
+        self.close_bridges(&self.members.lock(), |other| other.device.is(device));
         // When the module is unloaded, ports may still be there.
         loop {
             let port = bridge.ports().first().cloned();
@@ -272,12 +252,12 @@ impl Network {
             }
         }
         let mut members = self.members.lock();
-        members
-            .bridges
-            .retain(|member| !member.bridge.device.is(device));
+        members.bridges.retain(|bridge| !bridge.device.is(device));
         drop(members);
         self.every_bridge.remove([&**bridge.device]);
         bridge.retire();
+        // Nothing begins it any more.
+        mirror::end(&bridge, rtnl);
         let directory = bridge.directory.lock().take();
         drop(directory);
     }
@@ -300,7 +280,7 @@ impl Network {
         }
         let index = departed::find_index(bridge).ok_or(ENOSPC)?;
         let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
-        let port = Port::new(bridge.clone(), maintenance, device, index)?;
+        let port = Port::new(bridge.clone(), maintenance, device, index, rtnl)?;
         // If the device was a port before, and what that owned is still being forgotten: events of
         // that name no port from here on.
         for ifindex in &*bridge.ifindices {
@@ -363,6 +343,11 @@ impl Network {
             self.untrack_if_idle(&members.structure, bridge);
         }
         drop(members);
+        if mirror::remove(bridge, port, rtnl).is_err() {
+            offload::flush_offloaded(bridge);
+            rcu::wait_for_readers();
+            mirror::end(bridge, rtnl);
+        }
         if !is_closed {
             recovery::update_failure_state(bridge);
             // On -ENOMEM the maintenance work tries again.
@@ -378,8 +363,8 @@ impl Network {
 
     fn find_port(&self, matches: impl Fn(&Port) -> bool) -> Option<Arc<Port>> {
         let members = self.members.lock();
-        members.bridges.iter().find_map(|member| {
-            let ports = member.bridge.ports();
+        members.bridges.iter().find_map(|bridge| {
+            let ports = bridge.ports();
             ports.iter().find(|port| matches(port)).cloned()
         })
     }
@@ -391,10 +376,7 @@ impl Network {
 
     /// The bridge whose device this is.
     pub(crate) fn bridge(&self, device: &NetDevice) -> Option<Arc<Bridge>> {
-        self.members
-            .lock()
-            .find(device)
-            .map(|member| member.bridge.clone())
+        self.find_bridge(|bridge| bridge.device.is(device))
     }
 
     /// The port with this interface index.
@@ -404,11 +386,13 @@ impl Network {
 
     /// The bridge with this interface index.
     pub(crate) fn bridge_by_index(&self, ifindex: u32) -> Option<Arc<Bridge>> {
+        self.find_bridge(|bridge| bridge.device.ifindex() == ifindex)
+    }
+
+    fn find_bridge(&self, matches: impl Fn(&Bridge) -> bool) -> Option<Arc<Bridge>> {
         let members = self.members.lock();
-        let mut bridges = members.bridges.iter().map(|member| &member.bridge);
-        bridges
-            .find(|bridge| bridge.device.ifindex() == ifindex)
-            .cloned()
+        let mut bridges = members.bridges.iter();
+        bridges.find(|bridge| matches(bridge)).cloned()
     }
 
     /// The ports with the lowest interface indices above `last`, in their order, of all bridges or
@@ -420,11 +404,11 @@ impl Network {
     pub(crate) fn next_ports(&self, last: u32, of: Option<&Bridge>) -> Result<KVec<Arc<Port>>> {
         let mut next: KVec<Arc<Port>> = KVec::with_capacity(PORTS_AT_ONCE, GFP_KERNEL)?;
         let members = self.members.lock();
-        for member in &members.bridges {
-            if of.is_some_and(|of| !of.device.is(&member.bridge.device)) {
+        for bridge in &members.bridges {
+            if of.is_some_and(|of| !of.device.is(&bridge.device)) {
                 continue;
             }
-            for port in &*member.bridge.ports() {
+            for port in &*bridge.ports() {
                 let index = port.device.ifindex();
                 let place = next.partition_point(|next| next.device.ifindex() < index);
                 if index <= last || place == PORTS_AT_ONCE {
@@ -443,18 +427,10 @@ impl Network {
     /// The bridge with the lowest interface index above `last`.
     pub(crate) fn next_bridge(&self, last: u32) -> Option<Arc<Bridge>> {
         let members = self.members.lock();
-        let bridges = members.bridges.iter().map(|member| &member.bridge);
+        let bridges = members.bridges.iter();
         bridges
             .filter(|bridge| bridge.device.ifindex() > last)
             .min_by_key(|bridge| bridge.device.ifindex())
             .cloned()
-    }
-}
-
-impl Members {
-    fn find(&mut self, device: &NetDevice) -> Option<&mut Member> {
-        self.bridges
-            .iter_mut()
-            .find(|member| member.bridge.device.is(device))
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     state::{
         bridge::Bridge,
         port::Port,
-        settings::{BridgeSetting, Change, PortSetting},
+        settings::{BridgeSetting, Change, PortSetting, FDB_OFFLOAD_OFF},
     },
     work::{ageing, offload, recovery, walk::Walk},
 };
@@ -61,7 +61,7 @@ pub(crate) fn change_bridge(bridge: &Bridge, change: &Change<BridgeSetting>) {
             }
             BridgeSetting::FdbOffload => {
                 set(setting, value);
-                if value == 0 {
+                if value == FDB_OFFLOAD_OFF {
                     offload::flush_offloaded(bridge);
                 }
                 bridge.queue_maintenance();

@@ -54,17 +54,21 @@ fn parse(text: &str, form: Form) -> Result<u32> {
     match form {
         Form::Switch if text == "0" => Ok(0),
         Form::Switch if text == "1" => Ok(1),
-        Form::Choice([zero, _]) if text == zero => Ok(0),
-        Form::Choice([_, one]) if text == one => Ok(1),
+        Form::Switch => Err(EINVAL),
+        Form::Choice(words) => {
+            let value = words.iter().position(|&word| word == text);
+            value.map(|value| value as u32).ok_or(EINVAL)
+        }
         Form::Number(most) => parse_number(text, most),
-        Form::Switch | Form::Choice(_) => Err(EINVAL),
     }
 }
 
 /// Writes a value as [`parse`] reads it.
 fn show(out: &mut Text<'_>, form: Form, value: u32) -> fmt::Result {
     match form {
-        Form::Choice(words) => out.write_str(words[usize::from(value != 0)]),
+        Form::Choice(words) => {
+            out.write_str(words.get(value as usize).copied().unwrap_or_default())
+        }
         Form::Switch | Form::Number(_) => write!(out, "{value}"),
     }
 }

@@ -16,6 +16,7 @@ use core::hint;
 mod decision;
 mod fdb;
 mod learning;
+mod mirror;
 mod quiet;
 
 use decision::{decide, Decision, Policy};
@@ -75,7 +76,8 @@ impl Hook<Ports> for PreRouting {
     }
 }
 
-/// A frame goes up to the host: learns a source that the bridge had to admit first.
+/// A frame goes up to the host: learns a source that the bridge had to admit first, and mirrors
+/// what the bridge has forwarded.
 pub(crate) struct LocalIn;
 
 impl Hook<Ports> for LocalIn {
@@ -89,10 +91,8 @@ impl Hook<Ports> for LocalIn {
         frame: BridgeSkBuff<'a>,
         context: &HookContext,
     ) -> Verdict<'a> {
-        if CbTag::may_learn_when_admitted(frame.cb_tag())
-            && learn_admitted(ports, device, &frame, context) == Admission::Drop
-        {
-            return frame.drop();
+        if CbTag::may_be_due(frame.cb_tag()) {
+            return go_up(ports, device, frame, context);
         }
         frame.accept()
     }
@@ -137,6 +137,12 @@ impl Hook<Ports> for LocalOut {
         context: &HookContext,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
+            Some(port) if port.bridge.mirror.is_on.load_relaxed() => {
+                match mirror::send(port, frame, context) {
+                    Ok(frame) => filter(port, true, false, frame, context),
+                    Err(verdict) => verdict,
+                }
+            }
             Some(port) => filter(port, true, false, frame, context),
             None => frame.accept(),
         }
@@ -154,7 +160,12 @@ impl EgressHook<Bridge> for BridgeEgress {
         } else {
             Some(0)
         };
-        frame.set_cb_tag(vlan.map_or(0, |vlan| CbTag::local(vlan).to_bits(bridge.secret)));
+        let plain = |vlan| CbTag::local(vlan).to_bits(bridge.secret);
+        let tag = vlan.map_or(0, |vlan| {
+            mirror::tag_outgoing(bridge, vlan, &frame, context.section())
+                .unwrap_or_else(|| plain(vlan))
+        });
+        frame.set_cb_tag(tag);
         frame.accept()
     }
 }
@@ -201,9 +212,23 @@ fn enter_vlan<'a>(
         tag.without_memo()
     };
     frame.set_cb_tag(tag.to_bits(port.secret));
-    if !port.flags().has(Flag::LearningNow) {
-        return enter_forgetting(port, tag, vlan, frame, context);
+    let flags = port.flags();
+    if !flags.has(Flag::LearningNow) {
+        return enter_otherwise(port, flags, tag, vlan, frame, context);
     }
+    enter_learning(port, tag, vlan, frame, context)
+}
+
+/// Learns the source of a frame that has its tag.
+#[inline(always)]
+fn enter_learning<'a>(
+    port: &Port,
+    tag: CbTag,
+    vlan: u16,
+    frame: BridgeSkBuff<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
+    let bridge = &*port.bridge;
     let key = Key::from_parts(vlan, frame.source());
     let now = bridge.now() as Stamp;
     let sight = bridge
@@ -214,6 +239,40 @@ fn enter_vlan<'a>(
         Sight::New(miss) => enter_new(port, tag, key, Some(&miss), frame, context),
         Sight::Unclear => enter_unclear(port, tag, key, frame, context),
     }
+}
+
+/// The same where more is to be done, or less: on a bridge that mirrors, and as [`enter_forgetting`].
+#[inline(never)]
+fn enter_otherwise<'a>(
+    port: &Port,
+    flags: Flags,
+    tag: CbTag,
+    vlan: u16,
+    mut frame: BridgeSkBuff<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
+    let mut tag = tag;
+    if flags.has(Flag::Mirrored) {
+        tag = tag.mirrored(priority(port, vlan, &frame));
+        frame.set_cb_tag(tag.to_bits(port.secret));
+        port.bridge.mirror.clear_seen();
+    }
+    if flags.learns_as_of_now() {
+        enter_learning(port, tag, vlan, frame, context)
+    } else {
+        enter_forgetting(port, tag, vlan, frame, context)
+    }
+}
+
+/// The upper bits of the TCI of a frame that came in, once the bridge has put it in `vlan`: those of
+/// its tag, if that is one of the bridge's kind.
+fn priority(port: &Port, vlan: u16, frame: &BridgeSkBuff<'_>) -> u16 {
+    if vlan == 0 {
+        return 0;
+    }
+    let protocol = kernel_bridge::vlan_protocol(&port.bridge.device);
+    let tag = frame.vlan_tag().filter(|tag| tag.protocol == protocol);
+    tag.map_or(0, |tag| tag.priority)
 }
 
 /// The same if the port does not learn, or what it learned before is still being forgotten: the
@@ -337,6 +396,28 @@ fn learn_admitted(
     }
 }
 
+/// Does what [`LocalIn`] does where something is due.
+#[inline(never)]
+fn go_up<'a>(
+    ports: &Ports,
+    device: &NetDevice,
+    frame: BridgeSkBuff<'a>,
+    context: &HookContext,
+) -> Verdict<'a> {
+    if CbTag::may_learn_when_admitted(frame.cb_tag())
+        && learn_admitted(ports, device, &frame, context) == Admission::Drop
+    {
+        return frame.drop();
+    }
+    let Some(port) = ports.get(device, context.section()) else {
+        return frame.accept();
+    };
+    match CbTag::from_bits(frame.cb_tag(), port.secret) {
+        Some(tag) if tag.is_mirrored() => mirror::receive(port, tag, frame, context),
+        _ => frame.accept(),
+    }
+}
+
 /// Does what [`Forward`] does where that takes more than a look.
 #[cold]
 #[inline(never)]
@@ -373,6 +454,9 @@ fn filter<'a>(
 ) -> Verdict<'a> {
     let flags = port.flags();
     if !flags.has(Flag::Enabled) {
+        if !is_local && CbTag::may_be_mirrored(frame.cb_tag()) {
+            return mirror::note_copy(port, frame);
+        }
         return frame.accept();
     }
     let destination = frame.destination();

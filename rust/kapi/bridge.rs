@@ -147,6 +147,14 @@ pub(crate) fn runs_mst(bridge: &BridgeDevice) -> bool {
     unsafe { bindings::br_mst_enabled(bridge.as_raw()) }
 }
 
+/// The EtherType of the tags by which a bridge filters VLANs.
+pub(crate) fn vlan_protocol(bridge: &BridgeDevice) -> u16 {
+    let mut protocol = 0;
+    // SAFETY: `bridge` is a valid device, and a bridge.
+    unsafe { bindings::br_vlan_get_proto(bridge.as_raw(), &mut protocol) };
+    protocol
+}
+
 /// The VLAN that a VLAN-filtering `bridge` puts a frame in that enters through `device`, one of its
 /// ports or the bridge itself, with `tag`; `None` if the bridge does not admit it there.
 ///
@@ -301,6 +309,8 @@ pub(crate) enum PortFlag {
     NeighbourSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_SUPPRESS,
     /// The same, VLAN by VLAN (`neigh_vlan_suppress on`).
     NeighbourVlanSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_VLAN_SUPPRESS,
+    /// VLANs are mapped to tunnels there (`vlan_tunnel on`).
+    VlanTunnel = bindings::maclearn_port_flag_MACLEARN_BR_VLAN_TUNNEL,
 }
 
 /// Whether the port has a setting.

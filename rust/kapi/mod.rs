@@ -22,6 +22,7 @@ const _: () = assert!(
 
 pub(crate) mod atomic;
 mod bindings;
+pub(crate) mod br_forward;
 pub(crate) mod bridge;
 pub(crate) mod clock;
 pub(crate) mod delayed_work;

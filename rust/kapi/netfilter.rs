@@ -138,6 +138,32 @@ pub(crate) struct HookEntry<C> {
     _shared: PhantomData<fn(&C)>,
 }
 
+/// The hook of a device's egress, likewise.
+pub(crate) struct EgressEntry<C> {
+    ops: bindings::nf_hook_ops,
+    _shared: PhantomData<fn(&C)>,
+}
+
+// SAFETY: It is what a registration is made of, and points to nothing but code.
+unsafe impl<C> Send for EgressEntry<C> {}
+// SAFETY: As above.
+unsafe impl<C> Sync for EgressEntry<C> {}
+
+impl<C: Send + Sync> EgressEntry<C> {
+    /// Describes the hook `H`.
+    pub(crate) fn of<H: EgressHook<C>>() -> Self {
+        Self {
+            ops: operations(
+                bindings::NFPROTO_NETDEV,
+                bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
+                Priority::Last,
+                egress_trampoline::<C, H>,
+            ),
+            _shared: PhantomData,
+        }
+    }
+}
+
 impl<C: Send + Sync> HookEntry<C> {
     /// Describes the hook `H`.
     pub(crate) fn of<H: Hook<C>>() -> Self {
@@ -252,7 +278,7 @@ impl<C: Send + Sync + 'static> Registration<C> {
         Self::new(net, None, shared, hooks.map(|hook| hook.ops))
     }
 
-    /// Registers `H` on one device, which can't go before it is dropped. May sleep.
+    /// Registers `hook` on one device, which can't go before it is dropped. May sleep.
     ///
     /// It is to be dropped before the device moves to another namespace; otherwise it stays for
     /// good.
@@ -260,18 +286,13 @@ impl<C: Send + Sync + 'static> Registration<C> {
     /// # Errors
     ///
     /// As [`Registration::in_namespace`].
-    pub(crate) fn on_device<H: EgressHook<C>>(
+    pub(crate) fn on_device(
         net: &NetHandle,
         device: &NetDevice,
         shared: Arc<C>,
+        hook: &EgressEntry<C>,
     ) -> Result<Self> {
-        let hook = operations(
-            bindings::NFPROTO_NETDEV,
-            bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
-            Priority::Last,
-            egress_trampoline::<C, H>,
-        );
-        Self::new(net, Some(device.hold()), shared, [hook])
+        Self::new(net, Some(device.hold()), shared, [hook.ops])
     }
 
     fn new<const N: usize>(

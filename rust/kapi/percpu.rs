@@ -141,6 +141,36 @@ impl Pairs {
     }
 }
 
+/// Numbers, each of which is given out once in a long time: a counter for each CPU.
+pub(crate) struct Serials(Words<1>);
+
+impl Serials {
+    /// Begins to count. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Words::new().map(Self)
+    }
+
+    /// The next number of this CPU: no other CPU has given it out, nor has this one for the last 500,000
+    /// numbers. `None` where something else might come in between, as with [`Pairs`].
+    pub(crate) fn next(&self) -> Option<u32> {
+        if !preempt::are_softirqs_excluded() {
+            return None;
+        }
+        // SAFETY: It is a word of the allocation; no requirement for the other.
+        let (count, cpu) = unsafe {
+            this_cpu::increment::<0>(self.0.words());
+            (
+                this_cpu::read::<0>(self.0.words()),
+                bindings::maclearn_cpu(),
+            )
+        };
+        Some((count as u32) << CPU_BITS | cpu)
+    }
+}
+
+/// Bits of a [`Serials`] number that are its CPU: `maclearn_cpu()` is less than 8192.
+const CPU_BITS: u32 = 13;
+
 /// What `this_cpu_read()`, `this_cpu_write()`, `this_cpu_add()` and `this_cpu_inc()` are here: an
 /// instruction each, whose segment register leads to this CPU's copy.
 #[cfg(all(target_arch = "x86_64", CONFIG_SMP, not(CONFIG_UML)))]

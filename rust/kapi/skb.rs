@@ -10,7 +10,7 @@ use core::{marker::PhantomData, ptr::NonNull};
 
 use kernel::ffi::c_int;
 
-use super::{bindings, vlan::VlanTag};
+use super::{bindings, netdevice::NetDevice, vlan::VlanTag};
 #[cfg(CONFIG_TRACEPOINTS)]
 use bindings::consume_skb;
 // There it is an inline function.
@@ -26,6 +26,9 @@ const HEADER_BYTES: usize = 14;
 /// forward hook. It clears and uses `struct br_input_skb_cb`, 32 bytes, and `skb_clone()` copies
 /// all 48.
 const CB_TAG_OFFSET: usize = bindings::MACLEARN_CB_TAG_OFFSET as usize;
+
+/// The bits of a TCI that are the VLAN identifier.
+const VID: u16 = 0xfff;
 
 /// The bits of a word that hold an address.
 const ADDRESS: u64 = (1 << 48) - 1;
@@ -69,7 +72,8 @@ impl Buffer {
         };
         (all != 0).then_some(VlanTag {
             protocol: u16::from_be(protocol),
-            vid: tci & 0xfff,
+            vid: tci & VID,
+            priority: tci >> 12,
         })
     }
 
@@ -98,7 +102,8 @@ impl Buffer {
             unsafe { bindings::skb_copy_bits(self.0.as_ptr(), offset, tci.as_mut_ptr().cast(), 2) };
         (status == 0).then_some(VlanTag {
             protocol,
-            vid: u16::from_be_bytes(tci) & 0xfff,
+            vid: u16::from_be_bytes(tci) & VID,
+            priority: u16::from_be_bytes(tci) >> 12,
         })
     }
 
@@ -268,6 +273,65 @@ impl<'a> BridgeSkBuff<'a> {
         unsafe { self.buffer.cb_tag().write(tag) };
     }
 
+    /// The buffer, which stays this value's.
+    pub(super) fn as_raw(&mut self) -> *mut bindings::sk_buff {
+        self.buffer.0.as_ptr()
+    }
+
+    /// What it has in common with its clones, and with no other buffer as long as one of them is
+    /// there: where its data are. Never 0.
+    pub(crate) fn data_id(&self) -> u64 {
+        self.raw().head.addr() as u64
+    }
+
+    /// Whether the frame is `device`'s at the moment (`skb->dev`).
+    pub(crate) fn is_at(&self, device: &NetDevice) -> bool {
+        // SAFETY: The constant is the offset of that field.
+        let current: usize = unsafe {
+            self.buffer
+                .field(bindings::maclearn_layout_MACLEARN_SKB_DEV)
+        };
+        current == device.as_raw().addr()
+    }
+
+    /// Makes it another's, and tells whose it was.
+    pub(super) fn replace_device(
+        &mut self,
+        device: *mut bindings::net_device,
+    ) -> *mut bindings::net_device {
+        let offset = bindings::maclearn_layout_MACLEARN_SKB_DEV as usize;
+        // SAFETY: The constant is the offset of that field, and the hook owns the buffer.
+        unsafe {
+            let place = self
+                .buffer
+                .0
+                .as_ptr()
+                .byte_add(offset)
+                .cast::<*mut bindings::net_device>();
+            place.replace(device)
+        }
+    }
+
+    /// Sets the VLAN tag beside the frame; two zeros are none.
+    pub(super) fn set_hwaccel_tag(&mut self, protocol: u16, tci: u16) {
+        let offsets = [
+            bindings::maclearn_layout_MACLEARN_SKB_VLAN_PROTO,
+            bindings::maclearn_layout_MACLEARN_SKB_VLAN_TCI,
+        ];
+        for (offset, value) in offsets.into_iter().zip([protocol.to_be(), tci]) {
+            // SAFETY: The constants are the offsets of those fields, and the hook owns the buffer.
+            unsafe {
+                let place = self.buffer.0.as_ptr().byte_add(offset as usize);
+                place.cast::<u16>().write(value);
+            }
+        }
+    }
+
+    /// Bytes of the frame behind its Ethernet header.
+    pub(super) fn bytes_behind_header(&self) -> u32 {
+        self.raw().len
+    }
+
     /// Lets the frame go on its way.
     #[inline(always)]
     pub(crate) fn accept(self) -> Verdict<'a> {
@@ -326,6 +390,16 @@ impl<'a> EgressSkBuff<'a> {
             .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
     }
 
+    /// Destination address, like [`BridgeSkBuff::destination`]; `None` if the frame is too short to
+    /// have one.
+    pub(crate) fn destination(&self) -> Option<u64> {
+        // SAFETY: By the type invariants the buffer is valid.
+        let skb = unsafe { self.buffer.0.as_ref() };
+        let is_there = (skb.len - skb.data_len) as usize >= HEADER_BYTES;
+        // SAFETY: So many bytes at `data` are in the linear part.
+        is_there.then(|| u64::from_le(unsafe { skb.data.cast::<u64>().read_unaligned() }) & ADDRESS)
+    }
+
     /// Sets what [`BridgeSkBuff::cb_tag`] reads on a bridge that sends the frame.
     pub(crate) fn set_cb_tag(&mut self, tag: u64) {
         // SAFETY: It points to a word of the control block, which is this path's now.
@@ -375,7 +449,9 @@ mod tests {
         skb.data = bytes.as_mut_ptr().wrapping_add(HEADER_BYTES);
         skb.len = (bytes.len() - HEADER_BYTES) as u32;
         let raw = &raw mut skb;
-        let (protocol, tci) = tag.map_or((0, 0), |tag| (tag.protocol.to_be(), tag.vid | 0x6000));
+        let (protocol, tci) = tag.map_or((0, 0), |tag| {
+            (tag.protocol.to_be(), tag.vid | tag.priority << 12)
+        });
         // SAFETY: The constants are the offsets of those fields, which nothing else uses now.
         unsafe {
             let field = |offset: u32| raw.byte_add(offset as usize).cast::<u16>();
@@ -442,6 +518,7 @@ mod tests {
         let inside = Some(VlanTag {
             protocol: 0x8100,
             vid: 100,
+            priority: 6,
         });
         assert!(with_frame(&mut { BYTES }, None, |frame| frame.vlan_tag()) == inside);
         assert!(tag_of_outgoing(&mut { BYTES }, None) == inside);
@@ -454,6 +531,7 @@ mod tests {
         let beside = VlanTag {
             protocol: 0x88a8,
             vid: 7,
+            priority: 6,
         };
         let tag = with_frame(&mut { BYTES }, Some(beside), |frame| frame.vlan_tag());
         assert!(tag == Some(beside));

@@ -5,7 +5,13 @@
 //! C header: `include/uapi/linux/maclearn.h`, which is made from
 //! `Documentation/netlink/specs/maclearn.yaml`
 
-#![allow(dead_code, missing_docs, non_camel_case_types, unreachable_pub)]
+#![allow(
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    unreachable_pub
+)]
 
 use kernel::ffi;
 

@@ -16,10 +16,11 @@ use super::{
     events::{Event, Kind, Queue},
     locked::{Locked, OffloadState, Structure, Walking},
     memo::Memo,
+    mirror::Mirror,
     port::Port,
     port_set::PortSet,
     retry::Retry,
-    settings::{BridgeSetting, BridgeSettings},
+    settings::{BridgeSetting, BridgeSettings, FDB_OFFLOAD_AUTO, FDB_OFFLOAD_OFF},
     tag,
 };
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
         genetlink::has_listeners,
         kvalloc::KvSlice,
         memcg::MemoryCgroup,
+        netfilter::{self, EgressEntry},
         pernet::NetHandle,
         random,
         rcu::{self, RcuBox},
@@ -64,6 +66,8 @@ pub(crate) struct Bridge {
     pub(crate) secret: tag::Secret,
     /// Who owns the destination of the frame that is being copied.
     pub(crate) memo: Memo,
+    /// The copies that are made of frames which the bridge forwards to one port.
+    pub(crate) mirror: Mirror<Port>,
     unit_shift: AtomicU32,
     /// Its settings.
     pub(crate) settings: BridgeSettings,
@@ -133,6 +137,12 @@ pub(crate) struct Bridge {
     /// The work that offloads MACs, likewise.
     #[pin]
     offload_work: Mutex<Option<Arc<DelayedWork<OffloadWork>>>>,
+    /// What sees its own frames before their VLAN tag goes, once [`Bridge::register_egress`] was
+    /// called, and until it goes: when any hook of a namespace is unregistered, netfilter drops all
+    /// that waits in a queue to user space there, whoever queued it.
+    #[pin]
+    egress: Mutex<Option<netfilter::Registration<Bridge>>>,
+    egress_hook: EgressEntry<Bridge>,
     /// The namespace, while that is there.
     pub(crate) net: NetHandle,
     /// Its directory in sysfs, which refers to the bridge, until it goes.
@@ -167,6 +177,7 @@ impl Bridge {
         net: NetHandle,
         initial: impl Fn(BridgeSetting) -> u32,
         device: &BridgeDevice,
+        egress_hook: EgressEntry<Self>,
     ) -> Result<Arc<Self>> {
         // Every port that the kernel's bridge may have has a number in the table.
         const { assert!(MAX_PORTS == BRIDGE_MAX_PORTS) };
@@ -174,6 +185,7 @@ impl Bridge {
         let locked = Locked::new(writer)?;
         let outgoing = Queue::new()?;
         let memo = Memo::new()?;
+        let mirror = Mirror::new()?;
         let ifindices = KvSlice::zeroed(MAX_PORTS)?;
         let settings = BridgeSettings::new(initial);
         let seconds = settings.get(BridgeSetting::AgeingTime);
@@ -184,6 +196,7 @@ impl Bridge {
                 table,
                 secret: tag::Secret(random::word() as u32),
                 memo,
+                mirror,
                 unit_shift: AtomicU32::new(ageing.unit_shift),
                 settings,
                 ageing: AtomicU32::new(ageing.to_bits()),
@@ -215,6 +228,8 @@ impl Bridge {
                 ports <- new_mutex!(KVec::new(), "maclearn_bridge_ports"),
                 maintenance <- new_mutex!(None, "maclearn_bridge_maintenance"),
                 offload_work <- new_mutex!(None, "maclearn_bridge_offload_work"),
+                egress <- new_mutex!(None, "maclearn_egress"),
+                egress_hook,
                 net,
                 directory <- new_mutex!(None, "maclearn_bridge_directory"),
             }),
@@ -286,7 +301,39 @@ impl Bridge {
 
     /// Whether the bridge is told where MACs are, when that spares copies (`fdb_offload`).
     pub(crate) fn offloads(&self) -> bool {
-        self.settings.get(BridgeSetting::FdbOffload) != 0
+        self.settings.get(BridgeSetting::FdbOffload) != FDB_OFFLOAD_OFF
+    }
+
+    /// Whether that is so as well where some ports are not filtered.
+    pub(crate) fn may_mirror(&self) -> bool {
+        self.settings.get(BridgeSetting::FdbOffload) == FDB_OFFLOAD_AUTO
+    }
+
+    /// Has the bridge's own frames seen as they are sent, until it goes. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if it is about to go, or what registering a hook returns.
+    pub(crate) fn register_egress(self: &Arc<Self>) -> Result {
+        let mut egress = self.egress.lock();
+        if self.is_closed() {
+            return Err(ENODEV);
+        }
+        if egress.is_none() {
+            *egress = Some(netfilter::Registration::on_device(
+                &self.net,
+                &self.device,
+                self.clone(),
+                &self.egress_hook,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// Ends that, for good. The bridge is closed. May sleep.
+    pub(crate) fn unregister_egress(&self) {
+        let egress = self.egress.lock().take();
+        drop(egress);
     }
 
     /// Whether a port of the bridge is enabled, so that its ports learn.
@@ -392,10 +439,11 @@ impl Bridge {
         }
     }
 
-    /// Runs the work soon that offloads what can be. Process context.
-    pub(crate) fn queue_offload_work(&self) {
+    /// Runs the work that offloads what can be, `delay` jiffies from now unless that is due already.
+    /// Process context.
+    pub(crate) fn queue_offload_work(&self, delay: usize) {
         if let Some(offload_work) = &*self.offload_work.lock() {
-            offload_work.queue(0);
+            offload_work.queue(delay);
         }
     }
 

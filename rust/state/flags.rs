@@ -37,9 +37,12 @@ pub(crate) enum Flag {
     Joining = 1 << 12,
     /// Something was learned while the port was quiet.
     LearnedQuiet = 1 << 13,
-    /// Sources are learned as of now: the port learns, and is not [`Flag::Forgetting`]. Follows from
-    /// these, so that a frame asks for one flag.
+    /// Nothing is to be done with a frame but to learn its source as of now: the port learns, and
+    /// is neither [`Flag::Forgetting`] nor [`Flag::Mirrored`]. Follows from these, so that a frame
+    /// asks for one flag.
     LearningNow = 1 << 14,
+    /// Frames that come in there are tagged so that the bridge mirrors them.
+    Mirrored = 1 << 15,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -78,8 +81,16 @@ impl Flags {
 
     /// The same with what follows from the others.
     pub(crate) fn completed(self) -> Self {
-        let is_now = self.has(Flag::Learning) && !self.has(Flag::Forgetting);
-        self.with(Flag::LearningNow, is_now)
+        self.with(
+            Flag::LearningNow,
+            self.learns_as_of_now() && !self.has(Flag::Mirrored),
+        )
+    }
+
+    /// Whether sources are learned, and nothing of the port's is being forgotten.
+    #[inline]
+    pub(crate) fn learns_as_of_now(self) -> bool {
+        self.has(Flag::Learning) && !self.has(Flag::Forgetting)
     }
 
     /// Whether copies to the port are filtered, and it is not failing open.

@@ -14,6 +14,7 @@ pub(crate) mod events;
 pub(crate) mod flags;
 pub(crate) mod locked;
 pub(crate) mod memo;
+pub(crate) mod mirror;
 pub(crate) mod pending;
 pub(crate) mod port;
 pub(crate) mod port_set;

@@ -19,12 +19,13 @@ use super::{
 use crate::{
     kapi::{
         atomic::{AtomicBool, AtomicU32, AtomicU64},
-        clock,
+        br_forward, clock,
         delayed_work::DelayedWork,
         device_map::{on_device, Anchor},
         genetlink::has_listeners,
         netdevice::NetDevice,
         percpu::Words,
+        rtnl::Rtnl,
         sysfs::Directory,
     },
     table::{Claims, Key, PortIndex, Stamp, Writer},
@@ -68,6 +69,8 @@ pub(crate) struct Port {
     /// Time, in the table's units, up to which what was learned is to be forgotten, for
     /// [`Flag::Forgetting`].
     forget_until: AtomicU64,
+    /// Whether it is a port of a hardware switch.
+    pub(crate) is_switch_port: bool,
     /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
     pub(crate) left_vlan: AtomicU32,
     /// The bridge's maintenance work, to ask for a run.
@@ -107,6 +110,7 @@ impl Port {
         maintenance: Arc<DelayedWork<Bridge>>,
         device: &NetDevice,
         index: PortIndex,
+        rtnl: &Rtnl,
     ) -> Result<Arc<Self>> {
         let counters = Words::new()?;
         let (mut flags, mut max_macs) = (Flags::NONE, 0);
@@ -117,7 +121,10 @@ impl Port {
                 Held::MaxMacs => max_macs = first,
             }
         }
-        let flags = flags.with(Flag::Enabled, false).with(Flag::Joining, true);
+        let flags = flags
+            .with(Flag::Enabled, false)
+            .with(Flag::Joining, true)
+            .with(Flag::Mirrored, bridge.mirror.is_on.load_relaxed());
         Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),
@@ -133,6 +140,7 @@ impl Port {
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
                 forget_until: AtomicU64::new(0),
+                is_switch_port: br_forward::is_switch_port(device, rtnl),
                 left_vlan: AtomicU32::new(0),
                 maintenance,
                 directory <- new_mutex!(None, "maclearn_port_directory"),

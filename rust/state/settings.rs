@@ -20,8 +20,8 @@ use crate::{
 pub(crate) enum Form {
     /// 0 or 1. In netlink a `u8`.
     Switch,
-    /// One of two words, which stand for 0 and 1. In netlink a `u32`.
-    Choice([&'static str; 2]),
+    /// One of these words, which stand for 0, 1 and so on. In netlink a `u32`.
+    Choice(&'static [&'static str]),
     /// A number, at most this. In netlink a `u32`.
     Number(u32),
 }
@@ -30,14 +30,20 @@ impl Form {
     /// The greatest value.
     pub(crate) const fn most(self) -> u32 {
         match self {
-            Self::Switch | Self::Choice(_) => 1,
+            Self::Switch => 1,
+            Self::Choice(words) => words.len() as u32 - 1,
             Self::Number(most) => most,
         }
     }
 }
 
-const UNKNOWN_UNICAST: Form = Form::Choice(["flood", "suppress"]);
-const ON_FAILURE: Form = Form::Choice(["open", "closed"]);
+const UNKNOWN_UNICAST: Form = Form::Choice(&["flood", "suppress"]);
+const ON_FAILURE: Form = Form::Choice(&["open", "closed"]);
+const FDB_OFFLOAD: Form = Form::Choice(&["off", "auto", "filtered"]);
+/// The bridge's own database is given nothing.
+pub(crate) const FDB_OFFLOAD_OFF: u32 = uapi::maclearn_fdb_offload_MACLEARN_FDB_OFFLOAD_OFF;
+/// It is given MACs wherever that spares copies.
+pub(crate) const FDB_OFFLOAD_AUTO: u32 = uapi::maclearn_fdb_offload_MACLEARN_FDB_OFFLOAD_AUTO;
 const PORT_MACS: Form = Form::Number(uapi::MACLEARN_MAX_PORT_MACS);
 
 /// The settings of a port: variant, name, form, attribute in netlink, and the bridge's setting that
@@ -82,9 +88,9 @@ macro_rules! bridge_settings {
                 uapi::MACLEARN_A_BRIDGE_MAX_MACS, 1048576,
                 "Initial max_macs of a bridge, 0 is unlimited (1048576)";
             /// Whether the bridge's own database is given MACs, where it may be.
-            FdbOffload = fdb_offload: Form::Choice(["off", "auto"]),
+            FdbOffload = fdb_offload: FDB_OFFLOAD,
                 uapi::MACLEARN_A_BRIDGE_FDB_OFFLOAD, 1,
-                "Initial fdb_offload of a bridge: 1 is auto, 0 off (1)";
+                "Initial fdb_offload of a bridge: 0 off, 1 auto, 2 filtered (1)";
             /// `learning` of ports that join.
             DefaultLearning = default_learning:
                 Form::Switch, uapi::MACLEARN_A_BRIDGE_DEFAULT_LEARNING, 1,
@@ -104,7 +110,7 @@ macro_rules! bridge_settings {
             ---
             /// Whether the ageing time is that of the bridge, if that learns by itself.
             Ageing = ageing:
-                Form::Choice(["own", "bridge"]), uapi::MACLEARN_A_BRIDGE_AGEING, 1;
+                Form::Choice(&["own", "bridge"]), uapi::MACLEARN_A_BRIDGE_AGEING, 1;
         }
     };
 }

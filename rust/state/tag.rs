@@ -10,10 +10,20 @@ const LEARN_WHEN_ADMITTED: u32 = 1 << 12;
 const LOCAL: u32 = 1 << 13;
 /// Set where the frame's copies can't have a memo.
 const NO_MEMO: u32 = 1 << 14;
+/// Set where copies of the frame may have to be made for the ports that are not filtered.
+const MIRRORED: u32 = 1 << 15;
+/// The place of the four bits of the frame's TCI that are not its VLAN identifier.
+const PRIORITY: u32 = 16;
+const PRIORITY_MASK: u32 = 0xf;
+/// Set in a copy that was made for a port that is not filtered.
+const COPY: u32 = 1 << 20;
 /// All bits of a tag.
-const ALL: u32 = VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO;
+const ALL: u32 =
+    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | MIRRORED | PRIORITY_MASK << PRIORITY | COPY;
+/// Where, in the tag of a frame that the bridge device sends and that has a number, a check stands.
+const CHECK: u32 = 21;
 
-/// The VLAN that the bridge puts a frame in, and whether its source is still to be learned.
+/// The VLAN that the bridge puts a frame in, and what is still to be done with the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CbTag(u32);
 
@@ -52,6 +62,56 @@ impl CbTag {
         Self(self.0 | LEARN_WHEN_ADMITTED)
     }
 
+    /// The same, of a frame that copies may have to be made of, with these bits of its TCI.
+    #[inline]
+    pub(crate) fn mirrored(self, priority: u16) -> Self {
+        Self(self.0 | MIRRORED | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
+    }
+
+    /// The same, when they are made.
+    #[inline]
+    pub(crate) fn when_mirrored(self) -> Self {
+        Self(self.0 & (VLAN | LOCAL | NO_MEMO))
+    }
+
+    /// The same, of one of the copies that were made.
+    pub(crate) fn copy(self) -> Self {
+        Self(self.when_mirrored().0 | COPY)
+    }
+
+    /// Whether it is one of them.
+    pub(crate) fn is_copy(self) -> bool {
+        self.0 & COPY != 0
+    }
+
+    /// The frame's TCI, of a frame in a VLAN that copies may have to be made of.
+    pub(crate) fn tci(self) -> u16 {
+        self.vlan() | ((self.0 >> PRIORITY & PRIORITY_MASK) << 12) as u16
+    }
+
+    /// Whether copies of the frame may have to be made.
+    #[inline(always)]
+    pub(crate) fn is_mirrored(self) -> bool {
+        self.0 & MIRRORED != 0
+    }
+
+    /// Whether `bits`, if they are a tag, say that.
+    #[inline(always)]
+    pub(crate) fn may_be_mirrored(bits: u64) -> bool {
+        bits as u32 & MIRRORED != 0
+    }
+
+    /// Whether `bits`, if they are a tag, say that copies have to be made, or a source learned.
+    #[inline(always)]
+    pub(crate) fn may_be_due(bits: u64) -> bool {
+        bits as u32 & (MIRRORED | LEARN_WHEN_ADMITTED) != 0
+    }
+
+    /// Whether the frame's copies have a memo.
+    pub(crate) fn has_memo(self) -> bool {
+        self.0 & NO_MEMO == 0
+    }
+
     /// The frame's VLAN.
     #[inline(always)]
     pub(crate) fn vlan(self) -> u16 {
@@ -70,8 +130,8 @@ impl CbTag {
         bits as u32 & LEARN_WHEN_ADMITTED != 0
     }
 
-    /// Whether `bits`, if they are a tag, say nothing but the VLAN: of a frame that the bridge
-    /// forwards, whose copies have a memo.
+    /// Whether `bits`, if they are a tag, are of a frame that the bridge forwards, whose copies have
+    /// a memo, and whose source is known.
     #[inline(always)]
     pub(crate) fn may_be_plain(bits: u64) -> bool {
         Self(bits as u32).is_plain()
@@ -80,7 +140,7 @@ impl CbTag {
     /// Whether it says that.
     #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
-        self.0 <= VLAN
+        self.0 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
     }
 
     /// Reads what [`CbTag::to_bits`] made, of `bits` that [`CbTag::may_be_plain`] agreed to.
@@ -96,12 +156,32 @@ impl CbTag {
         u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
     }
 
+    /// As stored, with a number, for a frame that the bridge device sends and that copies may have to
+    /// be made of. There is less of a check: what a guest sends does not get there.
+    pub(crate) fn to_numbered_bits(self, serial: u32, secret: Secret) -> u64 {
+        u64::from(self.0 | check(serial, secret)) | u64::from(serial) << 32
+    }
+
+    /// Reads what [`CbTag::to_numbered_bits`] made, a tag and a number.
+    pub(crate) fn from_numbered_bits(bits: u64, secret: Secret) -> Option<(Self, u32)> {
+        let (tag, serial) = (Self(bits as u32 & ALL), (bits >> 32) as u32);
+        let is_one = bits as u32 & !ALL == check(serial, secret);
+        (is_one && tag.is_mirrored() && tag.is_local()).then_some((tag, serial))
+    }
+
     /// Reads what [`CbTag::to_bits`] made; `None` for anything else.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u64, secret: Secret) -> Option<Self> {
         let tag = bits as u32;
         ((bits >> 32) as u32 == tag ^ secret.0 && tag & !ALL == 0).then_some(Self(tag))
     }
+}
+
+/// Tells a numbered tag from what else may stand there.
+fn check(serial: u32, secret: Secret) -> u32 {
+    // Any odd number spreads the bits; this one, from the golden ratio, does so evenly.
+    let mixed = (serial ^ secret.0).wrapping_mul(0x9e37_79b1);
+    mixed >> CHECK << CHECK
 }
 
 #[kernel::macros::kunit_tests(maclearn_tag)]
@@ -138,6 +218,39 @@ mod tests {
             assert!(tag.is_local());
             assert_eq!(tag.vlan(), vlan);
         }
+    }
+
+    #[test]
+    fn what_is_mirrored_keeps_its_tci() {
+        let secret = Secret(0x1234_5678);
+        for priority in [0, 5, 15] {
+            let tag = CbTag::new(100).mirrored(priority);
+            let bits = tag.to_bits(secret);
+            assert!(CbTag::may_be_mirrored(bits) && CbTag::may_be_due(bits));
+            // Its copies are filtered as fast as any.
+            assert!(CbTag::may_be_plain(bits));
+            assert_eq!(CbTag::from_plain_bits(bits, secret), Some(tag));
+            assert_eq!(CbTag::from_bits(bits, secret), Some(tag));
+            assert_eq!((tag.vlan(), tag.tci()), (100, priority << 12 | 100));
+            assert_eq!(tag.when_mirrored(), CbTag::new(100));
+        }
+        let bits = CbTag::new(100).to_bits(secret);
+        assert!(!CbTag::may_be_mirrored(bits) && !CbTag::may_be_due(bits));
+    }
+
+    #[test]
+    fn numbered_tags_are_told_apart() {
+        let secret = Secret(0x1234_5678);
+        let tag = CbTag::local(100).mirrored(5);
+        for serial in [0, 1, u32::MAX] {
+            let bits = tag.to_numbered_bits(serial, secret);
+            assert!(CbTag::may_be_mirrored(bits));
+            assert_eq!(CbTag::from_numbered_bits(bits, secret), Some((tag, serial)));
+            assert_eq!(CbTag::from_numbered_bits(bits ^ 1 << 31, secret), None);
+            assert_eq!(CbTag::from_bits(bits, secret), None);
+        }
+        let plain = CbTag::local(100).to_bits(secret);
+        assert_eq!(CbTag::from_numbered_bits(plain, secret), None);
     }
 
     #[test]

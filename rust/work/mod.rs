@@ -9,6 +9,7 @@ pub(crate) mod fdb;
 pub(crate) mod forget;
 pub(crate) mod link;
 mod maintenance;
+pub(crate) mod mirror;
 pub(crate) mod notify;
 pub(crate) mod offload;
 pub(crate) mod recovery;

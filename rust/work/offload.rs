@@ -21,10 +21,14 @@
 
 use kernel::{prelude::*, sync::Arc};
 
-use super::walk::{Walk, BUCKETS_A_HOLD};
+use super::{
+    mirror,
+    walk::{Walk, BUCKETS_A_HOLD},
+};
 use crate::{
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
+        clock,
         delayed_work::Job,
         rcu,
         rtnl::Rtnl,
@@ -76,19 +80,23 @@ pub(crate) fn flush_offloaded(bridge: &Bridge) {
 pub(crate) fn sync(bridge: &Bridge) {
     if !wants(bridge) {
         flush_offloaded(bridge);
+        if bridge.mirror.is_on.load_relaxed() {
+            // Unless that is over in a moment.
+            bridge.queue_offload_work(clock::HZ as usize);
+        }
         return;
     }
     let has_changed = |port: &Port| may_offload_port(port) != port.was_offloadable.load_relaxed();
     if bridge.ports().iter().any(|port| has_changed(port)) {
         revoke::reconsider_offload(bridge);
     }
-    let is_done = {
+    let is_done = mirror::is_right(bridge) && {
         let state = bridge.offload.lock();
         let is_full = bridge.table.offloaded() >= MOST;
         state.is_enabled() && (is_full || state.done == Some(bridge.table_lock.lock().changes()))
     };
     if !is_done {
-        bridge.queue_offload_work();
+        bridge.queue_offload_work(0);
     }
 }
 
@@ -99,8 +107,8 @@ fn wants(bridge: &Bridge) -> bool {
 
 impl Job for OffloadWork {
     fn run(&self) -> Option<usize> {
-        let bridge = &*self.bridge;
-        if !wants(bridge) {
+        let is_wanted = wants(&self.bridge);
+        if !is_wanted && !self.bridge.mirror.is_on.load_relaxed() {
             // The maintenance work revokes what is offloaded.
             return None;
         }
@@ -109,6 +117,17 @@ impl Job for OffloadWork {
             return Some(self.retry.wait(0));
         };
         self.retry.reset();
+        if !mirror::are_all_covered(&self.bridge, is_wanted) {
+            flush_offloaded(&self.bridge);
+            // Nobody has still to make copies of what was forwarded by that.
+            rcu::wait_for_readers();
+        }
+        // On an error it is tried again in a second.
+        let _ = mirror::follow(&self.bridge, is_wanted, &rtnl);
+        if !is_wanted {
+            return None;
+        }
+        let bridge = &*self.bridge;
         if !enable(bridge, &rtnl) {
             drop(rtnl);
             flush_offloaded(bridge);
@@ -126,7 +145,8 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
-    let may = knows_all && may_offload(bridge, &ports);
+    let is_served = |port: &Port| port.flags().filters() || bridge.mirror.has(port);
+    let may = knows_all && ports.iter().all(|port| is_served(port)) && may_offload(bridge, &ports);
     state.set_enabled(may);
     may
 }
@@ -154,8 +174,10 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
                 let flags = port.flags();
                 // Nothing is offloaded while a port joins, which takes RTNL; and who lets it join
                 // sees to what is, if it is not to be enabled.
-                (flags.filters() || flags.has(Flag::Joining)) && is_plain(port)
+                // Nor before copies are made for one that is not filtered.
+                (flags.filters() || !flags.has(Flag::Enabled)) && is_plain(port)
             })
+            && mirror::may_offload(bridge, ports)
     })
 }
 

@@ -44,7 +44,7 @@ SETTINGS = {
         "ageing": words(b"own", b"bridge"),
         "exclusive": SWITCH,
         "max_macs": number(2**24),
-        "fdb_offload": words(b"off", b"auto"),
+        "fdb_offload": words(b"off", b"auto", b"filtered"),
         "default_learning": SWITCH,
         "default_unknown_unicast": words(b"flood", b"suppress"),
         "default_on_failure": words(b"open", b"closed"),

@@ -376,9 +376,11 @@ hub_exchange() {
 }
 
 # makes_copies NUMBER: so many ports being enabled, the bridge makes all copies that a hub does, since it is not told
-# where MACs are
+# where MACs are. Where some are not enabled it may be told if there are four that are.
 makes_copies() {
-    (($1 < ${#HUB_PORTS[@]})) || [[ $(<"/sys/class/net/${HUB_PORTS[0]}/master/maclearn/fdb_offload") == off ]]
+    local offload
+    read -r offload <"/sys/class/net/${HUB_PORTS[0]}/master/maclearn/fdb_offload"
+    [[ $offload == off ]] || (($1 < ${#HUB_PORTS[@]})) && [[ $1 -lt 4 || $offload == filtered ]]
 }
 
 # The plan, and its expectations met exactly. What the module says of each enabled port has to agree with what

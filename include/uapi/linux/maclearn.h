@@ -35,12 +35,15 @@ enum maclearn_on_failure {
  * enum maclearn_fdb_offload - Whether MACs that have one owner are offloaded
  *   to the bridge's own fdb.
  * @MACLEARN_FDB_OFFLOAD_OFF: It is not.
- * @MACLEARN_FDB_OFFLOAD_AUTO: It is while every port of the bridge is
- *   filtered, so that the bridge makes no copies.
+ * @MACLEARN_FDB_OFFLOAD_AUTO: It is, so that the bridge makes no copies for
+ *   ports that are filtered.
+ * @MACLEARN_FDB_OFFLOAD_FILTERED: The same, but only while every port of the
+ *   bridge is filtered.
  */
 enum maclearn_fdb_offload {
 	MACLEARN_FDB_OFFLOAD_OFF,
 	MACLEARN_FDB_OFFLOAD_AUTO,
+	MACLEARN_FDB_OFFLOAD_FILTERED,
 };
 
 /**

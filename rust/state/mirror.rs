@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mirroring: the ports that are not filtered get copies of what the bridge forwards to its owner
+//! alone. "With a port that gets every copy" in `Documentation/design.md` says how.
+
+use core::ptr;
+
+use kernel::{prelude::*, sync::Arc};
+
+use crate::{
+    kapi::{
+        atomic::AtomicBool,
+        percpu::{Pairs, Serials},
+        rcu::{self, RcuBox},
+    },
+    table::PortIndex,
+};
+
+/// The ports that copies are made for, and what each CPU notes of the frame that it deals with. A
+/// port is a `P`.
+pub(crate) struct Mirror<P: Send + Sync> {
+    /// Whether its frames are tagged so that copies are made. Changes under RTNL.
+    pub(crate) is_on: AtomicBool,
+    /// Changes under RTNL.
+    ports: RcuBox<KVec<Arc<P>>>,
+    /// A frame that was copied to such ports, and which, see [`Seen`].
+    seen: Pairs,
+    /// A frame of the bridge device's own for which all copies are made.
+    made: Pairs,
+    serials: Serials,
+}
+
+/// At which ports that are not filtered a frame had a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    /// At none.
+    Nowhere,
+    /// At this one.
+    At(PortIndex),
+    /// At several: it was flooded.
+    Everywhere,
+}
+
+impl Seen {
+    /// Stands for [`Seen::Everywhere`] in a word; what is less is a port.
+    const EVERYWHERE: u64 = u64::MAX;
+}
+
+impl<P: Send + Sync> Mirror<P> {
+    /// Makes one without ports. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            is_on: AtomicBool::new(false),
+            ports: RcuBox::empty(),
+            seen: Pairs::new()?,
+            made: Pairs::new()?,
+            serials: Serials::new()?,
+        })
+    }
+
+    /// The ports that copies are made for; `None` where the bridge does not mirror.
+    #[inline]
+    pub(crate) fn ports<'a>(&'a self, section: &'a rcu::Guard) -> Option<&'a [Arc<P>]> {
+        self.ports.read(section).map(|ports| &**ports)
+    }
+
+    /// Whether copies are made for this very port.
+    pub(crate) fn has(&self, port: &P) -> bool {
+        let is_it = |other: &Arc<P>| ptr::eq(&**other, port);
+        rcu::read(|section| {
+            self.ports(section)
+                .is_some_and(|ports| ports.iter().any(is_it))
+        })
+    }
+
+    /// For how many ports copies are made; `None` where the bridge does not mirror.
+    pub(crate) fn count(&self) -> Option<usize> {
+        rcu::read(|section| self.ports(section).map(|ports| ports.len()))
+    }
+
+    /// Changes the ports, and waits until nobody uses the old ones. The caller holds RTNL. May
+    /// sleep.
+    pub(crate) fn replace(&self, ports: Option<KBox<KVec<Arc<P>>>>) {
+        self.ports.replace(ports);
+    }
+
+    /// Forgets what this CPU has noted of a frame that has not come up, for whatever reason.
+    #[inline]
+    pub(crate) fn clear_seen(&self) {
+        self.seen.set_first(0);
+    }
+
+    /// Notes that a frame, by the [`data_id`](crate::kapi::skb::BridgeSkBuff::data_id) of its
+    /// copies, had one at `port`.
+    pub(crate) fn note_seen(&self, data_id: u64, port: PortIndex) {
+        let seen = match self.seen.second_of(data_id) {
+            Some(other) if other != u64::from(port) => Seen::EVERYWHERE,
+            _ => port.into(),
+        };
+        self.seen.set(data_id, seen);
+    }
+
+    /// Where that frame had copies, as this CPU knows, and forgets it: the data of another frame
+    /// may be at the same place later.
+    pub(crate) fn take_seen(&self, data_id: u64) -> Seen {
+        let seen = match self.seen.second_of(data_id) {
+            None => Seen::Nowhere,
+            Some(Seen::EVERYWHERE) => Seen::Everywhere,
+            Some(port) => Seen::At(port as PortIndex),
+        };
+        if seen != Seen::Nowhere {
+            self.clear_seen();
+        }
+        seen
+    }
+
+    /// A number for a frame that the bridge device sends.
+    pub(crate) fn next_serial(&self) -> Option<u32> {
+        self.serials.next()
+    }
+
+    /// Whether the frame with this number had no copy before, as this CPU knows, and notes that it
+    /// has.
+    pub(crate) fn is_first(&self, serial: u32) -> bool {
+        // No word is 0, what stands there at first.
+        let word = u64::from(serial) | 1 << 32;
+        let is_first = self.made.second_of(word).is_none();
+        if is_first {
+            self.made.set(word, 0);
+        }
+        is_first
+    }
+}
+
+#[kernel::macros::kunit_tests(maclearn_mirror)]
+mod tests {
+    use super::*;
+    use crate::kapi::spinlock_bh::local_bh_disable;
+
+    #[test]
+    fn a_frame_that_had_copies_at_two_ports_was_flooded() -> Result {
+        let mirror = Mirror::<()>::new()?;
+        let softirqs = local_bh_disable();
+        assert_eq!(mirror.take_seen(7), Seen::Nowhere);
+        mirror.note_seen(7, 0);
+        mirror.note_seen(7, 0);
+        assert_eq!(mirror.take_seen(7), Seen::At(0));
+        mirror.note_seen(7, 0);
+        mirror.note_seen(7, 1023);
+        mirror.note_seen(7, 0);
+        assert_eq!(mirror.take_seen(7), Seen::Everywhere);
+        drop(softirqs);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_noted_is_of_one_frame() -> Result {
+        let mirror = Mirror::<()>::new()?;
+        let softirqs = local_bh_disable();
+        mirror.note_seen(7, 3);
+        assert_eq!(mirror.take_seen(8), Seen::Nowhere);
+        mirror.note_seen(8, 4);
+        assert_eq!(mirror.take_seen(7), Seen::Nowhere);
+        assert_eq!(mirror.take_seen(8), Seen::At(4));
+        // Another frame's data may be there next time.
+        assert_eq!(mirror.take_seen(8), Seen::Nowhere);
+        drop(softirqs);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_noted_does_not_outlive_its_frame() -> Result {
+        let mirror = Mirror::<()>::new()?;
+        let softirqs = local_bh_disable();
+        mirror.note_seen(7, 3);
+        mirror.clear_seen();
+        assert_eq!(mirror.take_seen(7), Seen::Nowhere);
+        drop(softirqs);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_of_the_bridge_has_one_first_copy() -> Result {
+        let mirror = Mirror::<()>::new()?;
+        let softirqs = local_bh_disable();
+        let serials = [mirror.next_serial(), mirror.next_serial()];
+        let mut are_first = KVec::new();
+        for serial in serials.into_iter().flatten() {
+            for _ in 0..2 {
+                are_first.push(mirror.is_first(serial), GFP_ATOMIC)?;
+            }
+        }
+        drop(softirqs);
+        assert_eq!(&*are_first, [true, false, true, false]);
+        assert_ne!(serials[0], serials[1]);
+        assert!(mirror.next_serial().is_none());
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mirroring: who gets copies of what the bridge forwards to one port, and when that begins and
+//! ends. "With a port that gets every copy" in `Documentation/design.md` says how it is done and
+//! why no frame is lost.
+
+use kernel::{prelude::*, sync::Arc};
+
+use crate::{
+    kapi::{
+        br_forward,
+        bridge::{self as kernel_bridge, PortFlag},
+        rcu,
+        rtnl::Rtnl,
+    },
+    state::{bridge::Bridge, flags::Flag, port::Port},
+};
+
+/// Least number of filtered ports for which it pays.
+const PAYS_FROM: usize = 4;
+
+/// Ports that are not filtered for which it takes one filtered port more.
+const UNFILTERED_A_PORT: usize = 3;
+
+/// Whether `port` is to have copies of what the bridge forwards to another one. One that is joining
+/// may be about to be enabled: RTNL is held until that is done.
+fn is_unfiltered(port: &Port) -> bool {
+    let flags = port.flags();
+    !flags.has(Flag::Enabled) && !flags.has(Flag::Joining)
+}
+
+/// Whether frames may be forwarded to one of the `ports`, all those of the bridge: the others that
+/// get every copy, if there are any, can have them mirrored.
+pub(crate) fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+    let unfiltered = ports.iter().filter(|port| is_unfiltered(port)).count();
+    unfiltered == 0 || pays(ports.len() - unfiltered, unfiltered) && may_mirror(bridge, ports)
+}
+
+/// Whether so many filtered ports are spared more than mirroring costs.
+fn pays(filtered: usize, unfiltered: usize) -> bool {
+    filtered >= PAYS_FROM + unfiltered / UNFILTERED_A_PORT
+}
+
+/// Whether mirroring is wanted, and does all that flooding does.
+fn may_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+    let suppresses = [
+        PortFlag::ProxyArpWifi,
+        PortFlag::NeighbourSuppress,
+        PortFlag::NeighbourVlanSuppress,
+    ];
+    let is_fit = |port: &Port| {
+        rcu::read(|section| {
+            let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
+            let keeps_out = is_unfiltered(port) && suppresses.into_iter().any(has);
+            let is_odd = port.is_switch_port || has(PortFlag::VlanTunnel);
+            !keeps_out && !is_odd && !br_forward::has_querier(&bridge.device, &port.device)
+        })
+    };
+    !cfg!(CONFIG_PREEMPT_RT) && bridge.may_mirror() && ports.iter().all(|port| is_fit(port))
+}
+
+/// Whether copies are made for the ports that are not filtered, and for no others.
+pub(crate) fn is_right(bridge: &Bridge) -> bool {
+    let ports = bridge.ports();
+    let mut unfiltered = ports.iter().filter(|port| is_unfiltered(port));
+    let count = unfiltered.clone().count();
+    bridge.mirror.count().unwrap_or(0) == count && unfiltered.all(|port| bridge.mirror.has(port))
+}
+
+/// Whether `port` misses nothing while [`follow`] is called, although keys are offloaded.
+fn is_covered(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
+    port.flags().filters() || is_wanted && is_unfiltered(port) && bridge.mirror.has(port)
+}
+
+/// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.
+pub(crate) fn are_all_covered(bridge: &Bridge, is_wanted: bool) -> bool {
+    bridge
+        .ports()
+        .iter()
+        .all(|port| is_covered(bridge, port, is_wanted))
+}
+
+/// Has copies made for the ports that are not filtered, or for none unless that is wanted. Nothing
+/// is offloaded, and a grace period has passed since it was, unless [`are_all_covered`] says that
+/// it can be. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`, or what [`Bridge::register_egress`] returns. Copies are then made for the ports that
+/// they were made for.
+pub(crate) fn follow(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Result {
+    if is_wanted && is_right(bridge) {
+        return Ok(());
+    }
+    let mut ports = KVec::new();
+    if is_wanted {
+        for port in bridge.ports().iter().filter(|port| is_unfiltered(port)) {
+            ports.push(port.clone(), GFP_KERNEL)?;
+        }
+    }
+    if ports.is_empty() {
+        end(bridge, rtnl);
+        return Ok(());
+    }
+    begin(bridge, ports, rtnl)
+}
+
+fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
+    let ports = KBox::new(ports, GFP_KERNEL)?;
+    let mirror = &bridge.mirror;
+    if mirror.is_on.load_relaxed() {
+        mirror.replace(Some(ports));
+        return Ok(());
+    }
+    bridge.register_egress()?;
+    br_forward::set_promiscuous(&bridge.device, true, rtnl)?;
+    // Whatever the bridge looks up from now on comes up.
+    rcu::wait_for_readers();
+    mirror.replace(Some(ports));
+    tag_frames(bridge, true);
+    rcu::wait_for_readers();
+    Ok(())
+}
+
+/// Ends it for a bridge on which nothing is offloaded, or all of whose ports are filtered. May
+/// sleep.
+pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
+    if !bridge.mirror.is_on.load_relaxed() {
+        return;
+    }
+    tag_frames(bridge, false);
+    rcu::wait_for_readers();
+    // Ending it can't fail.
+    let _ = br_forward::set_promiscuous(&bridge.device, false, rtnl);
+    bridge.mirror.replace(None);
+}
+
+fn tag_frames(bridge: &Bridge, on: bool) {
+    bridge.mirror.is_on.store_relaxed(on);
+    for port in &*bridge.ports() {
+        port.set(&mut bridge.table_lock.lock(), Flag::Mirrored, on);
+    }
+}
+
+/// Makes no more copies for `port`, which is about to leave. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
+pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
+    if bridge.mirror.has(port) {
+        match others(bridge, port)? {
+            None => end(bridge, rtnl),
+            others => bridge.mirror.replace(others),
+        }
+    }
+    Ok(())
+}
+
+/// The ports that copies are made for, but `port`; `None` if there is none.
+fn others(bridge: &Bridge, port: &Port) -> Result<Option<KBox<KVec<Arc<Port>>>>> {
+    let mut others = KVec::with_capacity(bridge.mirror.count().unwrap_or(0), GFP_KERNEL)?;
+    rcu::read(|section| {
+        for other in bridge.mirror.ports(section).unwrap_or_default() {
+            if other.index != port.index {
+                // There is room for all of them.
+                let _ = others.push_within_capacity(other.clone());
+            }
+        }
+    });
+    if others.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(KBox::new(others, GFP_KERNEL)?))
+}
