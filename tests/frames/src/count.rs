@@ -3,7 +3,7 @@
 //! `frames count`: counts every frame that arrives, ours or not.
 
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{self, Endpoint},
     stop::{Run, RunArgs},
     tally::Tally,
 };
@@ -29,6 +29,7 @@ pub fn count(interfaces: &[String], run: RunArgs) -> Result<(), String> {
         "{}",
         serde_json::to_string_pretty(&by_name).map_err(|e| e.to_string())?
     );
+    endpoint::close(endpoints);
     Ok(())
 }
 

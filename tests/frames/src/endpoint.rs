@@ -11,6 +11,7 @@ use std::{
     io::{self, Error},
     mem::{size_of, size_of_val, zeroed},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    thread,
 };
 
 /// Messages fetched by one system call.
@@ -173,6 +174,18 @@ impl Endpoint {
             )),
             _ => Err(format!("{}: {}", self.name, Error::last_os_error())),
         }
+    }
+}
+
+/// Closes them all at once: each waits for a grace period, and so they wait for the same.
+pub fn close(endpoints: Vec<Endpoint>) {
+    let threads: Vec<_> = endpoints
+        .into_iter()
+        .map(|endpoint| thread::spawn(|| drop(endpoint)))
+        .collect();
+    for thread in threads {
+        // It can't fail.
+        let _ = thread.join();
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::{
     backlog::Backlog,
-    endpoint::Endpoint,
+    endpoint::{self, Endpoint},
     frame::{self, Arrived, Flow, Label, MIN_SIZE, TAG_LEN},
     plan::{Order, Traffic},
     stop::{Run, RunArgs},
@@ -74,6 +74,7 @@ pub fn exchange(orders: &[Order], settings: &Settings, run: RunArgs) -> Result<(
 
     exchange.print(settings.json)?;
     let mismatches = exchange.mismatches(orders, settings.hub)?;
+    endpoint::close(exchange.endpoints);
     if mismatches.is_empty() {
         return Ok(());
     }
