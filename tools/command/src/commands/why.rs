@@ -260,7 +260,7 @@ impl Facts<'_> {
     }
 
     /// Whom the FDB sends it to, or the port that stands in for that one.
-    fn directed(&self) -> Destination {
+    fn receiver(&self) -> Destination {
         let Destination::Port(index) = self.way.to else {
             return self.way.to;
         };
@@ -294,7 +294,7 @@ impl Facts<'_> {
 
     /// What becomes of a frame, if a port that is locked takes it.
     fn of_taken(&self, port: &Port) -> Verdict {
-        let destination = self.directed();
+        let destination = self.receiver();
         if let Some(why) = self.kept_out() {
             return Verdict::no(format!("the frame does not get in: {why}"));
         }
@@ -625,8 +625,8 @@ mod tests {
         assert_eq!(back(true, |_, _| ()), Verdict::no("if4 owns the MAC"));
         let own = back(true, |owners, _| owners.push(owner(2)));
         assert_eq!(own, Verdict::yes("it owns the MAC"));
-        let directed = back(true, |_, to| *to = Destination::Port(2));
-        assert_eq!(directed, Verdict::yes("the bridge's fdb sends it there"));
+        let forwarded = back(true, |_, to| *to = Destination::Port(2));
+        assert_eq!(forwarded, Verdict::yes("the bridge's fdb sends it there"));
         let elsewhere = back(true, |_, to| *to = Destination::Port(4));
         let only = Verdict::no("the bridge's fdb sends it to if4 only");
         assert_eq!(elsewhere, only);
