@@ -11,12 +11,20 @@ use kernel::prelude::{KBox, GFP_KERNEL_ACCOUNT};
 pub(crate) use core::hint::spin_loop as relax;
 pub(crate) use kernel::{alloc::AllocError as OutOfMemory, prelude::Zeroable, sync::Arc};
 
+use crate::kapi::preempt::{preempt_disable, PreemptDisabled};
+
 pub(crate) use crate::kapi::{
     atomic::{read_barrier, write_barrier, AtomicPtr, AtomicU16, AtomicU32, AtomicU64},
     kvalloc::KvSlice as Buckets,
-    preempt::preempt_disable,
     rcu::{wait_for_readers, Guard as ReadGuard},
 };
+
+/// Disables preemption where a spin lock is held (`preempt_disable_nested()`): that does so by itself,
+/// but on PREEMPT_RT. A table is changed under one.
+#[inline(always)]
+pub(crate) fn preempt_disable_nested() -> Option<PreemptDisabled> {
+    cfg!(CONFIG_PREEMPT_RT).then(preempt_disable)
+}
 
 /// Enters a read-side section for the table's self-test.
 #[cfg(CONFIG_KUNIT = "y")]

@@ -212,9 +212,8 @@ fn enter_vlan<'a>(
         tag.without_memo()
     };
     frame.set_cb_tag(tag.to_bits(port.secret));
-    let flags = port.flags();
-    if !flags.has(Flag::LearningNow) {
-        return enter_otherwise(port, flags, tag, vlan, frame, context);
+    if !port.flags().has(Flag::LearningNow) {
+        return enter_otherwise(port, tag, vlan, frame, context);
     }
     enter_learning(port, tag, vlan, frame, context)
 }
@@ -245,13 +244,12 @@ fn enter_learning<'a>(
 #[inline(never)]
 fn enter_otherwise<'a>(
     port: &Port,
-    flags: Flags,
-    tag: CbTag,
+    mut tag: CbTag,
     vlan: u16,
     mut frame: BridgeSkBuff<'a>,
     context: &HookContext,
 ) -> Verdict<'a> {
-    let mut tag = tag;
+    let flags = port.flags();
     if flags.has(Flag::Mirrored) {
         tag = tag.mirrored(priority(port, vlan, &frame));
         frame.set_cb_tag(tag.to_bits(port.secret));

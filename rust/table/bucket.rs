@@ -8,7 +8,7 @@
 
 use super::{Claims, Key, PortIndex, Stamp};
 use crate::platform::{
-    preempt_disable, read_barrier, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable,
+    preempt_disable_nested, read_barrier, write_barrier, AtomicU16, AtomicU32, AtomicU64, Zeroable,
 };
 
 /// Entries in a bucket. The model checker is content with fewer.
@@ -214,7 +214,7 @@ impl Bucket {
     /// A reader that comes in between waits for the end of the change. If it had taken the CPU from
     /// the writer, being of higher priority, it would wait for ever.
     fn change(&self, change: impl FnOnce()) {
-        let _preemption = preempt_disable();
+        let _preemption = preempt_disable_nested();
         let seq = self.seq.load_relaxed();
         self.seq.store_relaxed(seq.wrapping_add(1));
         write_barrier();

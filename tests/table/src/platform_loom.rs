@@ -71,7 +71,7 @@ pub fn write_barrier() {
 pub struct PreemptDisabled;
 
 /// A reader here waits for a writer that was preempted.
-pub fn preempt_disable() -> PreemptDisabled {
+pub fn preempt_disable_nested() -> PreemptDisabled {
     PreemptDisabled
 }
 
