@@ -135,12 +135,23 @@ impl Structure {
     }
 }
 
-/// Whether keys may be offloaded.
+/// Whether keys may be offloaded, and which.
 #[derive(Default)]
 pub(crate) struct OffloadState {
     is_enabled: bool,
     /// The table's [`changes`](Writer::changes) up to which all is offloaded.
     pub(crate) done: Option<u64>,
+    /// Which are, where there are too many.
+    pub(crate) pick: Option<Pick>,
+}
+
+/// Keys are offloaded that were used in less than some time, since there are too many.
+#[derive(Clone, Copy)]
+pub(crate) struct Pick {
+    /// Class of age from which on none is.
+    pub(crate) classes: usize,
+    /// When it was made, in jiffies.
+    pub(crate) time: u64,
 }
 
 impl OffloadState {

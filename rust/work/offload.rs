@@ -38,15 +38,20 @@ use crate::{
         bridge::{Bridge, OffloadWork},
         events::Kind,
         flags::Flag,
+        locked::Pick,
         port::Port,
         retry::SOON,
         revoke,
     },
-    table::{Action, Claims, Entry, Visit},
+    table::{age, Action, Claims, Entry, Stamp, Visit},
 };
 
-/// Most keys that are offloaded at a time: the bridge needs more memory for each than the table.
+/// Most keys that are offloaded at a time. The bridge visits each entry of its FDB sixty times a
+/// second (`br_fdb_cleanup()` on a hub), at some 32 instructions each.
 const MOST: u32 = 1 << 16;
+
+/// Jiffies after which it is found out anew which keys are used most, where there are more.
+const PICK_PERIOD: u64 = 10 * clock::HZ;
 
 /// Most keys that are offloaded under one hold of RTNL, some milliseconds.
 const MOST_A_HOLD: usize = 1024;
@@ -90,7 +95,7 @@ pub(crate) fn sync(bridge: &Bridge) {
     if bridge.ports().iter().any(|port| has_changed(port)) {
         revoke::reconsider_offload(bridge);
     }
-    let is_done = mirror::is_right(bridge) && {
+    let is_done = mirror::is_right(bridge) && !is_pick_due(bridge) && {
         let state = bridge.offload.lock();
         let is_full = bridge.table.offloaded() >= MOST;
         state.is_enabled() && (is_full || state.done == Some(bridge.table_lock.lock().changes()))
@@ -111,6 +116,10 @@ impl Job for OffloadWork {
         if !is_wanted && !self.bridge.mirror.is_on.load_relaxed() {
             // The maintenance work revokes what is offloaded.
             return None;
+        }
+        if is_wanted && is_pick_due(&self.bridge) {
+            // On -ENOMEM those stay offloaded that are.
+            let _ = pick(&self.bridge, MOST);
         }
         // Ports stay in the bridge meanwhile, and keep the settings by which it forwards frames.
         let Some(rtnl) = Rtnl::try_lock() else {
@@ -196,6 +205,73 @@ fn may_offload_port(port: &Port) -> bool {
     })
 }
 
+/// Ages below this have a class each; above, so many have one.
+const EXACT: usize = 512;
+const AGES_A_CLASS: usize = 64;
+
+/// Classes of age.
+const CLASSES: usize = EXACT + (Stamp::MAX as usize + 1 - EXACT).div_ceil(AGES_A_CLASS);
+
+/// The class of an entry by how long ago it was used.
+fn class_of(entry: &Entry, bridge: &Bridge) -> usize {
+    let age = usize::from(age(entry.stamp, bridge.now() as Stamp));
+    if age < EXACT {
+        age
+    } else {
+        EXACT + (age - EXACT) / AGES_A_CLASS
+    }
+}
+
+/// How many classes, those of the least ages, have at most `most` entries together.
+fn fitting_classes(counts: &[u32], most: u32) -> usize {
+    let mut sum = 0u64;
+    let exceeds = |count: &u32| {
+        sum += u64::from(*count);
+        sum > u64::from(most)
+    };
+    counts.iter().position(exceeds).unwrap_or(counts.len())
+}
+
+/// Whether there are or were too many keys, and it is time to find out which are used most.
+fn is_pick_due(bridge: &Bridge) -> bool {
+    let last = bridge.offload.lock().pick;
+    let is_old = |pick: Pick| clock::jiffies().wrapping_sub(pick.time) >= PICK_PERIOD;
+    let leaves_out = |pick: Pick| pick.classes < CLASSES;
+    last.is_none_or(is_old) && (bridge.table.offloaded() >= MOST || last.is_some_and(leaves_out))
+}
+
+/// Has those keys offloaded from now on that were used last, about `most` of them, and revokes the
+/// others that are. May sleep.
+fn pick(bridge: &Bridge, most: u32) -> Result {
+    let mut counts = KVec::from_elem(0u32, CLASSES, GFP_KERNEL)?;
+    let walk = Walk::begin(bridge);
+    walk.visit_all(Kind::Deleted, |entry| {
+        if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
+            if let Some(count) = counts.get_mut(class_of(&entry, bridge)) {
+                *count += 1;
+            }
+        }
+        Action::Keep
+    });
+    let classes = fitting_classes(&counts, most);
+    {
+        let mut state = bridge.offload.lock();
+        state.done = None;
+        state.pick = Some(Pick {
+            classes,
+            time: clock::jiffies(),
+        });
+    }
+    walk.visit_all(Kind::Deleted, |entry| {
+        if entry.is_offloaded && class_of(&entry, bridge) >= classes {
+            Action::Revoke
+        } else {
+            Action::Keep
+        }
+    });
+    Ok(())
+}
+
 /// Gives the bridge what is not offloaded yet, and revokes what may not be any more. Whether there
 /// is more.
 fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
@@ -203,7 +279,10 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
         let locked = bridge.table_lock.lock();
         (locked.changes(), locked.cursor())
     };
-    let done = bridge.offload.lock().done;
+    let (done, classes) = {
+        let state = bridge.offload.lock();
+        (state.done, state.pick.map_or(CLASSES, |pick| pick.classes))
+    };
     if done == Some(changes) {
         return Ok(false);
     }
@@ -242,6 +321,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                 let is_candidate = !entry.is_offloaded
                     && !entry.claims.has(Claims::BRIDGE)
+                    && class_of(&entry, bridge) < classes
                     && port_of(entry.port).is_some()
                     // Its frames would be lost.
                     && !bridge.quiet.has(entry.port);
@@ -305,7 +385,7 @@ mod tests {
         kapi::{atomic::AtomicBool, delayed_work::new_delayed_work},
         lab::Lab,
         state::settings::BridgeSetting,
-        table::Key,
+        table::{Key, Limits},
     };
 
     const KEY: Key = Key::from_parts(0, 2);
@@ -372,6 +452,53 @@ mod tests {
             rcu::wait_for_readers();
         }
         Ok(())
+    }
+
+    #[test]
+    fn what_is_used_last_is_offloaded_where_there_is_too_much() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let keys = [
+            Key::from_parts(0, 2),
+            Key::from_parts(0, 4),
+            Key::from_parts(0, 6),
+        ];
+        // Each was used some time before the last one.
+        for (ago, &key) in keys.iter().rev().enumerate() {
+            let stamp = (bridge.now() as Stamp).wrapping_sub(10 * ago as Stamp);
+            let mut locked = bridge.table_lock.lock();
+            locked.learn(key, 0, stamp, Limits::default(), false);
+        }
+        let offload_all = || {
+            with_rtnl(|rtnl| {
+                enable(bridge, rtnl);
+                offload(bridge, rtnl)
+            })
+        };
+        let is_offloaded = |key| bridge.table_lock.lock().is_offloaded(key);
+        offload_all()?;
+        let all = keys.map(is_offloaded);
+        pick(bridge, 2)?;
+        let picked = keys.map(is_offloaded);
+        offload_all()?;
+        let still = keys.map(is_offloaded);
+        pick(bridge, 3)?;
+        offload_all()?;
+        let again = keys.map(is_offloaded);
+        assert_eq!(all, [true; 3]);
+        assert_eq!(picked, [false, true, true]);
+        assert_eq!(still, picked);
+        assert_eq!(again, [true; 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn classes_of_age_fit_or_not() {
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 2), 0);
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 3), 2);
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 7), 3);
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 8), 4);
+        assert_eq!(fitting_classes(&[u32::MAX, u32::MAX], u32::MAX), 1);
     }
 
     #[test]
