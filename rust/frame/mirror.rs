@@ -106,7 +106,7 @@ fn receive_group<'a>(
 ) -> Verdict<'a> {
     let is_outside = tag.vlan() != 0
         && frame.hwaccel_tag().is_some()
-        && !kernel_bridge::has_vlan(&bridge.device, tag.vlan(), section);
+        && !kernel_bridge::is_member(&bridge.device, tag.vlan(), section);
     if !is_outside || is_wanted(bridge) {
         return frame.accept();
     }
@@ -219,6 +219,7 @@ fn revoke_now(bridge: &Bridge, key: Key) {
         locked.take_revoked()
     };
     revoke::revoke(bridge, revoked, None);
+    revoke::reconsider_offload(bridge);
 }
 
 /// What to tag a frame with that the bridge device sends in `vlan`, if copies may have to be made.
@@ -239,7 +240,10 @@ pub(super) fn tag_outgoing(
             revoke_now(bridge, key);
         }
     }
-    let priority = frame.vlan_tag().map_or(0, |tag| tag.priority);
+    // Another protocol's tag is part of what the frame carries.
+    let protocol = kernel_bridge::vlan_protocol(&bridge.device);
+    let own_tag = frame.vlan_tag().filter(|tag| tag.protocol == protocol);
+    let priority = own_tag.map_or(0, |tag| tag.priority);
     let tag = CbTag::local(vlan).mirrored(priority);
     Some(tag.to_numbered_bits(serial, bridge.secret))
 }

@@ -236,6 +236,17 @@ pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
     u32::from(state) == bindings::BR_STATE_LEARNING || is_forwarding(port, rtnl)
 }
 
+/// Whether a bridge device is a member of a VLAN itself: it receives and sends the frames there.
+pub(crate) fn is_member(bridge: &BridgeDevice, vid: u16, _section: &rcu::Guard) -> bool {
+    let mut info = MaybeUninit::<bindings::bridge_vlan_info>::uninit();
+    // SAFETY: The device is valid, and the lookups are inside a read-side section. The structure is
+    // written where that returns 0.
+    unsafe {
+        bindings::br_vlan_get_info_rcu(bridge.as_raw(), vid, info.as_mut_ptr()) == 0
+            && u32::from(info.assume_init_ref().flags) & bindings::BRIDGE_VLAN_INFO_BRENTRY != 0
+    }
+}
+
 /// Whether a port of a bridge is a member of a VLAN.
 pub(crate) fn has_vlan(port: &NetDevice, vid: u16, _section: &rcu::Guard) -> bool {
     let mut info = MaybeUninit::uninit();

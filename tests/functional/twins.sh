@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For scripts that compare with a hub, frame by frame: two bridges "br" that are set up alike, one in the namespace
+# "hub", where no port is enabled, its hosts in "hub-hosts", and one in the script's own.
+#
+#   make_twins "host1 host2" "sniffer"    the ports that are enabled on the twin, and those that get every copy
+#   on_both ip link set dev br ...        the same on both
+#   both_links, both_bridge <<EOF         the same with the commands of ip and bridge from standard input
+#   both_hosts, both_nft <<EOF            with those of ip, where the hosts are; of nft
+#   owns host1 $G11                       it speaks there, on the twin
+#   mirrors 5                             soon the twin has offloaded so many MACs, and makes copies for the ports that
+#                                         get every one
+#   same <<PLAN                           all that is compared ("pydoc ./twins.py") is the same, and mirrors still holds
+#   send host1 $G11 $G21
+#   PLAN
+
+source "${BASH_SOURCE%/*}/lib.sh"
+
+# shellcheck disable=SC2034 # for the scripts
+readonly BRIDGE=02:00:00:00:00:fe BRIDGE_IP=10.0.0.254
+
+FILTERED=() EVERY=() OWNERS='' MIRRORED=0 MADE=10
+
+on_both() {
+    "$@"
+    ip netns exec hub "$@"
+}
+
+both_links() {
+    local commands
+    IFS= read -r -d '' commands || true
+    links - <<<"$commands"
+    links hub <<<"$commands"
+}
+
+both_bridge() {
+    local commands
+    IFS= read -r -d '' commands || true
+    bridge -batch - <<<"$commands"
+    bridge -n hub -batch - <<<"$commands"
+}
+
+both_hosts() {
+    local commands
+    IFS= read -r -d '' commands || true
+    links hosts <<<"$commands"
+    links hub-hosts <<<"$commands"
+}
+
+both_nft() {
+    local commands
+    IFS= read -r -d '' commands || true
+    nft -f - <<<"$commands"
+    ip netns exec hub nft -f - <<<"$commands"
+}
+
+# same_counters FAMILY: those of its table "seen", on both
+same_counters() {
+    local here there
+    here=$(nft list table "$1" seen)
+    there=$(ip netns exec hub nft list table "$1" seen)
+    [[ $here == "$there" ]] || fail "a firewall counts other frames: $(diff <(echo "$there") <(echo "$here"))"
+}
+
+# wait_for_state STATE PORT...: of the spanning tree, on both
+wait_for_state() {
+    local port state=$1
+    shift
+    for port; do
+        wait_until 20 is_in_state "$port" "$state"
+        wait_until 20 hub_is_in_state "$port" "$state"
+    done
+}
+
+hub_is_in_state() {
+    local states=(disabled listening learning forwarding blocking)
+    [[ $(bridge -n hub link show dev "$1") == *" state ${states[$2]} "* ]]
+}
+
+# join_ports PORT...: on both. The first port's MAC is 02:00:00:0c:00:11, at its host's end 02:00:00:0d:00:11.
+join_ports() {
+    local port commands=''
+    for port; do
+        ((++MADE))
+        commands+="link add name $port address 02:00:00:0c:00:$MADE up master br type veth"
+        commands+=" peer name $port address 02:00:00:0d:00:$MADE netns PEERS"$'\n'
+    done
+    links - <<<"${commands//PEERS/hosts}"
+    links hub <<<"${commands//PEERS/hub-hosts}"
+    for port; do
+        echo "link set dev $port up"
+    done | both_hosts
+    wait_for_state $FORWARDING "$@"
+    HUB_PORTS+=("$@")
+}
+
+# make_twins "PORT..." "PORT...": filtered, and those that get every copy
+make_twins() {
+    read -ra FILTERED <<<"$1"
+    read -ra EVERY <<<"$2"
+    add_namespaces hub hosts hub-hosts
+    both_links <<COMMANDS
+link set dev lo up
+link add name br address $BRIDGE up type bridge ageing_time 0 mcast_snooping 0
+address add $BRIDGE_IP/24 broadcast 10.0.0.255 dev br
+COMMANDS
+    load_module
+    join_ports "${FILTERED[@]}" "${EVERY[@]}"
+    enable "${FILTERED[@]}"
+    coproc TWINS { exec python3 twins.py; }
+}
+
+# promiscuity [OPTION...]: of the bridge, where these options of ip say
+promiscuity() {
+    ip "$@" -details -json link show dev br | jq '.[0].promiscuity'
+}
+
+# is_mirroring NUMBER: so many MACs are offloaded although ports get every copy; 0: nothing is left of it
+is_mirroring() {
+    attribute_is br n_offloaded "$1" || return
+    (($(promiscuity) == $(promiscuity -n hub) + ($1 > 0)))
+}
+
+# mirrors NUMBER
+mirrors() {
+    MIRRORED=$1
+    [[ ! ${NO_MIRROR:-} ]] || return 0
+    wait_until 20 is_mirroring "$MIRRORED"
+}
+
+# owns PORT MAC... [vlan VID]
+owns() {
+    local port=$1 address vlan='' greetings=''
+    shift
+    if [[ " $* " == *" vlan "* ]]; then
+        vlan="vlan ${!#}"
+        set -- "${@:1:$#-2}"
+    fi
+    for address; do greetings+="hello $port $address $vlan"$'\n'; done
+    uncounted_exchange <<<"$greetings"
+    OWNERS+="owner $port $*"$'\n'
+}
+
+# same: the plan on standard input
+same() {
+    local plan line differences=''
+    IFS= read -r -d '' plan || true
+    printf '%s\n' "ports ${FILTERED[*]} ${EVERY[*]}" "every ${EVERY[*]}" "$OWNERS$plan" end >&"${TWINS[1]}"
+    while true; do
+        IFS= read -r line <&"${TWINS[0]}" || fail "twins.py: see above"
+        [[ $line != end ]] || break
+        differences+=$line$'\n'
+    done
+    [[ ! $differences ]] || fail "different from the hub:"$'\n'"$differences"
+    [[ ${NO_MIRROR:-} ]] || is_mirroring "$MIRRORED" || fail "nothing is mirrored any more"
+}
