@@ -7,6 +7,8 @@
 //! bridge device is promiscuous meanwhile, and consumed there. What the bridge device sends is
 //! numbered in its egress hook, and mirrored where the first copy leaves.
 
+use kernel::sync::Arc;
+
 use crate::{
     kapi::{
         br_forward::{self, Origin},
@@ -78,7 +80,7 @@ pub(super) fn receive<'a>(
     };
     if !is_served && !is_forwarded_elsewhere(bridge, key, owners, section) {
         frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
-        let others = ports.iter().filter(|port| Some(port.index) != except);
+        let others = others(ports, |other| Some(other.index) == except);
         br_forward::send_copies(
             &mut frame,
             Origin::Port(&port.device),
@@ -92,6 +94,17 @@ pub(super) fn receive<'a>(
     }
     br_forward::uncount_received(&bridge.device, &frame, section);
     frame.consume()
+}
+
+/// The `ports` but those that have a copy, and those that were enabled a moment ago: these get what
+/// is flooded without its being noted.
+#[inline]
+fn others<'a>(
+    ports: &'a [Arc<Port>],
+    has_copy: impl Fn(&Port) -> bool + 'a,
+) -> impl Iterator<Item = &'a Arc<Port>> {
+    let is_other = move |port: &&Arc<Port>| !has_copy(port) && !port.flags().has(Flag::Enabled);
+    ports.iter().filter(is_other)
 }
 
 /// The same for one that is for a group: copies have been made, but with its promiscuity the bridge
@@ -195,7 +208,7 @@ pub(super) fn send<'a>(
         || is_forwarded_elsewhere(bridge, key, owners, section);
     if !goes_elsewhere {
         frame.set_cb_tag(tag.copy().to_bits(port.secret));
-        let others = ports.iter().filter(|port| !has_copy(port));
+        let others = others(ports, has_copy);
         br_forward::send_copies(
             &mut frame,
             Origin::Bridge(&bridge.device),

@@ -106,6 +106,7 @@ changes() {
     each_once $G21 host2 uplink host3
     each_once $G31 host3 uplink
     enable host3
+    each_once $NOBODY "${HUB_PORTS[@]}"
     each_once $G21 host2 uplink
     mirrors $ALL
     each_once $G31 host3 uplink
