@@ -139,6 +139,10 @@ pub(crate) struct HookEntry<C> {
 }
 
 /// The hook of a device's egress, likewise.
+///
+/// # Invariants
+///
+/// As of [`HookEntry`].
 pub(crate) struct EgressEntry<C> {
     ops: bindings::nf_hook_ops,
     _shared: PhantomData<fn(&C)>,
@@ -152,6 +156,7 @@ unsafe impl<C> Sync for EgressEntry<C> {}
 impl<C: Send + Sync> EgressEntry<C> {
     /// Describes the hook `H`.
     pub(crate) fn of<H: EgressHook<C>>() -> Self {
+        // INVARIANT: The function is one for a `C`.
         Self {
             ops: operations(
                 bindings::NFPROTO_NETDEV,

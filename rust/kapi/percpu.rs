@@ -150,8 +150,8 @@ impl Serials {
         Words::new().map(Self)
     }
 
-    /// The next number of this CPU: no other CPU has given it out, nor has this one for the last 500,000
-    /// numbers. `None` where something else might come in between, as with [`Pairs`].
+    /// The next number of this CPU: no other CPU has given it out, nor has this one for the last
+    /// 500,000 numbers. `None` where something else might come in between, as with [`Pairs`].
     pub(crate) fn next(&self) -> Option<u32> {
         if !preempt::are_softirqs_excluded() {
             return None;

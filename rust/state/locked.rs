@@ -113,8 +113,8 @@ impl DerefMut for Locked {
     }
 }
 
-/// What [`Bridge::walk`](super::bridge::Bridge::walk) guards: the right to walk through the table and
-/// to resize it.
+/// What [`Bridge::walk`](super::bridge::Bridge::walk) guards: the right to walk through the table
+/// and to resize it.
 pub(crate) struct Walking(());
 
 impl Walking {
