@@ -199,8 +199,7 @@ hello host2 $G21
 PLAN
 example "No copies at all"
 example "No copies at all"
-ip link set dev uplink master br0
-disable uplink
+example "No copies at all"
 wait_for_ports uplink sniffer
 no_more_examples
 
@@ -227,6 +226,10 @@ hello host3 $G33
 hello host4 $G41
 hello host4 $G42
 hello host4 $G43
+PLAN
+wait_until 20 attribute_is br0 n_offloaded 12
+maclearn statistics reset dev br0
+uncounted_exchange <<PLAN
 send host1 $G11 $G21 count 774
 expect host2 $G11 $G21 count 774
 expect sniffer $G11 $G21 count 774
@@ -237,6 +240,7 @@ PLAN
 example "Install it, and three commands"
 ip link del dev uplink
 add_ports br0 uplink
+wait_until 20 attribute_is br0 n_offloaded 12
 example "Enable the uplinks, too"
 example "When something is odd"
 ip link set dev host4 nomaster

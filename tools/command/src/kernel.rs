@@ -27,6 +27,12 @@ pub fn release() -> Result<String, Failure> {
     Ok(release.trim().to_string())
 }
 
+/// Whether it is preemptible everywhere (PREEMPT_RT).
+pub fn is_realtime() -> bool {
+    let text = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
+    text.split_whitespace().any(|word| word == "PREEMPT_RT")
+}
+
 /// Whether it loads only modules that are signed with a key that it knows.
 pub fn takes_only_signed() -> bool {
     switch("/sys/module/module/parameters/sig_enforce") || is_locked_down()

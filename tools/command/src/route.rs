@@ -31,6 +31,7 @@ const BRIDGE_FILTERS_VLANS: u16 = 7;
 const BRIDGE_CALLS_IPTABLES: u16 = 36;
 const BRIDGE_CALLS_IP6TABLES: u16 = 37;
 const BRIDGE_OPTIONS: u16 = 46;
+const BRIDGE_QUERIERS: u16 = 47;
 /// `BR_BOOLOPT_MST_ENABLE`
 const OPTION_MST: u32 = 1 << 2;
 const PORT_STATE: u16 = 1;
@@ -40,6 +41,7 @@ const PORT_FLOOD: u16 = 9;
 const PORT_PROXY_ARP: u16 = 10;
 const PORT_PROXY_ARP_WIFI: u16 = 12;
 const PORT_MULTICAST_FLOOD: u16 = 27;
+const PORT_VLAN_TUNNEL: u16 = 29;
 const PORT_BROADCAST_FLOOD: u16 = 30;
 const PORT_NEIGH_SUPPRESS: u16 = 32;
 const PORT_ISOLATED: u16 = 33;
@@ -95,6 +97,8 @@ pub struct Port {
     pub is_isolated: bool,
     /// Other settings than these for which the MACs behind it are not offloaded, by their names.
     pub keeps_back: Vec<&'static str>,
+    /// Whether it maps VLANs to tunnels (`vlan_tunnel`).
+    pub is_vlan_tunnel: bool,
     /// The VLANs that it is in, where the bridge filters them.
     pub vlans: HashSet<u16>,
 }
@@ -112,6 +116,8 @@ pub struct Bridge {
     pub calls_ip6tables: bool,
     /// Whether it has multiple spanning trees (`mst_enabled`).
     pub has_mst: bool,
+    /// Whether it snoops multicast and knows of a querier.
+    pub has_querier: bool,
 }
 
 impl Bridge {
@@ -296,6 +302,7 @@ fn bridge(link: &[u8]) -> Option<Bridge> {
         has_mst: attribute(data, BRIDGE_OPTIONS)
             .and_then(|options| at(options, 0))
             .is_some_and(|options| options & OPTION_MST != 0),
+        has_querier: attribute(data, BRIDGE_QUERIERS).is_some_and(|queriers| !queriers.is_empty()),
     })
 }
 
@@ -335,6 +342,7 @@ fn port(link: &[u8]) -> Option<Port> {
             .into_iter()
             .filter_map(|(name, is_so)| is_so.then_some(name))
             .collect(),
+        is_vlan_tunnel: is(PORT_VLAN_TUNNEL),
         // `struct bridge_vlan_info`: flags, number.
         vlans: vlans
             .filter_map(|(_, vlan)| vlan.get(2..4).and_then(number).map(u16::from_ne_bytes))
@@ -413,6 +421,8 @@ mod tests {
             message::put(&mut data, BRIDGE_FILTERS_VLANS, &[filters]);
             let options = [options.to_ne_bytes(), [0xff; 4]].concat();
             message::put(&mut data, BRIDGE_OPTIONS, &options);
+            // The address of one, and none of IPv6.
+            message::put(&mut data, BRIDGE_QUERIERS, &[8, 0, 1, 0, 10, 0, 0, 1]);
             message::put(&mut info, INFO_DATA, &data);
             message::put(&mut link, LINK_INFO, &info);
             bridge(&link).unwrap()
@@ -423,6 +433,7 @@ mod tests {
             calls_iptables: false,
             calls_ip6tables: false,
             has_mst: true,
+            has_querier: true,
         };
         assert_eq!(read(1, OPTION_MST), wanted);
         assert!(wanted.passes_all());

@@ -12,7 +12,11 @@ use maclearn_family::{
     StatisticsAttributes, UnknownUnicast, operation,
 };
 
-use super::{Context, complete, statistics};
+use super::{
+    Context, complete,
+    mirror::{self, Obstacle},
+    statistics, summary,
+};
 use crate::{
     devices::Names,
     failure::Failure,
@@ -79,6 +83,7 @@ struct Patient<'a> {
     bridge: &'a BridgeAttributes,
     device: route::Bridge,
     ports: Vec<Port<'a>>,
+    is_realtime: bool,
     names: &'a Names,
 }
 
@@ -115,6 +120,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let devices: HashMap<_, _> = devices.iter().map(|port| (port.index, port)).collect();
     let counted = statistics::all(client)?;
     let names = Names::all()?;
+    let is_realtime = kernel::is_realtime();
     let mut findings = Vec::new();
     findings.extend(wrong_file());
     findings.extend(not_installed(Build::running(), Build::installed()));
@@ -142,6 +148,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             bridge,
             device,
             ports: ports.collect(),
+            is_realtime,
             names: &names,
         };
         if patient.any_enabled() && (all_ip || device.calls_iptables) {
@@ -653,47 +660,86 @@ impl Patient<'_> {
         })
     }
 
-    /// One that is left out, such as an uplink, keeps anything from being offloaded.
+    fn has_setting(&self, offload: FdbOffload) -> bool {
+        self.bridge.fdb_offload == Some(offload)
+    }
+
+    /// What keeps maclearn from mirroring to ports that are not enabled.
+    fn obstacle(&self) -> Option<Obstacle> {
+        let ports = self.ports.iter().map(|port| (port.settings, port.device));
+        mirror::obstacle(self.bridge, self.device, ports, self.is_realtime)
+    }
+
+    /// One that is left out, such as an uplink, may keep anything from being offloaded. With two ports there is no copy
+    /// that would be spared.
     fn some_left_out(&self) -> Option<Finding> {
-        let left_out = self.ports.iter().filter(|port| !port.is_enabled());
-        let left_out: Vec<_> = left_out.collect();
-        let is_off = self.bridge.fdb_offload == Some(FdbOffload::Off);
-        if left_out.is_empty() || !self.any_enabled() || is_off || !self.is_hub() {
+        let is_off = self.has_setting(FdbOffload::Off);
+        if !self.any_enabled() || is_off || !self.is_hub() || self.ports.len() <= 2 {
             return None;
         }
+        if summary::is_offloading(self.bridge) {
+            return self.mirrored_in_vain();
+        }
+        let obstacle = self.obstacle()?;
+        let left_out = self.ports.iter().filter(|port| !port.is_enabled());
+        let left_out: Vec<_> = left_out.collect();
         // What is pasted must not blind a sniffer, which is silent.
-        let helps = match left_out.as_slice() {
-            [port] if port.has_spoken() => Some(format!(
-                "maclearn port set dev {} enabled on",
-                self.port_name(port)
+        let helps = match (obstacle, left_out.as_slice()) {
+            (Obstacle::Filtered, _) => Some(self.offload()),
+            (_, [port]) if port.has_spoken() => Some(self.enable(port)),
+            (Obstacle::Querier, _) => Some(format!(
+                "ip link set dev {} type bridge mcast_snooping 0",
+                self.name()
             )),
             _ => None,
         };
         let names = self.names.some(left_out.iter().map(|port| port.index()));
         Some(Finding::hint(
             format!(
-                "{} makes copies that are then suppressed, since these ports are not enabled: {names}. \
-                 Leave out only who has to see everything",
-                self.name()
+                "{} makes copies that are then suppressed, since these ports are not enabled: {names}; {}. Leave out \
+                 only who has to see everything",
+                self.name(),
+                obstacle.text(self.names)
             ),
             helps,
         ))
     }
 
+    /// One that gets everything although it is no sniffer's, which is silent.
+    fn mirrored_in_vain(&self) -> Option<Finding> {
+        let mut ports = self.ports.iter();
+        let port = ports.find(|port| !port.is_enabled() && port.has_spoken())?;
+        let name = self.port_name(port);
+        Some(Finding::hint(
+            format!(
+                "{name} gets a copy of every frame, since it is not enabled. Leave out only who has to see everything"
+            ),
+            Some(self.enable(port)),
+        ))
+    }
+
+    fn enable(&self, port: &Port<'_>) -> String {
+        format!("maclearn port set dev {} enabled on", self.port_name(port))
+    }
+
+    fn offload(&self) -> String {
+        format!("maclearn bridge set dev {} fdb_offload auto", self.name())
+    }
+
+    /// Whether the MACs can be offloaded, as far as the ports are enabled.
+    fn may_offload(&self) -> bool {
+        self.any_enabled() && self.obstacle().is_none()
+    }
+
     fn offload_off(&self) -> Option<Finding> {
-        let is_off = self.is_hub()
-            && self.bridge.fdb_offload == Some(FdbOffload::Off)
-            && self.ports.iter().all(Port::is_enabled);
+        let is_off = self.is_hub() && self.has_setting(FdbOffload::Off) && self.may_offload();
         is_off.then(|| {
             Finding::hint(
                 format!(
                     "{} makes copies that are then suppressed, since fdb_offload is off",
                     self.name()
                 ),
-                Some(format!(
-                    "maclearn bridge set dev {} fdb_offload auto",
-                    self.name()
-                )),
+                Some(self.offload()),
             )
         })
     }
@@ -767,10 +813,7 @@ impl Patient<'_> {
     fn keeps_back(&self, port: &Port<'_>) -> Option<Finding> {
         let device = port.device?;
         let name = self.port_name(port);
-        if !self.is_hub()
-            || self.bridge.fdb_offload == Some(FdbOffload::Off)
-            || !self.ports.iter().all(Port::is_enabled)
-        {
+        if !self.is_hub() || self.has_setting(FdbOffload::Off) || !self.may_offload() {
             return None;
         }
         if device.is_proxy_arp {
@@ -819,6 +862,20 @@ impl Patient<'_> {
         Some(Finding::hint(what, Some(helps)))
     }
 
+    /// Whether copies of what is for other ports were suppressed there, or never made.
+    fn was_spared(&self, port: &Port<'_>) -> bool {
+        let suppressed = port
+            .counted
+            .is_some_and(|counted| counted.suppressed > Some(0));
+        let has_owned = |other: &Port<'_>| {
+            other.index() != port.index()
+                && other
+                    .counted
+                    .is_some_and(|counted| counted.passed_owned > Some(0))
+        };
+        suppressed || summary::is_offloading(self.bridge) && self.ports.iter().any(has_owned)
+    }
+
     /// One that was spared copies, and has never sent anything.
     fn silent(&self, port: &Port<'_>) -> Option<Finding> {
         let counted = port.counted?;
@@ -827,7 +884,7 @@ impl Patient<'_> {
             && port.settings.learning == Some(true)
             && counted.learned == Some(0);
         let name = self.port_name(port);
-        (is_silent && counted.suppressed > Some(0)).then(|| {
+        (is_silent && self.was_spared(port)).then(|| {
             Finding::hint(
                 format!(
                     "nobody has spoken behind {name}, which is enabled. If a sniffer is there, and only then, leave \
@@ -1036,6 +1093,7 @@ mod tests {
                     counted: (settings.ifindex == Some(2)).then_some(&counted),
                 })
                 .collect(),
+            is_realtime: false,
             names: &Names::default(),
         };
         let findings = patient.examine();
@@ -1123,32 +1181,6 @@ mod tests {
             [""; 0]
         );
         assert_eq!(
-            found(|_, _, ports, _| ports[1].enabled = Some(false)),
-            [
-                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3. Leave out \
-              only who has to see everything # maclearn port set dev if3 enabled on"
-            ]
-        );
-        // It may be a sniffer's, or one of them may.
-        assert_eq!(
-            found(|_, _, ports, _| (ports[1].enabled, ports[1].n_macs) = (Some(false), Some(0))),
-            [
-                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3. Leave out \
-              only who has to see everything # "
-            ]
-        );
-        assert_eq!(
-            found(|_, _, ports, _| {
-                ports.push(settings(4));
-                ports[1].enabled = Some(false);
-                ports[2].enabled = Some(false);
-            }),
-            [
-                "Hint: if1 makes copies that are then suppressed, since these ports are not enabled: if3, if4. Leave \
-              out only who has to see everything # "
-            ]
-        );
-        assert_eq!(
             found(|bridge, _, _, _| bridge.fdb_offload = Some(FdbOffload::Off)),
             [
                 "Hint: if1 makes copies that are then suppressed, since fdb_offload is off # \
@@ -1222,6 +1254,78 @@ mod tests {
               maclearn port set dev if3 learning on"
             ]
         );
+    }
+
+    #[test]
+    fn finds_who_is_left_out_where_that_costs_something() {
+        // Of so many ports the second, if3, is left out.
+        let found = |count: u32,
+                     change: fn(
+            &mut BridgeAttributes,
+            &mut route::Bridge,
+            &mut Vec<PortAttributes>,
+        )| {
+            found(|bridge, device, ports, _| {
+                ports.extend((4..2 + count).map(settings));
+                ports[1].enabled = Some(false);
+                change(bridge, device, ports);
+            })
+        };
+        let makes = |rest: &str| {
+            let makes = "Hint: if1 makes copies that are then suppressed, since these ports are not enabled:";
+            [format!("{makes} {rest}")]
+        };
+        let enable =
+            "Leave out only who has to see everything # maclearn port set dev if3 enabled on";
+        let leave = "Leave out only who has to see everything # ";
+        assert_eq!(found(2, |_, _, _| ()), [""; 0]);
+        let few = makes(&format!("if3; fewer than 4 ports are. {enable}"));
+        assert_eq!(found(3, |_, _, _| ()), few);
+        assert_eq!(found(4, |_, _, _| ()), few);
+        // It may be a sniffer's, or one of them may.
+        let silent = makes(&format!("if3; fewer than 4 ports are. {leave}"));
+        assert_eq!(found(3, |_, _, ports| ports[1].n_macs = Some(0)), silent);
+        let two = makes(&format!("if3, if4; fewer than 4 ports are. {leave}"));
+        assert_eq!(found(3, |_, _, ports| ports[2].enabled = Some(false)), two);
+        // Then nothing is suppressed, but mirrored.
+        assert_eq!(found(5, |_, _, _| ()), [""; 0]);
+        let mirrors =
+            |bridge: &mut BridgeAttributes, _: &mut _, _: &mut _| bridge.n_offloaded = Some(1);
+        let in_vain =
+            format!("Hint: if3 gets a copy of every frame, since it is not enabled. {enable}");
+        assert_eq!(found(5, mirrors), [in_vain]);
+        let of_sniffer = found(5, |bridge, _, ports| {
+            bridge.n_offloaded = Some(1);
+            ports[1].n_macs = Some(0);
+        });
+        assert_eq!(of_sniffer, [""; 0]);
+        let set = |offload| format!("fdb_offload is {offload}");
+        let auto = "maclearn bridge set dev if1 fdb_offload auto";
+        let filtered = makes(&format!("if3; {}. {leave}{auto}", set("filtered")));
+        let found_filtered = |bridge: &mut BridgeAttributes, _: &mut _, _: &mut _| {
+            bridge.fdb_offload = Some(FdbOffload::Filtered);
+        };
+        assert_eq!(found(5, found_filtered), filtered);
+        // It would help at once where fdb_offload does not.
+        assert_eq!(found(4, found_filtered), few);
+        let off = |bridge: &mut BridgeAttributes, _: &mut _, _: &mut _| {
+            bridge.fdb_offload = Some(FdbOffload::Off);
+        };
+        let is_off = format!(
+            "Hint: if1 makes copies that are then suppressed, since {} # {auto}",
+            set("off")
+        );
+        assert_eq!(found(5, off), [is_off]);
+        assert_eq!(found(4, off), [""; 0]);
+        let querier = found(5, |_, device, ports| {
+            device.has_querier = true;
+            ports[1].n_macs = Some(0);
+        });
+        let snooping = "ip link set dev if1 type bridge mcast_snooping 0";
+        let wanted = makes(&format!(
+            "if3; there is a multicast querier. {leave}{snooping}"
+        ));
+        assert_eq!(querier, wanted);
     }
 
     #[test]

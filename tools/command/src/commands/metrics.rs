@@ -61,7 +61,10 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let counted = statistics::all(client)?;
     let names = Names::all()?;
     let mut route = Route::open()?;
-    let links = summary::links(&mut route, &bridges)?;
+    let links = match bridges.iter().any(summary::is_offloading) {
+        true => route.ports()?,
+        false => Vec::new(),
+    };
     let mut spared = HashMap::new();
     for bridge in bridges
         .iter()
@@ -73,8 +76,9 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         let Some(device) = route.bridge(index)? else {
             continue;
         };
+        let ports = ports.iter().filter(|port| port.bridge == Some(index));
         let links = links.iter().filter(|link| link.bridge == index);
-        if let Some(copies) = summary::never_made_per_frame(bridge, device, links) {
+        if let Some(copies) = summary::never_made_per_frame(bridge, device, ports, links) {
             spared.insert(index, copies);
         }
     }
@@ -133,7 +137,7 @@ fn text<'c>(
         &mut text,
         "maclearn_bridge_never_made_per_frame",
         "gauge",
-        "Copies that are not made of a frame for an owner, or made and suppressed, while MACs are offloaded to the bridge's own fdb.",
+        "Copies for enabled ports that are not made of a frame for an owner, or made and suppressed, while MACs are offloaded to the bridge's own fdb.",
         samples,
     );
     for (attribute, called, help) in PORT {

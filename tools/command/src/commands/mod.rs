@@ -7,6 +7,7 @@ mod bridge;
 mod doctor;
 mod entry;
 mod metrics;
+mod mirror;
 mod monitor;
 mod port;
 mod reload;

@@ -2,14 +2,18 @@
 
 //! `maclearn` alone: how things are, at a glance.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use maclearn_family::{
     BridgeAttributes, Error, FdbOffload, PortAttributes, StatisticsAttributes, UnknownUnicast,
     operation,
 };
 
-use super::{Context, statistics};
+use super::{
+    Context,
+    mirror::{self, Obstacle},
+    statistics,
+};
 use crate::{
     devices::Names,
     failure::Failure,
@@ -31,7 +35,8 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         sums.extend(unless_gone(statistics::of(client, index))?.map(|sums| (index, sums)));
         devices.extend(route.bridge(index)?.map(|device| (index, device)));
     }
-    let links = links(&mut route, &bridges)?;
+    let links = links(&mut route, &bridges, &ports)?;
+    let is_realtime = kernel::is_realtime();
     let names = Names::all()?;
     let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
     for port in &ports {
@@ -46,11 +51,20 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         let device = bridge.ifindex.and_then(|index| devices.get(&index));
         let device = device.copied().unwrap_or_default();
         let links = links.iter();
-        let links = links.filter(|link| bridge.ifindex == Some(link.bridge));
-        let never_made = sums.and_then(|sums| never_made(bridge, device, links, sums));
+        let links: Vec<_> = links
+            .filter(|link| bridge.ifindex == Some(link.bridge))
+            .collect();
+        let never_made = sums.and_then(|sums| never_made(bridge, device, ports, &links, sums));
+        let link = |port: &PortAttributes| {
+            let mut links = links.iter().copied();
+            links.find(|link| Some(link.index) == port.ifindex)
+        };
+        let linked = ports.iter().map(|port| (*port, link(port)));
+        let obstacle = mirror::obstacle(bridge, device, linked, is_realtime);
+        let copies = copies(bridge, device, ports, obstacle, &names);
         (
-            bridge_record(bridge, device, ports, (sums, never_made), &names),
-            port_records(ports, &counted, &names),
+            bridge_record(bridge, ports, (sums, never_made), copies, &names),
+            port_records(ports, is_offloading(bridge), &counted, &names),
         )
     });
     if context.output.is_json() {
@@ -91,9 +105,9 @@ fn module() -> Record {
 
 fn bridge_record(
     bridge: &BridgeAttributes,
-    device: route::Bridge,
     ports: &[&PortAttributes],
     (sums, never_made): (Option<&StatisticsAttributes>, Option<u64>),
+    copies: String,
     names: &Names,
 ) -> Record {
     let mut record = Record::new();
@@ -120,15 +134,16 @@ fn bridge_record(
     if let Some(copies) = never_made {
         record.field("never_made", Item::Number(copies));
     }
-    record.field("copies", Item::word(copies(bridge, device, ports, names)));
+    record.field("copies", Item::word(copies));
     record
 }
 
-/// Whether the bridge makes copies, and why.
+/// Whether the bridge makes copies, and why. `obstacle` is what keeps maclearn from mirroring.
 fn copies(
     bridge: &BridgeAttributes,
     device: route::Bridge,
     ports: &[&PortAttributes],
+    obstacle: Option<Obstacle>,
     names: &Names,
 ) -> String {
     let named = |is_meant: &dyn Fn(&PortAttributes) -> bool| {
@@ -151,17 +166,23 @@ fn copies(
         "made and suppressed, fdb_offload is off".to_string()
     } else if device.ageing_time != 0 {
         "made of what the bridge has not learned by itself".to_string()
-    } else if !not_enabled.is_empty() {
-        format!("made and suppressed, not enabled: {not_enabled}")
     } else if !failing_open.is_empty() {
         format!("made and suppressed, failing open: {failing_open}")
-    } else {
+    } else if not_enabled.is_empty() {
         "not made for what is offloaded".to_string()
+    } else if is_offloading(bridge) {
+        format!("not made for what is offloaded, mirrored to: {not_enabled}")
+    } else if let Some(obstacle) = obstacle {
+        let why = obstacle.text(names);
+        format!("made and suppressed, not enabled: {not_enabled}; {why}")
+    } else {
+        format!("made and suppressed, not enabled: {not_enabled}")
     }
 }
 
 fn port_records(
     ports: &[&PortAttributes],
+    is_offloading: bool,
     counted: &HashMap<u32, StatisticsAttributes>,
     names: &Names,
 ) -> Vec<Record> {
@@ -177,8 +198,10 @@ fn port_records(
         record.title("ifname", Item::device(names.get(index)));
         record.title("state", Item::Word(state.into(), paint));
         record.field("macs", Item::Number(port.n_macs.unwrap_or_default().into()));
+        // Copies that are never made are of no port.
+        let counted_all = counted.filter(|_| !is_offloading);
         let share = |counted| spared(counted, 0);
-        record.field("spared", counted.map_or(Item::Unknown, share));
+        record.field("spared", counted_all.map_or(Item::Unknown, share));
         if let Some(reason) = reason(port, counted) {
             record.field("passing", Item::word(reason));
         }
@@ -213,15 +236,18 @@ fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Opti
 
 /// Copies that the bridge did not make since the MACs were offloaded, as far as that follows from what is so now:
 /// of a frame that came to an owner, all but those that were made and suppressed.
-fn never_made<'a>(
+fn never_made(
     bridge: &BridgeAttributes,
     device: route::Bridge,
-    links: impl Iterator<Item = &'a route::Port>,
+    ports: &[&PortAttributes],
+    links: &[&route::Port],
     sums: &StatisticsAttributes,
 ) -> Option<u64> {
+    let ports = ports.iter().copied();
+    let links = links.iter().copied();
     let copies = sums
         .passed_owned?
-        .saturating_mul(never_made_per_frame(bridge, device, links)?);
+        .saturating_mul(never_made_per_frame(bridge, device, ports, links)?);
     copies.checked_sub(sums.suppressed?)
 }
 
@@ -230,29 +256,39 @@ pub fn is_offloading(bridge: &BridgeAttributes) -> bool {
     bridge.n_offloaded > Some(0)
 }
 
-/// The ports of all bridges, if MACs are offloaded to any: only then they are asked for.
-pub fn links(route: &mut Route, bridges: &[BridgeAttributes]) -> Result<Vec<route::Port>, Error> {
-    match bridges.iter().any(is_offloading) {
+/// The ports of all bridges, if MACs are offloaded to any or could be but for ports that are not enabled: only then
+/// they are asked for.
+fn links(
+    route: &mut Route,
+    bridges: &[BridgeAttributes],
+    ports: &[PortAttributes],
+) -> Result<Vec<route::Port>, Error> {
+    let enabled = |on| ports.iter().any(|port| (port.enabled == Some(true)) == on);
+    match bridges.iter().any(is_offloading) || enabled(true) && enabled(false) {
         true => route.ports(),
         false => Ok(Vec::new()),
     }
 }
 
-/// Copies that the bridge, since the MACs are offloaded, does not make of a frame for an owner: one for each port
-/// but that and the frame's own. Nothing follows where a MAC may have two owners, or where not every port floods to
-/// every other. `links` are the bridge's ports.
+/// Least number of copies that the bridge, since the MACs are offloaded, does not make of a frame for an owner that
+/// is enabled: one for each enabled port but that and the frame's own. Nothing follows where a MAC may have two
+/// owners, or where not every port floods to every other. `ports` and `links` are the bridge's.
 pub fn never_made_per_frame<'a>(
     bridge: &BridgeAttributes,
     device: route::Bridge,
+    ports: impl Iterator<Item = &'a PortAttributes>,
     mut links: impl Iterator<Item = &'a route::Port>,
 ) -> Option<u64> {
+    let enabled = ports.filter(|port| port.enabled == Some(true));
+    let enabled: HashSet<_> = enabled.filter_map(|port| port.ifindex).collect();
     let offloaded = bridge.n_offloaded.filter(|offloaded| *offloaded != 0)?;
     if bridge.n_macs != Some(offloaded) || device.filters_vlans {
         return None;
     }
     let receiving = links.try_fold(0_u64, |receiving, link| {
         let is_plain = link.floods && !link.is_isolated && !link.is_proxy_arp;
-        is_plain.then_some(receiving + u64::from(link.forwards))
+        let receives = link.forwards && enabled.contains(&link.index);
+        is_plain.then_some(receiving + u64::from(receives))
     })?;
     receiving.checked_sub(2)
 }
@@ -304,32 +340,58 @@ mod tests {
         open.failing_open = Some(true);
         let many: Vec<_> = (10..20).map(|index| port(index, false)).collect();
         let many: Vec<_> = many.iter().chain([&on]).collect();
-        for (bridge, ports, wanted) in [
-            (&auto, vec![&off], "made for every port, none is enabled"),
+        let mirrored = BridgeAttributes {
+            n_offloaded: Some(1),
+            ..bridge(FdbOffload::Auto)
+        };
+        for (bridge, ports, obstacle, wanted) in [
+            (
+                &auto,
+                vec![&off],
+                None,
+                "made for every port, none is enabled",
+            ),
             (
                 &bridge(FdbOffload::Off),
-                vec![&on],
+                vec![&on, &off],
+                None,
                 "made and suppressed, fdb_offload is off",
             ),
             (
                 &auto,
                 vec![&on, &off],
+                None,
                 "made and suppressed, not enabled: if2",
             ),
             (
                 &auto,
-                vec![&on, &open],
+                vec![&on, &off],
+                Some(Obstacle::Querier),
+                "made and suppressed, not enabled: if2; there is a multicast querier",
+            ),
+            (
+                &mirrored,
+                vec![&on, &off],
+                None,
+                "not made for what is offloaded, mirrored to: if2",
+            ),
+            (
+                &auto,
+                vec![&on, &off, &open],
+                None,
                 "made and suppressed, failing open: if3",
             ),
             (
                 &auto,
                 many,
+                None,
                 "made and suppressed, not enabled: if10, if11, if12 and 7 more",
             ),
-            (&auto, vec![&on], "not made for what is offloaded"),
+            (&auto, vec![&on], None, "not made for what is offloaded"),
         ] {
             let hub = route::Bridge::default();
-            assert_eq!(copies(bridge, hub, &ports, &Names::default()), wanted);
+            let told = copies(bridge, hub, &ports, obstacle, &Names::default());
+            assert_eq!(told, wanted);
         }
         let learning = route::Bridge {
             ageing_time: 300,
@@ -345,14 +407,15 @@ mod tests {
             ..trees
         };
         let wanted = "made for every port, mst_enabled";
-        let told = copies(&auto, hub_of_trees, &[&on], &Names::default());
-        assert_eq!(told, wanted);
+        let told =
+            |device, port: &PortAttributes| copies(&auto, device, &[port], None, &Names::default());
+        assert_eq!(told(hub_of_trees, &on), wanted);
         let wanted = "made of what the bridge has not learned by itself, mst_enabled";
-        assert_eq!(copies(&auto, trees, &[&on], &Names::default()), wanted);
+        assert_eq!(told(trees, &on), wanted);
         let wanted = "made of what the bridge has not learned by itself, none is enabled";
-        assert_eq!(copies(&auto, learning, &[&off], &Names::default()), wanted);
+        assert_eq!(told(learning, &off), wanted);
         let wanted = "made of what the bridge has not learned by itself";
-        assert_eq!(copies(&auto, learning, &[&on], &Names::default()), wanted);
+        assert_eq!(told(learning, &on), wanted);
     }
 
     #[test]
@@ -367,8 +430,13 @@ mod tests {
             passed_owned: Some(1000),
             ..Default::default()
         };
-        let records = port_records(&[&open], &HashMap::from([(1, counted)]), &Names::default());
+        let counted = HashMap::from([(1, counted)]);
+        let records = port_records(&[&open], false, &counted, &Names::default());
         let wanted = "if1 failing-open macs 2 spared 75.0% passing all, since max_macs 2 of the port is reached\n";
+        assert_eq!(text(&records[0]), wanted);
+        // Of a port it is not known what was never made for it.
+        let records = port_records(&[&port(1, true)], true, &counted, &Names::default());
+        let wanted = "if1 enabled macs 0 spared - passing 9 so far that nobody owned\n";
         assert_eq!(text(&records[0]), wanted);
     }
 
@@ -379,12 +447,13 @@ mod tests {
             n_offloaded: Some(n_offloaded),
             ..Default::default()
         };
-        let link = |forwards| route::Port {
-            forwards,
+        let link = |index| route::Port {
+            index,
+            forwards: index != 5,
             floods: true,
             ..Default::default()
         };
-        let mut links = vec![link(true), link(true), link(true), link(true), link(false)];
+        let mut links: Vec<_> = (1..=5).map(link).collect();
         let sums = StatisticsAttributes {
             suppressed: Some(30),
             passed_unknown: Some(10),
@@ -392,11 +461,17 @@ mod tests {
             ..Default::default()
         };
         let hub = route::Bridge::default();
-        let copies = |bridge, device, links: &[route::Port]| {
-            never_made(&bridge, device, links.iter(), &sums)
+        let left_out = |left_out: u32, bridge, device, links: &[route::Port]| {
+            let ports: Vec<_> = (1..=5).map(|index| port(index, index > left_out)).collect();
+            let ports: Vec<_> = ports.iter().collect();
+            let links: Vec<_> = links.iter().collect();
+            never_made(&bridge, device, &ports, &links, &sums)
         };
+        let copies = |bridge, device, links: &[route::Port]| left_out(0, bridge, device, links);
         // Two of the four that receive would have had a copy of each.
         assert_eq!(copies(bridge(7, 7), hub, &links), Some(170));
+        // One of them is not enabled, and has its copy.
+        assert_eq!(left_out(1, bridge(7, 7), hub, &links), Some(70));
         assert_eq!(copies(bridge(8, 7), hub, &links), None);
         assert_eq!(copies(bridge(0, 0), hub, &links), None);
         assert_eq!(copies(bridge(7, 7), hub, &links[..1]), None);
@@ -413,7 +488,7 @@ mod tests {
 
     #[test]
     fn nothing_counted_is_no_share() {
-        let records = port_records(&[&port(1, true)], &HashMap::new(), &Names::default());
+        let records = port_records(&[&port(1, true)], false, &HashMap::new(), &Names::default());
         assert_eq!(text(&records[0]), "if1 enabled macs 0 spared -\n");
     }
 }

@@ -292,6 +292,17 @@ impl Facts<'_> {
         verdict
     }
 
+    fn is_enabled(&self, port: &Port) -> bool {
+        let settings = self.settings.get(&port.index);
+        settings.and_then(|port| port.enabled) == Some(true)
+    }
+
+    /// Whether maclearn has offloaded the MAC, and makes a copy for the port as if it were flooded.
+    fn is_mirrored_to(&self, port: &Port) -> bool {
+        let mut owners = self.owners.iter();
+        !self.is_enabled(port) && owners.any(|owner| owner.offloaded == Some(true))
+    }
+
     /// What becomes of a frame, if a port that is locked takes it.
     fn of_taken(&self, port: &Port) -> Verdict {
         let destination = self.receiver();
@@ -303,7 +314,7 @@ impl Facts<'_> {
         }
         match destination {
             Destination::Host => return Verdict::no("the MAC is one of this host"),
-            Destination::Port(index) if index != port.index => {
+            Destination::Port(index) if index != port.index && !self.is_mirrored_to(port) => {
                 let name = self.names.get(index);
                 return Verdict::no(format!("the bridge's fdb sends it to {name} only"));
             }
@@ -328,9 +339,12 @@ impl Facts<'_> {
             return group(port, self.mac);
         }
         if !port.floods {
-            return Verdict::no(
-                "flood is off at the port, and the bridge's fdb does not know the MAC",
-            );
+            return Verdict::no(match destination {
+                Destination::Flooded => {
+                    "flood is off at the port, and the bridge's fdb does not know the MAC"
+                }
+                _ => "flood is off at the port",
+            });
         }
         if port.is_proxy_arp {
             return Verdict::no("proxy_arp is on at the port");
@@ -343,10 +357,13 @@ impl Facts<'_> {
         if self.passes_all {
             return Verdict::yes("the bridge has mst_enabled and filters VLANs");
         }
-        let settings = self.settings.get(&port.index);
-        if settings.and_then(|port| port.enabled) != Some(true) {
-            return Verdict::yes("it is not enabled");
+        if !self.is_enabled(port) {
+            return Verdict::yes(match self.is_mirrored_to(port) {
+                true => "it is not enabled, and what is offloaded is mirrored to it",
+                false => "it is not enabled",
+            });
         }
+        let settings = self.settings.get(&port.index);
         if self
             .owners
             .iter()
@@ -540,6 +557,27 @@ mod tests {
         assert_eq!(
             verdict(&|_, _, _, destination, _| *destination = Destination::Port(3)),
             yes("the bridge's fdb sends it there")
+        );
+        // What maclearn has offloaded is mirrored, and what else is in the fdb is not.
+        let left_out = |is_offloaded, change: fn(&mut Port)| {
+            verdict(&|ports, settings, owners, destination, _| {
+                settings.get_mut(&3).unwrap().enabled = Some(false);
+                owners[0].offloaded = Some(is_offloaded);
+                *destination = Destination::Port(4);
+                change(&mut ports[1]);
+            })
+        };
+        assert_eq!(
+            left_out(true, |_| ()),
+            yes("it is not enabled, and what is offloaded is mirrored to it")
+        );
+        assert_eq!(
+            left_out(false, |_| ()),
+            no("the bridge's fdb sends it to if4 only")
+        );
+        assert_eq!(
+            left_out(true, |port| port.floods = false),
+            no("flood is off at the port")
         );
         assert_eq!(
             verdict(&|_, _, _, destination, _| *destination = Destination::Host),
