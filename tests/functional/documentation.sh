@@ -9,6 +9,8 @@
 source "${BASH_SOURCE%/*}/lib.sh"
 source ../documents.sh
 
+[[ $(</proc/sys/kernel/version) != *PREEMPT_RT* ]] || skip "on PREEMPT_RT nothing is mirrored, as is shown"
+
 readonly SOURCE=$PWD/../..
 readonly RST=$SOURCE/Documentation/networking/maclearn.rst
 readonly ABI=$SOURCE/Documentation/ABI/testing/sysfs-class-net-maclearn
