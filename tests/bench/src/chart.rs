@@ -26,6 +26,7 @@ const LINES: [(&str, RGBColor); 8] = [
     ("learning", RGBColor(86, 180, 233)),
 ];
 const OFFLOADED: (&str, RGBColor) = ("maclearn-offloaded", RGBColor(160, 0, 160));
+const MIRROR: (&str, RGBColor) = ("maclearn-mirror", RGBColor(100, 60, 20));
 
 /// A line of a chart.
 struct Line {
@@ -73,7 +74,7 @@ pub fn draw(results: &Results, directory: &Path) -> Result<()> {
 fn collect(points: impl Fn(&str) -> Vec<(f64, f64)>) -> Vec<Line> {
     LINES
         .into_iter()
-        .chain([OFFLOADED])
+        .chain([OFFLOADED, MIRROR])
         .map(|(name, colour)| Line {
             name,
             colour,

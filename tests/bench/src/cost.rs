@@ -156,6 +156,7 @@ impl Results {
         for (mode, text) in [
             (maclearn, "frame"),
             ("maclearn-offloaded", "frame, offloaded"),
+            ("maclearn-mirror", "frame, mirrored to one port"),
             ("maclearn-idle", "frame, no port enabled"),
         ] {
             add(text, self.cost(mode, Work::Unicast, PORTS, FEW_MACS));

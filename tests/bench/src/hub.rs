@@ -59,6 +59,8 @@ pub struct Hub {
     devices: Vec<String>,
     /// How many of them are its ports.
     ports: usize,
+    /// Further ports, which get every copy.
+    sniffers: Vec<String>,
 }
 
 impl Hub {
@@ -81,7 +83,22 @@ impl Hub {
             devices.push(device);
         }
         ip(&commands)?;
-        Ok(Self { devices, ports: 0 })
+        Ok(Self {
+            devices,
+            ports: 0,
+            sniffers: Vec::new(),
+        })
+    }
+
+    /// Makes so many further ports.
+    pub fn add_sniffers(&mut self, count: usize) -> Result<()> {
+        let mut commands = String::new();
+        for number in 1..=count {
+            let device = format!("s{number}");
+            commands += &format!("link add {device} up master {BRIDGE} type dummy\n");
+            self.sniffers.push(device);
+        }
+        ip(&commands)
     }
 
     pub fn devices(&self) -> &[String] {
@@ -103,7 +120,8 @@ impl Hub {
 
     /// Whether frames for unknown destinations, multicast and broadcast are copied to ports at all.
     pub fn set_copies(&self, copied: bool) -> Result<()> {
-        for device in self.devices.iter().take(self.ports) {
+        let ports = self.devices.iter().take(self.ports);
+        for device in ports.chain(&self.sniffers) {
             for flag in ["unicast_flood", "multicast_flood", "broadcast_flood"] {
                 set(device, &format!("brport/{flag}"), u32::from(copied))?;
             }
@@ -113,21 +131,30 @@ impl Hub {
 
     /// Frames that were given to each device.
     pub fn sent(&self) -> Result<Vec<u64>> {
-        self.devices
-            .iter()
-            .map(|device| get(device, "statistics/tx_packets"))
-            .collect()
+        sent(&self.devices)
+    }
+
+    /// The same of further ports.
+    pub fn sent_to_sniffers(&self) -> Result<Vec<u64>> {
+        sent(&self.sniffers)
     }
 
     pub fn remove(self) -> Result<()> {
         // Else each port that goes is looked for in all of the FDB.
         set(BRIDGE, "bridge/flush", 1)?;
         let mut commands = format!("link del {GENERATOR}\nlink del {BRIDGE}\n");
-        for device in self.devices.iter().skip(1) {
+        for device in self.devices.iter().skip(1).chain(&self.sniffers) {
             commands += &format!("link del {device}\n");
         }
         ip(&commands)
     }
+}
+
+fn sent(devices: &[String]) -> Result<Vec<u64>> {
+    devices
+        .iter()
+        .map(|device| get(device, "statistics/tx_packets"))
+        .collect()
 }
 
 /// Reads an attribute of a network device.

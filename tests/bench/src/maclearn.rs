@@ -27,10 +27,26 @@ pub enum Mode {
     SuppressUnknown,
     /// With its MACs in the bridge's FDB.
     Offloaded,
+    /// The same, beside so many ports that are not enabled, for which copies are made.
+    Mirror(usize),
+    /// Beside one port that is not enabled, with its MACs in the bridge's FDB only if there were none:
+    /// the copies for the other ports are made, and suppressed.
+    Sniffer,
     /// Loaded, and no port enabled.
     Idle,
     /// Loaded and unloaded again.
     Unloaded,
+}
+
+impl Mode {
+    /// Ports that are not enabled.
+    pub fn sniffers(self) -> usize {
+        match self {
+            Self::Mirror(sniffers) => sniffers,
+            Self::Sniffer => 1,
+            _ => 0,
+        }
+    }
 }
 
 /// The clock of the virtual machine jumps over idle times: this is no waiting.
@@ -78,10 +94,10 @@ pub fn set_up(mode: Mode) -> Result<()> {
     set(BRIDGE, "maclearn/max_macs", 0)?;
     set(BRIDGE, "maclearn/default_max_macs", 0)?;
     if has_offload() {
-        let offload = if mode == Mode::Offloaded {
-            "auto"
-        } else {
-            "off"
+        let offload = match mode {
+            Mode::Offloaded | Mode::Mirror(_) => "auto",
+            Mode::Sniffer => "filtered",
+            _ => "off",
         };
         set(BRIDGE, "maclearn/fdb_offload", offload)?;
     }

@@ -9,7 +9,7 @@ use anyhow::{bail, ensure, Context, Result};
 use crate::{
     gso,
     hub::{set, Hub, Mac, BRIDGE, DESTINATION_IP, GENERATOR, OWNER},
-    maclearn::{self, Mode},
+    maclearn,
     peer::{self, command, Peer},
     pktgen::{self, Macs, Way},
     plan::{self, Extent, FEW_MACS, FEW_PORTS, PORTS},
@@ -78,13 +78,13 @@ fn measure(extent: Extent, name: &str, peer: Peer) -> Result<()> {
     let levels = plan::levels(extent, peer);
     let most_ports = levels.iter().flat_map(|level| level.ports).max();
     let most_macs = levels.last().context("no level")?.macs;
-    let hub = Hub::new(*most_ports.context("no ports")?)?;
-    if peer == Peer::Maclearn(Mode::Offloaded) && !maclearn::can_offload()? {
+    let mut hub = Hub::new(*most_ports.context("no ports")?)?;
+    if peer.offloads() && !maclearn::can_offload()? {
         return hub.remove();
     }
     let memory_before = used_memory()?;
     // A twentieth more than is needed, as somebody would who knows about how many there will be.
-    let running = peer::start(peer, &hub, most_macs + most_macs / 20)?;
+    let running = peer::start(peer, &mut hub, most_macs + most_macs / 20)?;
     let mut bench = Bench {
         name,
         peer,
@@ -108,7 +108,7 @@ fn measure(extent: Extent, name: &str, peer: Peer) -> Result<()> {
                 },
             }))?;
         }
-        if !bench.offloads() {
+        if !peer.offloads() {
             bench.cell(Work::Sources)?;
         }
         bench.hub.set_copies(true)?;
@@ -122,6 +122,9 @@ fn measure(extent: Extent, name: &str, peer: Peer) -> Result<()> {
                 continue;
             }
             bench.cell(Work::Destinations)?;
+            if peer.sniffers() > 0 {
+                bench.cell(Work::Unknown)?;
+            }
             if level.macs == FEW_MACS {
                 if peer != Peer::Floor {
                     bench.cell(Work::Broadcast)?;
@@ -175,7 +178,7 @@ impl Bench<'_> {
         if self.peer.learns() {
             self.learn(OWNER, Way::Received, Mac::destination, self.learned..half)?;
             let batch = MOST_NEW_SOURCES.min(half / 2 / BATCHES);
-            let measured = if batch < FEWEST_NEW_SOURCES || self.offloads() {
+            let measured = if batch < FEWEST_NEW_SOURCES || self.peer.offloads() {
                 0
             } else {
                 batch * BATCHES
@@ -248,11 +251,6 @@ impl Bench<'_> {
         bail!("of {count} new MACs some were not learned");
     }
 
-    /// Nothing is offloaded while no copies are made.
-    fn offloads(&self) -> bool {
-        self.peer == Peer::Maclearn(Mode::Offloaded)
-    }
-
     fn known(&self) -> Result<Option<u64>> {
         match self.peer {
             Peer::Maclearn(_) if self.peer.learns() => maclearn::learned().map(Some),
@@ -307,7 +305,7 @@ impl Bench<'_> {
     fn cell(&self, work: Work) -> Result<()> {
         self.send(work, FEWEST_FRAMES)?;
         self.settle()?;
-        if self.offloads() {
+        if self.peer.offloads() {
             maclearn::wait_until_offloaded()?;
         }
         let estimate = self.send(work, FEWEST_FRAMES)?;
@@ -316,7 +314,7 @@ impl Bench<'_> {
             Work::Sources => ENTERING_FRAMES,
             _ => ((BATCH_BUDGET / estimate) as u32).clamp(FEWEST_FRAMES, MOST_FRAMES),
         };
-        let before = self.hub.sent()?;
+        let (before, sniffed) = (self.hub.sent()?, self.hub.sent_to_sniffers()?);
         let costs = (0..BATCHES)
             .map(|_| self.send(work, batch))
             .collect::<Result<_>>()?;
@@ -339,6 +337,20 @@ impl Bench<'_> {
                 self.macs
             );
         }
+        // These get all that anybody but the owner would on a hub.
+        let expected = if receivers.owner {
+            u64::from(frames)
+        } else {
+            0
+        };
+        for (now, before) in self.hub.sent_to_sniffers()?.iter().zip(sniffed) {
+            let sent = now - before;
+            ensure!(
+                sent == expected,
+                "{work:?}, {} ports: one that gets every copy was given {sent} frames, not {expected}",
+                self.ports
+            );
+        }
         self.print_cell(work, frames, trimmed_mean(costs))
     }
 
@@ -347,7 +359,7 @@ impl Bench<'_> {
             Work::Unicast | Work::Destinations | Work::Vlan | Work::Gso => {
                 (true, !self.peer.filters())
             }
-            Work::Broadcast | Work::Multicast => (true, true),
+            Work::Unknown | Work::Broadcast | Work::Multicast => (true, true),
             Work::Sources | Work::NewSources => (false, false),
         };
         Receivers { owner, others }
@@ -366,6 +378,7 @@ impl Bench<'_> {
                     count: half,
                 },
             ),
+            Work::Unknown => (one, NOBODIES),
             Work::Broadcast => (one, Mac::BROADCAST.into()),
             Work::Multicast => (one, Mac::MULTICAST.into()),
             Work::Sources | Work::NewSources => (

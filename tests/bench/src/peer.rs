@@ -54,6 +54,16 @@ pub const PEERS: &[(&str, Peer)] = &[
         "maclearn-offloaded",
         Peer::Maclearn(maclearn::Mode::Offloaded),
     ),
+    ("maclearn-mirror", Peer::Maclearn(maclearn::Mode::Mirror(1))),
+    (
+        "maclearn-mirror-2",
+        Peer::Maclearn(maclearn::Mode::Mirror(2)),
+    ),
+    (
+        "maclearn-mirror-4",
+        Peer::Maclearn(maclearn::Mode::Mirror(4)),
+    ),
+    ("maclearn-sniffer", Peer::Maclearn(maclearn::Mode::Sniffer)),
     ("maclearn-idle", Peer::Maclearn(maclearn::Mode::Idle)),
     (
         "maclearn-unloaded",
@@ -91,8 +101,24 @@ impl Peer {
         match self {
             Self::EmptyHooks => false,
             Self::Nftables(rules) => !matches!(rules, "netdev-mark" | "netdev-port-sets"),
-            Self::Maclearn(mode) => !matches!(mode, Mode::Default | Mode::Offloaded),
+            Self::Maclearn(mode) => {
+                !matches!(mode, Mode::Default | Mode::Offloaded | Mode::Mirror(1))
+            }
             _ => false,
+        }
+    }
+
+    /// Whether the bridge's FDB has its MACs, so that no copies are made for ports that are enabled.
+    pub fn offloads(self) -> bool {
+        use maclearn::Mode;
+        matches!(self, Self::Maclearn(Mode::Offloaded | Mode::Mirror(_)))
+    }
+
+    /// Ports that get every copy, beside those that are counted.
+    pub fn sniffers(self) -> usize {
+        match self {
+            Self::Maclearn(mode) => mode.sniffers(),
+            _ => 0,
         }
     }
 }
@@ -109,7 +135,7 @@ pub enum Running {
 }
 
 /// Lets `peer` do its work on all ports that `hub` has and may get.
-pub fn start(peer: Peer, hub: &Hub, capacity: u32) -> Result<Running> {
+pub fn start(peer: Peer, hub: &mut Hub, capacity: u32) -> Result<Running> {
     Ok(match peer {
         Peer::Hub => Running::Nothing,
         Peer::Learning => {
@@ -140,6 +166,7 @@ pub fn start(peer: Peer, hub: &Hub, capacity: u32) -> Result<Running> {
                 command("rmmod", &["maclearn"])?;
                 Running::Nothing
             } else {
+                hub.add_sniffers(mode.sniffers())?;
                 maclearn::set_up(mode)?;
                 Running::Maclearn
             }

@@ -47,7 +47,7 @@ impl FromStr for Extent {
 pub struct Level {
     /// MACs learned before.
     pub macs: u32,
-    /// Numbers of ports, ascending, beginning with [`FEW_PORTS`].
+    /// Numbers of ports, ascending; all but few figures need [`FEW_PORTS`] as the first.
     pub ports: &'static [usize],
 }
 
@@ -57,6 +57,8 @@ pub fn levels(extent: Extent, peer: Peer) -> &'static [Level] {
         Level { macs, ports }
     }
     const BRIEF: &[Level] = &[level(FEW_MACS, &[FEW_PORTS, PORTS])];
+    // With few ports it does not pay to make copies for several that get every one.
+    const ENOUGH: &[Level] = &[level(FEW_MACS, &[PORTS])];
     const QUICK: &[Level] = &[
         level(FEW_MACS, &[FEW_PORTS, PORTS]),
         level(16_384, &[FEW_PORTS]),
@@ -79,8 +81,11 @@ pub fn levels(extent: Extent, peer: Peer) -> &'static [Level] {
     ];
     let offloads = peer == Peer::Maclearn(Mode::Offloaded);
     match (extent, peer.is_variant(), peer.learns()) {
+        (_, true, _) if peer.sniffers() > 1 => ENOUGH,
+        (Extent::Full, true, _) if peer.sniffers() == 1 => PORTS_ONLY,
         (_, true, _) | (Extent::Quick | Extent::Other, _, false) => BRIEF,
-        (Extent::Quick | Extent::Other, ..) if offloads => BRIEF,
+        (Extent::Quick | Extent::Other, ..) if offloads || peer.sniffers() > 0 => BRIEF,
+        (Extent::Full, ..) if peer.sniffers() > 0 => PORTS_ONLY,
         (Extent::Full, ..) if offloads => OFFLOADED,
         (Extent::Quick, ..) => QUICK,
         (Extent::Other, ..) => OTHER,

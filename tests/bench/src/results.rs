@@ -17,6 +17,8 @@ pub enum Work {
     Unicast,
     /// The same to one after another of the MACs that d1 owns.
     Destinations,
+    /// To MACs that nobody has.
+    Unknown,
     Broadcast,
     Multicast,
     /// [`Work::Unicast`] with `vlan_filtering 1`, untagged.

@@ -4,6 +4,7 @@
 
 use crate::{
     cost::NFTABLES,
+    peer::Peer,
     plan::{FEW_MACS, FEW_PORTS, MANY_MACS, MANY_PORTS, PORTS},
     results::{Results, Work},
     unload,
@@ -117,6 +118,10 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         ratio(frame(OFFLOADED, 64), best),
         1.0 / 20.0,
     );
+    verdicts.extend(mirror_verdicts(results));
+    let mut add = |text: String, value: Option<f64>, limit: f64| {
+        verdicts.push(Verdict { text, value, limit });
+    };
     let (empty, full) = (results.unloading(0), results.unloading(unload::MACS));
     add(
         format!(
@@ -155,6 +160,63 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
             ),
             value: (results.text_bytes > 0).then_some(results.text_bytes as f64),
             limit: 200_000.0,
+        });
+    }
+    verdicts
+}
+
+/// A frame of which one port gets every copy, beside others.
+fn mirror_verdicts(results: &Results) -> Vec<Verdict> {
+    let (mirror, sniffer) = ("maclearn-mirror", "maclearn-sniffer");
+    let cost = |peer: &str, work, ports| results.cost(peer, work, ports, FEW_MACS);
+    let frame = |peer: &str, ports| cost(peer, Work::Unicast, ports);
+    let more = |work| Some(cost(mirror, work, PORTS)? - cost(sniffer, work, PORTS)?);
+    let (name, nftables) = results.cheapest(&NFTABLES, |peer| frame(peer, 64)).unzip();
+    let further = ["maclearn-mirror-2", "maclearn-mirror-4"].map(|peer| {
+        let sniffers = Peer::named(peer).ok()?.sniffers();
+        Some((frame(peer, PORTS)? - frame(mirror, PORTS)?) / (sniffers - 1) as f64)
+    });
+    let mut verdicts = vec![Verdict {
+        text: format!("frame, mirrored to one port : offloaded, {PORTS} ports"),
+        value: ratio(frame(mirror, PORTS), frame(OFFLOADED, PORTS)),
+        limit: 1.40,
+    }];
+    for (further, sniffers) in further.into_iter().zip([2, 4]) {
+        verdicts.push(Verdict {
+            text: format!("the same, each further port of {sniffers}, instructions"),
+            value: further,
+            limit: 1450.0,
+        });
+    }
+    verdicts.push(Verdict {
+        text: format!("the same, most over least, {FEW_PORTS} to {MANY_PORTS} ports"),
+        value: spread(&[FEW_PORTS, PORTS, 64, MANY_PORTS].map(|ports| frame(mirror, ports))),
+        limit: 1.03,
+    });
+    for (other, cost, factor) in [
+        ("suppressed copies".to_owned(), frame(MACLEARN, 64), 8.5),
+        ("tcx eBPF".to_owned(), frame("tcx", 64), 11.0),
+        (
+            format!("best nftables ({})", name.unwrap_or(NONE)),
+            nftables,
+            18.0,
+        ),
+    ] {
+        verdicts.push(Verdict {
+            text: format!("frame, mirrored to one port : {other}, 64 ports"),
+            value: ratio(frame(mirror, 64), cost),
+            limit: 1.0 / factor,
+        });
+    }
+    for (work, text, limit) in [
+        (Work::Unknown, "unknown unicast", 800.0),
+        (Work::Broadcast, "broadcast", 25.0),
+        (Work::Multicast, "multicast", 25.0),
+    ] {
+        verdicts.push(Verdict {
+            text: format!("{text} where frames are mirrored, instructions over suppressing"),
+            value: more(work),
+            limit,
         });
     }
     verdicts
