@@ -12,7 +12,7 @@ use crate::{devices::Names, route};
 const PAYS_FROM: usize = 4;
 
 /// Ports that are not enabled for which it takes one enabled port more (`UNFILTERED_A_PORT`).
-const UNFILTERED_A_PORT: usize = 3;
+const UNFILTERED_A_PORT: usize = 15;
 
 /// Why the module does not mirror.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,9 +126,9 @@ mod tests {
             Some("fewer than 4 ports are")
         );
         assert_eq!(found(4, 1, |_, _, _| ()), None);
-        assert_eq!(found(4, 2, |_, _, _| ()), None);
+        assert_eq!(found(4, 14, |_, _, _| ()), None);
         assert_eq!(
-            found(4, 3, |_, _, _| ()).as_deref(),
+            found(4, 15, |_, _, _| ()).as_deref(),
             Some("fewer than 5 ports are")
         );
         let found = |change| found(4, 1, change);
