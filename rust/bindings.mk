@@ -6,4 +6,4 @@ bindings-functions := nla_put|skb_(trim|copy_bits)|consume_skb|maclearn_.*|nf_(u
 
 bindings-types := switchdev_notifier_(info|fdb_info|port_attr_info|port_obj_info|type)|switchdev_(attr|obj)_id|genl_info|genl_family|netlink_callback|netlink_ext_ack|nlattr|maclearn_layout|maclearn_port_flag|netdev_cmd|nf_dev_hooks|work_struct|delayed_work|nf_hook_ops|nf_hook_state|sk_buff|skb_shared_info|net_device|net_device_path(_ctx)?|netdev_nested_priv|net|notifier_block|netdev_notifier_info|netdev_notifier_changeupper_info|pernet_operations|kobject|kobj_type|attribute|sysfs_ops|ethhdr|bridge_vlan_info
 
-bindings-constants := MACLEARN_(MAX_PORTS|CB_TAG_OFFSET|NETLINK_CTX_SIZE)|init_net|CAP_NET_ADMIN|IFNAMSIZ|jiffies|CONFIG_HZ|USER_HZ|NOTIFY_.*|NF_.*|NFPROTO_.*|NETDEV_.*|BR_.*|BRIDGE_.*|ETH_.*|NET_XMIT_.*|PACKET_MULTICAST
+bindings-constants := MACLEARN_(MAX_PORTS|CB_TAG_OFFSET|NETLINK_CTX_SIZE)|init_net|CAP_NET_ADMIN|IFNAMSIZ|jiffies|CONFIG_HZ|USER_HZ|NOTIFY_.*|NF_.*|NFPROTO_.*|NETDEV_.*|BR_.*|BRIDGE_.*|ETH_.*|NET_XMIT_.*|PACKET_(HOST|MULTICAST)

@@ -10,5 +10,8 @@
 /* What the bridge keeps in a frame's control block ends before the cb tag. */
 static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_CB_TAG_OFFSET);
 
+/* And it begins with the bridge device. */
+static_assert(offsetof(struct br_input_skb_cb, brdev) == 0);
+
 /* Each port has a number in the table, and so has the bridge itself. */
 static_assert(BR_MAX_PORTS <= MACLEARN_MAX_PORTS);

@@ -308,17 +308,33 @@ void br_forward(const struct net_bridge_port *to, struct sk_buff *skb,
 		bool local_rcv, bool local_orig);
 
 /*
- * A copy of a frame goes out through a port of its bridge, if the bridge would
- * flood the frame there. Under RCU.
+ * The port to flood to, if the bridge would: br_flood() looks at the flag, and
+ * has no backup for a port that can't send. Under RCU.
  */
+static const struct net_bridge_port *flooded_port(struct net_device *dev)
+{
+	if (!br_port_flag_is_set(dev, BR_FLOOD) || !netif_running(dev) ||
+	    !netif_carrier_ok(dev))
+		return NULL;
+	return rcu_dereference(dev->rx_handler_data);
+}
+
+/* A copy of a frame goes out through a port of its bridge. Under RCU. */
 void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
 			      bool local_orig)
 {
-	/* br_flood() looks at the first; it takes no backup for the port. */
-	if (!br_port_flag_is_set(dev, BR_FLOOD) || !netif_running(dev) ||
-	    !netif_carrier_ok(dev))
-		return;
-	br_forward(rcu_dereference(dev->rx_handler_data), skb, true, local_orig);
+	br_forward(flooded_port(dev), skb, true, local_orig);
+}
+
+/* The same of the frame itself, which came in through a port. */
+void maclearn_br_forward(struct net_device *dev, struct sk_buff *skb)
+{
+	const struct net_bridge_port *port = flooded_port(dev);
+
+	if (port)
+		br_forward(port, skb, false, false);
+	else
+		consume_skb(skb);
 }
 
 /* Undoes dev_sw_netstats_rx_add(), with softirqs off since then. */
@@ -352,6 +368,15 @@ bool maclearn_has_querier(const struct net_device *bridge,
 		br_multicast_has_querier_anywhere(port, ETH_P_IPV6) ||
 		br_multicast_has_querier_adjacent(port, ETH_P_IP) ||
 		br_multicast_has_querier_adjacent(port, ETH_P_IPV6));
+}
+
+/* No header that modules can include has it. */
+struct nf_br_ops;
+extern const struct nf_br_ops __rcu *nf_br_ops;
+
+bool maclearn_has_br_netfilter(void)
+{
+	return rcu_access_pointer(nf_br_ops);
 }
 
 /* Preemption is off, or another CPU may be this one by now. */

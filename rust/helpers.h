@@ -31,6 +31,7 @@ enum maclearn_port_flag {
 	MACLEARN_BR_NEIGH_SUPPRESS = BR_NEIGH_SUPPRESS,
 	MACLEARN_BR_PORT_LOCKED = BR_PORT_LOCKED,
 	MACLEARN_BR_NEIGH_VLAN_SUPPRESS = BR_NEIGH_VLAN_SUPPRESS,
+	MACLEARN_BR_ISOLATED = BR_ISOLATED,
 	MACLEARN_BR_VLAN_TUNNEL = BR_VLAN_TUNNEL,
 };
 
@@ -115,10 +116,12 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb);
 
 void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
 			      bool local_orig);
+void maclearn_br_forward(struct net_device *dev, struct sk_buff *skb);
 void maclearn_rx_uncount(struct net_device *dev, unsigned int len);
 bool maclearn_is_switch_port(struct net_device *dev);
 bool maclearn_has_querier(const struct net_device *bridge,
 			  struct net_device *port);
+bool maclearn_has_br_netfilter(void);
 u32 maclearn_cpu(void);
 
 struct sk_buff *maclearn_genlmsg_new(void);

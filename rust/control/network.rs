@@ -153,11 +153,13 @@ impl Network {
     /// Takes the bridge's ports from the hooks and forgets what they learned.
     fn untrack(&self, structure: &Structure, bridge: &Bridge) {
         bridge.set_tracked(structure, false);
+        offload::flush_offloaded(bridge);
+        // What was forwarded by that is still mirrored.
+        rcu::wait_for_readers();
         {
             let ports = bridge.ports();
             self.ports.remove(ports.iter().map(|port| &*port.device));
         }
-        offload::flush_offloaded(bridge);
         forget::forget_learned(bridge, None);
         // It may still be mirroring.
         bridge.queue_offload_work(0);
@@ -346,6 +348,9 @@ impl Network {
         if mirror::remove(bridge, port, rtnl).is_err() {
             offload::flush_offloaded(bridge);
             rcu::wait_for_readers();
+            mirror::end(bridge, rtnl);
+        }
+        if !bridge.is_tracked() {
             mirror::end(bridge, rtnl);
         }
         if !is_closed {

@@ -12,7 +12,7 @@ use kernel::sync::Arc;
 use crate::{
     kapi::{
         br_forward::{self, Origin},
-        bridge as kernel_bridge,
+        bridge::{self as kernel_bridge, PortFlag},
         netfilter::HookContext,
         rcu,
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
@@ -25,7 +25,7 @@ use crate::{
         revoke,
         tag::CbTag,
     },
-    table::{Claims, Key, Owners, PortIndex},
+    table::{Claims, Key, Owners},
 };
 
 /// Notes that a copy of a frame leaves through `port`, which is not filtered.
@@ -41,7 +41,7 @@ pub(super) fn note_copy<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a>
 
 /// Mirrors a frame that goes up to the host and came in through `port`, and consumes it if the host
 /// is not to get it.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn receive<'a>(
     port: &Port,
     tag: CbTag,
@@ -56,62 +56,79 @@ pub(super) fn receive<'a>(
         return frame.accept();
     }
     let destination = frame.destination();
-    if is_multicast(destination) {
-        return receive_group(bridge, tag, frame, section);
+    if is_multicast(destination) || frame.was_received_for_group() {
+        // All that it is for have a copy.
+        return go_up(bridge, tag, frame, section);
     }
     let key = Key::from_parts(tag.vlan(), destination);
     let seen = bridge.mirror.take_seen(frame.data_id());
     let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
     let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     // Nothing of the bridge's own leaves through a port.
-    let was_forwarded = noted.is_some() || seen != Seen::Nowhere || owners.is_offloaded();
-    if !was_forwarded && may_be_local(bridge, key, destination, section) {
-        return frame.accept();
+    let was_forwarded = noted.is_some() || seen != Seen::Nowhere;
+    let is_hosts = !was_forwarded && is_hosts(bridge, key, owners, &frame, section);
+    if is_hosts && !owners.is_offloaded() {
+        return go_up(bridge, tag, frame, section);
     }
-    let except = match seen {
-        Seen::Nowhere => None,
-        Seen::At(port) => Some(port),
-        Seen::Everywhere => Some(PortIndex::MAX),
-    };
     let is_served = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
-    if !is_served && !is_forwarded_elsewhere(bridge, key, owners, section) {
-        frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
-        let others = others(ports, |other| Some(other.index) == except);
-        br_forward::send_copies(
-            &mut frame,
-            Origin::Port(&port.device),
-            vlan_tag(bridge, tag),
-            others.map(|port| &*port.device),
-            section,
-        );
+    let goes_up = is_hosts || is_wanted(bridge);
+    if is_served || is_forwarded_elsewhere(bridge, key, owners, section) {
+        if goes_up {
+            return go_up(bridge, tag, frame, section);
+        }
+        br_forward::uncount_received(&bridge.device, &frame, section);
+        return frame.consume();
     }
-    if !was_forwarded || is_wanted(bridge) {
-        return frame.accept();
+    frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
+    let others = || others(ports, |other| seen == Seen::At(other.index));
+    let (origin, vlan_tag) = (Origin::Port(&port.device), vlan_tag(bridge, tag));
+    let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
+    let last = others().rfind(is_last);
+    let copies = others().filter(|other| last.is_none_or(|last| last.index != other.index));
+    br_forward::send_copies(
+        &mut frame,
+        origin,
+        vlan_tag,
+        copies.map(|port| &*port.device),
+        section,
+    );
+    if goes_up {
+        return go_up(bridge, tag, frame, section);
     }
     br_forward::uncount_received(&bridge.device, &frame, section);
-    frame.consume()
+    match last {
+        Some(last) => br_forward::send(frame, origin, vlan_tag, &last.device, section),
+        None => frame.consume(),
+    }
 }
 
-/// The `ports` but those that have a copy, and those that were enabled a moment ago: these get what
-/// is flooded without its being noted.
-#[inline]
-fn others<'a>(
-    ports: &'a [Arc<Port>],
-    has_copy: impl Fn(&Port) -> bool + 'a,
-) -> impl Iterator<Item = &'a Arc<Port>> {
-    let is_other = move |port: &&Arc<Port>| !has_copy(port) && !port.flags().has(Flag::Enabled);
-    ports.iter().filter(is_other)
-}
-
-/// The same for one that is for a group: copies have been made, but with its promiscuity the bridge
-/// device gets what is in a VLAN that it is not in.
+/// Whether a frame for `key` of which no copy was seen may be the host's. An address that has just
+/// become the bridge's own shows in what the bridge says of the frame; other frames than those that
+/// it says are the host's reach nobody there but packet sockets.
 #[cold]
 #[inline(never)]
-fn receive_group<'a>(
+fn is_hosts(
+    bridge: &Bridge,
+    key: Key,
+    owners: Owners,
+    frame: &BridgeSkBuff<'_>,
+    section: &rcu::Guard,
+) -> bool {
+    let is_configured = |port, claims: Claims| port == BRIDGE_ITSELF || claims.has(Claims::BRIDGE);
+    frame.is_for_host()
+        || !owners.is_offloaded()
+            && (bridge.has_address(frame.destination(), section)
+                || bridge.table.is_owned_by_any(section, key, is_configured))
+}
+
+/// Lets a frame go up, unless it is in a VLAN that the bridge device is not in, which it gets only
+/// since it is promiscuous. On a hub that is counted, and dropped.
+#[inline(never)]
+fn go_up<'a>(
     bridge: &Bridge,
     tag: CbTag,
     frame: BridgeSkBuff<'a>,
@@ -120,11 +137,32 @@ fn receive_group<'a>(
     let is_outside = tag.vlan() != 0
         && frame.hwaccel_tag().is_some()
         && !kernel_bridge::is_member(&bridge.device, tag.vlan(), section);
-    if !is_outside || is_wanted(bridge) {
-        return frame.accept();
+    if is_outside && !is_wanted(bridge) {
+        return frame.consume();
     }
-    // On a hub it is counted, and dropped.
-    frame.consume()
+    frame.accept()
+}
+
+/// Whether the bridge sends a frame that came in through `port` on through `other`, as far as is
+/// easy to tell: it would drop what it is given for that port alone.
+fn is_reached(port: &Port, other: &Port, tag: CbTag, section: &rcu::Guard) -> bool {
+    let is_isolated =
+        |port: &Port| kernel_bridge::has_flag(&port.device, PortFlag::Isolated, section);
+    port.index != other.index
+        && !port.bridge.quiet.has(other.index)
+        && (tag.vlan() == 0 || kernel_bridge::has_vlan(&other.device, tag.vlan(), section))
+        && !(is_isolated(other) && is_isolated(port))
+}
+
+/// The `ports` but those that have a copy, and those that were enabled a moment ago: these get what
+/// is flooded without its being noted.
+#[inline]
+fn others<'a>(
+    ports: &'a [Arc<Port>],
+    has_copy: impl Fn(&Port) -> bool + 'a,
+) -> impl DoubleEndedIterator<Item = &'a Arc<Port>> {
+    let is_other = move |port: &&Arc<Port>| !has_copy(port) && !port.flags().has(Flag::Enabled);
+    ports.iter().filter(is_other)
 }
 
 /// Whether somebody else wants all that the bridge device receives.
@@ -132,29 +170,19 @@ fn is_wanted(bridge: &Bridge) -> bool {
     br_forward::promiscuity(&bridge.device) > 1
 }
 
-/// Whether a frame for `key`, an `address`, of which no copy was seen may be the host's.
-#[cold]
-#[inline(never)]
-fn may_be_local(bridge: &Bridge, key: Key, address: u64, section: &rcu::Guard) -> bool {
-    let is_configured = |port, claims: Claims| port == BRIDGE_ITSELF || claims.has(Claims::BRIDGE);
-    bridge.has_address(address, section)
-        || bridge.table.is_owned_by_any(section, key, is_configured)
-}
-
-/// Whether the bridge forwards frames for `key` to one port by an entry that the module has not
-/// given, so that nobody else is to get them.
+/// Whether the bridge forwards frames for `key` to one port since it is configured so, and nobody
+/// else is to get them. What else it may have been told, which it does not tell of, is not asked:
+/// that can't be told from what the module has offloaded and is just revoking.
 #[inline]
 fn is_forwarded_elsewhere(bridge: &Bridge, key: Key, owners: Owners, section: &rcu::Guard) -> bool {
-    !owners.is_offloaded() && has_other_entry(bridge, key, section)
+    !owners.is_offloaded() && owners != Owners::NOBODY && is_configured(bridge, key, section)
 }
 
 #[cold]
 #[inline(never)]
-fn has_other_entry(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
-    let is_configured = |_, claims: Claims| claims.has(Claims::BRIDGE);
-    bridge.table.is_owned_by_any(section, key, is_configured)
-        || bridge.has_foreign_entries()
-            && kernel_bridge::has_path(&bridge.device, key.mac(), key.vlan(), section)
+fn is_configured(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
+    let is_it = |_, claims: Claims| claims.has(Claims::BRIDGE);
+    bridge.table.is_owned_by_any(section, key, is_it)
 }
 
 /// The VLAN tag that the bridge had put beside a frame.
@@ -164,9 +192,6 @@ fn vlan_tag(bridge: &Bridge, tag: CbTag) -> Option<(u16, u16)> {
 
 /// Mirrors a frame that the bridge device sends and whose copy leaves through `port`, if it is the
 /// first one. `Err` if the copy is one too many: copies have been made for all ports like this one.
-///
-/// A frame without a number was sent before the bridge mirrored, or has passed its egress hook by:
-/// it is mirrored where it goes to the only owner.
 #[inline(never)]
 pub(super) fn send<'a>(
     port: &Port,
@@ -177,48 +202,88 @@ pub(super) fn send<'a>(
     let Some(ports) = bridge.mirror.ports(section) else {
         return Ok(frame);
     };
-    let bits = frame.cb_tag();
-    let numbered = CbTag::from_numbered_bits(bits, port.secret);
-    let tag = match numbered {
-        Some((tag, _)) => tag,
-        None => CbTag::from_bits(bits, port.secret).unwrap_or(CbTag::local(0)),
+    let Some((tag, serial)) = CbTag::from_numbered_bits(frame.cb_tag(), port.secret) else {
+        send_unnumbered(port, ports, &mut frame, section);
+        return Ok(frame);
     };
-    if tag.is_copy() {
-        return Ok(frame);
-    }
     // As any other's from here on.
-    let bits = numbered.map_or(bits, |_| tag.when_mirrored().to_bits(port.secret));
+    let bits = tag.when_mirrored().to_bits(port.secret);
     frame.set_cb_tag(bits);
-    let destination = frame.destination();
-    if is_multicast(destination) || frame.was_sent_to_group() {
-        return Ok(frame);
-    }
-    let key = Key::from_parts(tag.vlan(), destination);
-    let owners = bridge.table.owners(section, key);
-    let has_copy = |other: &Port| other.index == port.index;
-    match numbered {
-        Some((_, serial)) if bridge.mirror.is_first(serial) => {}
-        Some(_) if !port.flags().has(Flag::Enabled) && ports.iter().any(|port| has_copy(port)) => {
+    match bridge.mirror.made_before(serial) {
+        None => {}
+        Some(true) if !port.flags().has(Flag::Enabled) && bridge.mirrored.has(port.index) => {
             return Err(frame.consume());
         }
-        None if owners.is_offloaded() && owners.only() == Some(port.index) => {}
-        _ => return Ok(frame),
+        Some(_) => return Ok(frame),
     }
+    let destination = frame.destination();
+    let key = Key::from_parts(tag.vlan(), destination);
+    let owners = bridge.table.owners(section, key);
     let goes_elsewhere = !owners.is_offloaded() && bridge.has_address(destination, section)
         || is_forwarded_elsewhere(bridge, key, owners, section);
     if !goes_elsewhere {
-        frame.set_cb_tag(tag.copy().to_bits(port.secret));
-        let others = others(ports, has_copy);
-        br_forward::send_copies(
-            &mut frame,
-            Origin::Bridge(&bridge.device),
-            vlan_tag(bridge, tag),
-            others.map(|port| &*port.device),
-            section,
-        );
-        frame.set_cb_tag(bits);
+        copy_outgoing(port, ports, tag, &mut frame, section);
+        bridge.mirror.note_made(serial);
     }
     Ok(frame)
+}
+
+/// The same for a frame without a number: it was segmented or waited in a queue since the egress
+/// hook, or has passed that by. It is mirrored where it goes to the only owner, in the VLAN that the
+/// copy shows, or that the port sends untagged.
+#[cold]
+#[inline(never)]
+fn send_unnumbered(
+    port: &Port,
+    ports: &[Arc<Port>],
+    frame: &mut BridgeSkBuff<'_>,
+    section: &rcu::Guard,
+) {
+    let bridge = &*port.bridge;
+    // Others than the bridge have its ports send frames of theirs, to one of them.
+    if !frame.is_bridged_by(&bridge.device) || frame.was_sent_to_group() {
+        return;
+    }
+    let tag = match CbTag::from_bits(frame.cb_tag(), port.secret) {
+        Some(tag) if tag.is_copy() => return,
+        Some(tag) => tag,
+        None if kernel_bridge::filters_vlans(&bridge.device) => {
+            let shown = frame.hwaccel_tag();
+            match kernel_bridge::classify(&bridge.device, &port.device, shown, section) {
+                Some(vlan) => CbTag::local(vlan),
+                None => return,
+            }
+        }
+        None => CbTag::local(0),
+    };
+    let key = Key::from_parts(tag.vlan(), frame.destination());
+    let owners = bridge.table.owners(section, key);
+    if owners.is_offloaded() && owners.only() == Some(port.index) {
+        copy_outgoing(port, ports, tag, frame, section);
+    }
+}
+
+/// Sends copies of a frame of the bridge device's, which leaves through `port`, through the other
+/// `ports`.
+fn copy_outgoing(
+    port: &Port,
+    ports: &[Arc<Port>],
+    tag: CbTag,
+    frame: &mut BridgeSkBuff<'_>,
+    section: &rcu::Guard,
+) {
+    let bridge = &*port.bridge;
+    let bits = frame.cb_tag();
+    frame.set_cb_tag(tag.copy().to_bits(port.secret));
+    let others = others(ports, |other| other.index == port.index);
+    br_forward::send_copies(
+        frame,
+        Origin::Bridge(&bridge.device),
+        vlan_tag(bridge, tag),
+        others.map(|port| &*port.device),
+        section,
+    );
+    frame.set_cb_tag(bits);
 }
 
 /// Has a frame that is about to be sent flooded: the owner of its destination can't receive, so that
@@ -244,8 +309,11 @@ pub(super) fn tag_outgoing(
     section: &rcu::Guard,
 ) -> Option<u64> {
     bridge.mirror.ports(section)?;
+    let destination = frame
+        .destination()
+        .filter(|&address| !is_multicast(address))?;
     let serial = bridge.mirror.next_serial()?;
-    let key = Key::from_parts(vlan, frame.destination()?);
+    let key = Key::from_parts(vlan, destination);
     let owners = bridge.table.owners(section, key);
     if let (true, Some(owner)) = (owners.is_offloaded(), owners.only()) {
         // A port that leaves a VLAN is said to have left before it does.

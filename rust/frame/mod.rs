@@ -250,7 +250,8 @@ fn enter_otherwise<'a>(
     context: &HookContext,
 ) -> Verdict<'a> {
     let flags = port.flags();
-    if flags.has(Flag::Mirrored) {
+    // All for a group have a copy; but it may be in a VLAN that the bridge device is not in.
+    if flags.has(Flag::Mirrored) && (vlan != 0 || !is_multicast(frame.destination())) {
         tag = tag.mirrored(priority(port, vlan, &frame));
         frame.set_cb_tag(tag.to_bits(port.secret));
         port.bridge.mirror.clear_seen();
@@ -407,7 +408,11 @@ fn go_up<'a>(
     {
         return frame.drop();
     }
-    let Some(port) = ports.get(device, context.section()) else {
+    let section = context.section();
+    let Some(port) = ports
+        .get_fast(device, section)
+        .or_else(|| ports.get(device, section))
+    else {
         return frame.accept();
     };
     match CbTag::from_bits(frame.cb_tag(), port.secret) {

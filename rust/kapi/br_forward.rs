@@ -8,7 +8,12 @@
 use kernel::{error::to_result, prelude::*};
 
 use super::{
-    bindings, bridge::BridgeDevice, netdevice::NetDevice, rcu, rtnl::Rtnl, skb::BridgeSkBuff,
+    bindings,
+    bridge::BridgeDevice,
+    netdevice::NetDevice,
+    rcu,
+    rtnl::Rtnl,
+    skb::{BridgeSkBuff, Verdict},
 };
 
 /// From where a frame comes whose copies are sent.
@@ -62,6 +67,23 @@ pub(crate) fn send_copies<'p>(
     frame.replace_device(device);
 }
 
+/// Has the bridge send `frame` itself through `port`, as [`send_copies`] does with copies. `origin`
+/// is a port.
+pub(crate) fn send<'a>(
+    mut frame: BridgeSkBuff<'a>,
+    origin: Origin<'_>,
+    tag: Option<(u16, u16)>,
+    port: &NetDevice,
+    _section: &rcu::Guard,
+) -> Verdict<'a> {
+    frame.replace_device(origin.device().as_raw());
+    if let (Some((protocol, tci)), None) = (tag, frame.hwaccel_tag()) {
+        frame.set_hwaccel_tag(protocol, tci);
+    }
+    // SAFETY: As in `send_copies`; the frame is given away.
+    frame.give_away(|skb| unsafe { bindings::maclearn_br_forward(port.as_raw(), skb) })
+}
+
 /// Takes a frame that was on its way up to the host from `bridge` off what that has counted as
 /// received (`rx_packets`, `rx_bytes`). Does nothing where softirqs have been on since.
 pub(crate) fn uncount_received(
@@ -93,6 +115,12 @@ pub(crate) fn set_promiscuous(device: &NetDevice, on: bool, _rtnl: &Rtnl) -> Res
 pub(crate) fn is_switch_port(port: &NetDevice, _rtnl: &Rtnl) -> bool {
     // SAFETY: The device is valid, and RTNL is held.
     unsafe { bindings::maclearn_is_switch_port(port.as_raw()) }
+}
+
+/// Whether br_netfilter is loaded, so that frames of bridges go through the hooks of IP.
+pub(crate) fn has_br_netfilter() -> bool {
+    // SAFETY: No requirement.
+    unsafe { bindings::maclearn_has_br_netfilter() }
 }
 
 /// Whether the bridge sends the frames of some groups to their members only, as `port` sees it: it

@@ -320,6 +320,8 @@ pub(crate) enum PortFlag {
     NeighbourSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_SUPPRESS,
     /// The same, VLAN by VLAN (`neigh_vlan_suppress on`).
     NeighbourVlanSuppress = bindings::maclearn_port_flag_MACLEARN_BR_NEIGH_VLAN_SUPPRESS,
+    /// It is sent nothing that came in through another port like it (`isolated on`).
+    Isolated = bindings::maclearn_port_flag_MACLEARN_BR_ISOLATED,
     /// VLANs are mapped to tunnels there (`vlan_tunnel on`).
     VlanTunnel = bindings::maclearn_port_flag_MACLEARN_BR_VLAN_TUNNEL,
 }

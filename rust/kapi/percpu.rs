@@ -127,6 +127,39 @@ impl Pairs {
         }
     }
 
+    /// Makes the pair `first` and what `second_of` says, which is given the second word if the first
+    /// one is `first`. Does nothing if it can't.
+    #[inline]
+    pub(crate) fn update(&self, first: u64, second_of: impl FnOnce(Option<u64>) -> u64) {
+        if !preempt::are_softirqs_excluded() {
+            return;
+        }
+        // SAFETY: Both are words of the allocation.
+        unsafe {
+            let is_it = this_cpu::read::<0>(self.0.words()) == first;
+            let second = is_it.then(|| this_cpu::read::<1>(self.0.words()));
+            this_cpu::write::<1>(self.0.words(), second_of(second));
+            this_cpu::write::<0>(self.0.words(), first);
+        }
+    }
+
+    /// The second word of this CPU's pair, if it can be told and the first one is `first`, which
+    /// becomes 0.
+    #[inline]
+    pub(crate) fn take(&self, first: u64) -> Option<u64> {
+        if !preempt::are_softirqs_excluded() {
+            return None;
+        }
+        // SAFETY: Both are words of the allocation.
+        unsafe {
+            let is_it = this_cpu::read::<0>(self.0.words()) == first;
+            is_it.then(|| {
+                this_cpu::write::<0>(self.0.words(), 0);
+                this_cpu::read::<1>(self.0.words())
+            })
+        }
+    }
+
     /// The second word of this CPU's pair, if it can be told and the first one is `first`.
     #[inline(always)]
     pub(crate) fn second_of(&self, first: u64) -> Option<u64> {

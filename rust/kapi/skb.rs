@@ -195,6 +195,29 @@ impl<'a> BridgeSkBuff<'a> {
         u32::from(byte & 7) == bindings::PACKET_MULTICAST
     }
 
+    /// Whether the frame is the host's, by what the bridge, or the device that it came in through,
+    /// says of its destination (`PACKET_HOST`).
+    pub(crate) fn is_for_host(&self) -> bool {
+        // SAFETY: As above.
+        let byte: u8 = unsafe {
+            self.buffer
+                .field(bindings::maclearn_layout_MACLEARN_SKB_PKT_TYPE)
+        };
+        u32::from(byte & 7) == bindings::PACKET_HOST
+    }
+
+    /// Whether `bridge` has the frame, rather than somebody else who has a port of it send one: its
+    /// control block begins with the bridge device (`struct br_input_skb_cb`).
+    pub(crate) fn is_bridged_by(&self, bridge: &NetDevice) -> bool {
+        // SAFETY: By the type invariants; a word at the beginning of the control block.
+        let first = unsafe {
+            (&raw const (*self.buffer.0.as_ptr()).cb)
+                .cast::<usize>()
+                .read()
+        };
+        first == bridge.as_raw().addr()
+    }
+
     /// The same for a frame that the bridge device sent, of which only IP's destination tells.
     pub(crate) fn was_sent_to_group(&self) -> bool {
         // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at
@@ -342,6 +365,13 @@ impl<'a> BridgeSkBuff<'a> {
     #[inline(always)]
     pub(crate) fn drop(self) -> Verdict<'a> {
         Verdict(bindings::NF_DROP, PhantomData)
+    }
+
+    /// Gives the frame to `take`, which is told the buffer.
+    #[inline]
+    pub(super) fn give_away(self, take: impl FnOnce(*mut bindings::sk_buff)) -> Verdict<'a> {
+        take(self.buffer.0.as_ptr());
+        Verdict(bindings::NF_STOLEN, PhantomData)
     }
 
     /// Frees the frame as one that has been dealt with (`consume_skb()`), invisible to drop

@@ -80,6 +80,8 @@ pub(crate) struct Bridge {
     /// Time, in the table's units, up to which a stamp may be ahead of its use, by
     /// [`MOST_AHEAD`](super::port::MOST_AHEAD). Under the table's lock.
     pub(crate) ahead_until: AtomicU64,
+    /// The ports that copies are made for, see [`Bridge::mirror`]. Changes under RTNL.
+    pub(crate) mirrored: PortSet,
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.
     pub(crate) known: PortSet,
@@ -204,6 +206,7 @@ impl Bridge {
                 closed: AtomicBool::new(false),
                 quiet: PortSet::new(),
                 ahead_until: AtomicU64::new(0),
+                mirrored: PortSet::new(),
                 known: PortSet::new(),
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),
@@ -459,6 +462,7 @@ impl Bridge {
     pub(crate) fn release_index(&self, locked: &mut Locked, port: PortIndex) {
         self.quiet.set(locked, port, false);
         self.known.set(locked, port, false);
+        self.mirrored.set(locked, port, false);
     }
 
     /// The interface index of the port with this number, even after it has left.

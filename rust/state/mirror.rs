@@ -3,8 +3,6 @@
 //! Mirroring: the ports that are not filtered get copies of what the bridge forwards to its owner
 //! alone. "With a port that gets every copy" in `Documentation/design.md` says how.
 
-use core::ptr;
-
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
@@ -64,15 +62,6 @@ impl<P: Send + Sync> Mirror<P> {
         self.ports.read(section).map(|ports| &**ports)
     }
 
-    /// Whether copies are made for this very port.
-    pub(crate) fn has(&self, port: &P) -> bool {
-        let is_it = |other: &Arc<P>| ptr::eq(&**other, port);
-        rcu::read(|section| {
-            self.ports(section)
-                .is_some_and(|ports| ports.iter().any(is_it))
-        })
-    }
-
     /// For how many ports copies are made; `None` where the bridge does not mirror.
     pub(crate) fn count(&self) -> Option<usize> {
         rcu::read(|section| self.ports(section).map(|ports| ports.len()))
@@ -92,26 +81,23 @@ impl<P: Send + Sync> Mirror<P> {
 
     /// Notes that a frame, by the [`data_id`](crate::kapi::skb::BridgeSkBuff::data_id) of its
     /// copies, had one at `port`.
+    #[inline]
     pub(crate) fn note_seen(&self, data_id: u64, port: PortIndex) {
-        let seen = match self.seen.second_of(data_id) {
+        self.seen.update(data_id, |seen| match seen {
             Some(other) if other != u64::from(port) => Seen::EVERYWHERE,
             _ => port.into(),
-        };
-        self.seen.set(data_id, seen);
+        });
     }
 
     /// Where that frame had copies, as this CPU knows, and forgets it: the data of another frame
     /// may be at the same place later.
+    #[inline]
     pub(crate) fn take_seen(&self, data_id: u64) -> Seen {
-        let seen = match self.seen.second_of(data_id) {
+        match self.seen.take(data_id) {
             None => Seen::Nowhere,
             Some(Seen::EVERYWHERE) => Seen::Everywhere,
             Some(port) => Seen::At(port as PortIndex),
-        };
-        if seen != Seen::Nowhere {
-            self.clear_seen();
         }
-        seen
     }
 
     /// A number for a frame that the bridge device sends.
@@ -119,17 +105,25 @@ impl<P: Send + Sync> Mirror<P> {
         self.serials.next()
     }
 
-    /// Whether the frame with this number had no copy before, as this CPU knows, and notes that it
-    /// has.
-    pub(crate) fn is_first(&self, serial: u32) -> bool {
-        // No word is 0, what stands there at first.
-        let word = u64::from(serial) | 1 << 32;
-        let is_first = self.made.second_of(word).is_none();
-        if is_first {
-            self.made.set(word, 0);
+    /// Whether copies were made of the frame with this number; `None` if it had no copy before, as
+    /// this CPU knows, which is noted.
+    pub(crate) fn made_before(&self, serial: u32) -> Option<bool> {
+        let made = self.made.second_of(word_of(serial));
+        if made.is_none() {
+            self.made.set(word_of(serial), false.into());
         }
-        is_first
+        made.map(|made| made != 0)
     }
+
+    /// Notes that they were.
+    pub(crate) fn note_made(&self, serial: u32) {
+        self.made.set(word_of(serial), true.into());
+    }
+}
+
+/// Stands for a number. No word is 0, which is there at first.
+fn word_of(serial: u32) -> u64 {
+    u64::from(serial) | 1 << 32
 }
 
 #[kernel::macros::kunit_tests(maclearn_mirror)]
@@ -184,14 +178,16 @@ mod tests {
         let mirror = Mirror::<()>::new()?;
         let softirqs = local_bh_disable();
         let serials = [mirror.next_serial(), mirror.next_serial()];
-        let mut are_first = KVec::new();
-        for serial in serials.into_iter().flatten() {
-            for _ in 0..2 {
-                are_first.push(mirror.is_first(serial), GFP_ATOMIC)?;
+        let mut made = KVec::new();
+        for (serial, are_made) in serials.into_iter().flatten().zip([true, false]) {
+            made.push(mirror.made_before(serial), GFP_ATOMIC)?;
+            if are_made {
+                mirror.note_made(serial);
             }
+            made.push(mirror.made_before(serial), GFP_ATOMIC)?;
         }
         drop(softirqs);
-        assert_eq!(&*are_first, [true, false, true, false]);
+        assert_eq!(&*made, [None, Some(true), None, Some(false)]);
         assert_ne!(serials[0], serials[1]);
         assert!(mirror.next_serial().is_none());
         Ok(())

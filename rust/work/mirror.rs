@@ -4,6 +4,8 @@
 //! ends. "With a port that gets every copy" in `Documentation/design.md` says how it is done and
 //! why no frame is lost.
 
+use core::ptr;
+
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
@@ -56,7 +58,10 @@ fn may_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             !keeps_out && !is_odd && !br_forward::has_querier(&bridge.device, &port.device)
         })
     };
-    !cfg!(CONFIG_PREEMPT_RT) && bridge.may_mirror() && ports.iter().all(|port| is_fit(port))
+    !cfg!(CONFIG_PREEMPT_RT)
+        && bridge.may_mirror()
+        && !br_forward::has_br_netfilter()
+        && ports.iter().all(|port| is_fit(port))
 }
 
 /// Whether copies are made for the ports that are not filtered, and for no others.
@@ -64,12 +69,13 @@ pub(crate) fn is_right(bridge: &Bridge) -> bool {
     let ports = bridge.ports();
     let mut unfiltered = ports.iter().filter(|port| is_unfiltered(port));
     let count = unfiltered.clone().count();
-    bridge.mirror.count().unwrap_or(0) == count && unfiltered.all(|port| bridge.mirror.has(port))
+    bridge.mirror.count().unwrap_or(0) == count
+        && unfiltered.all(|port| bridge.mirrored.has(port.index))
 }
 
 /// Whether `port` misses nothing while [`follow`] is called, although keys are offloaded.
 fn is_covered(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
-    port.flags().filters() || is_wanted && is_unfiltered(port) && bridge.mirror.has(port)
+    port.flags().filters() || is_wanted && is_unfiltered(port) && bridge.mirrored.has(port.index)
 }
 
 /// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.
@@ -107,18 +113,19 @@ pub(crate) fn follow(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Resu
 
 fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let ports = KBox::new(ports, GFP_KERNEL)?;
-    let mirror = &bridge.mirror;
-    if mirror.is_on.load_relaxed() {
-        mirror.replace(Some(ports));
-        return Ok(());
+    let was_on = bridge.mirror.is_on.load_relaxed();
+    if !was_on {
+        bridge.register_egress()?;
+        br_forward::set_promiscuous(&bridge.device, true, rtnl)?;
+        // Whatever the bridge looks up from now on comes up.
+        rcu::wait_for_readers();
     }
-    bridge.register_egress()?;
-    br_forward::set_promiscuous(&bridge.device, true, rtnl)?;
-    // Whatever the bridge looks up from now on comes up.
-    rcu::wait_for_readers();
-    mirror.replace(Some(ports));
-    tag_frames(bridge, true);
-    rcu::wait_for_readers();
+    bridge.mirror.replace(Some(ports));
+    note_mirrored(bridge);
+    if !was_on {
+        tag_frames(bridge, true);
+        rcu::wait_for_readers();
+    }
     Ok(())
 }
 
@@ -133,6 +140,20 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     // Ending it can't fail.
     let _ = br_forward::set_promiscuous(&bridge.device, false, rtnl);
     bridge.mirror.replace(None);
+    note_mirrored(bridge);
+}
+
+/// Says which ports copies are made for.
+fn note_mirrored(bridge: &Bridge) {
+    for port in &*bridge.ports() {
+        let is_it = |other: &Arc<Port>| other.index == port.index;
+        let is_mirrored = rcu::read(|section| {
+            let ports = bridge.mirror.ports(section);
+            ports.is_some_and(|ports| ports.iter().any(is_it))
+        });
+        let mut locked = bridge.table_lock.lock();
+        bridge.mirrored.set(&mut locked, port.index, is_mirrored);
+    }
 }
 
 fn tag_frames(bridge: &Bridge, on: bool) {
@@ -148,10 +169,18 @@ fn tag_frames(bridge: &Bridge, on: bool) {
 ///
 /// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
 pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
-    if bridge.mirror.has(port) {
+    let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
+    let is_mirrored = rcu::read(|section| {
+        let ports = bridge.mirror.ports(section);
+        ports.is_some_and(|ports| ports.iter().any(is_it))
+    });
+    if is_mirrored {
         match others(bridge, port)? {
             None => end(bridge, rtnl),
-            others => bridge.mirror.replace(others),
+            others => {
+                bridge.mirror.replace(others);
+                note_mirrored(bridge);
+            }
         }
     }
     Ok(())

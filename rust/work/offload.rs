@@ -121,15 +121,19 @@ impl Job for OffloadWork {
             // On -ENOMEM those stay offloaded that are.
             let _ = pick(&self.bridge, MOST);
         }
+        if !mirror::are_all_covered(&self.bridge, is_wanted) {
+            flush_offloaded(&self.bridge);
+            // Nobody has still to make copies of what was forwarded by that.
+            rcu::wait_for_readers();
+        }
         // Ports stay in the bridge meanwhile, and keep the settings by which it forwards frames.
         let Some(rtnl) = Rtnl::try_lock() else {
             return Some(self.retry.wait(0));
         };
         self.retry.reset();
-        if !mirror::are_all_covered(&self.bridge, is_wanted) {
-            flush_offloaded(&self.bridge);
-            // Nobody has still to make copies of what was forwarded by that.
-            rcu::wait_for_readers();
+        let is_enabled = self.bridge.offload.lock().is_enabled();
+        if is_enabled && !mirror::are_all_covered(&self.bridge, is_wanted) {
+            return Some(SOON);
         }
         // On an error it is tried again in a second.
         let _ = mirror::follow(&self.bridge, is_wanted, &rtnl);
@@ -154,7 +158,7 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
-    let is_served = |port: &Port| port.flags().filters() || bridge.mirror.has(port);
+    let is_served = |port: &Port| port.flags().filters() || bridge.mirrored.has(port.index);
     let may = knows_all && ports.iter().all(|port| is_served(port)) && may_offload(bridge, &ports);
     state.set_enabled(may);
     may

@@ -109,6 +109,9 @@ fails() {
     fi
 }
 
+# A bridge does not mirror beside br_netfilter, which another script may have loaded.
+if [[ -e /sys/module/br_netfilter ]]; then modprobe --remove --quiet br_netfilter || true; fi
+
 # ---- the network ---------------------------------------------------------------------------------------------------
 
 mount -t tmpfs tmpfs "$LAB"

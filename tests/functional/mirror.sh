@@ -252,21 +252,22 @@ link del dev guest
 link del dev br.10
 LINKS
 
-# ---- br_netfilter: IP's hooks see bridged frames as well
+# ---- br_netfilter: IP's hooks see bridged frames as well, and tell by the bridge's promiscuity whose they are
 if modprobe -q br_netfilter; then
+    mirrors 0
     on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1
     both_nft <<NFT
 table ip seen {
     chain prerouting { type filter hook prerouting priority 0; ct state new counter; counter; }
-    chain input { type filter hook input priority 0; counter; }
+    chain input { type filter hook input priority 0; ct state invalid drop; counter; }
     chain output { type filter hook output priority 0; counter; }
 }
 NFT
-    as_on_a_hub
-    as_on_a_hub promisc
+    as_on_a_hub silent
     same_counters ip
     on_both nft delete table ip seen
-    on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=0
+    modprobe --remove br_netfilter
+    mirrors $ALL
 fi
 
 # ---- multicast snooping; with a querier the bridge does more than to flood or to direct a frame, and makes the copies

@@ -83,7 +83,7 @@ struct Patient<'a> {
     bridge: &'a BridgeAttributes,
     device: route::Bridge,
     ports: Vec<Port<'a>>,
-    is_realtime: bool,
+    host: Option<mirror::Obstacle>,
     names: &'a Names,
 }
 
@@ -120,7 +120,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
     let devices: HashMap<_, _> = devices.iter().map(|port| (port.index, port)).collect();
     let counted = statistics::all(client)?;
     let names = Names::all()?;
-    let is_realtime = kernel::is_realtime();
+    let host = mirror::obstacle_of_host();
     let mut findings = Vec::new();
     findings.extend(wrong_file());
     findings.extend(not_installed(Build::running(), Build::installed()));
@@ -148,7 +148,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             bridge,
             device,
             ports: ports.collect(),
-            is_realtime,
+            host,
             names: &names,
         };
         if patient.any_enabled() && (all_ip || device.calls_iptables) {
@@ -667,7 +667,7 @@ impl Patient<'_> {
     /// What keeps maclearn from mirroring to ports that are not enabled.
     fn obstacle(&self) -> Option<Obstacle> {
         let ports = self.ports.iter().map(|port| (port.settings, port.device));
-        mirror::obstacle(self.bridge, self.device, ports, self.is_realtime)
+        mirror::obstacle(self.bridge, self.device, ports, self.host)
     }
 
     /// One that is left out, such as an uplink, may keep anything from being offloaded. With two ports there is no copy
@@ -1093,7 +1093,7 @@ mod tests {
                     counted: (settings.ifindex == Some(2)).then_some(&counted),
                 })
                 .collect(),
-            is_realtime: false,
+            host: None,
             names: &Names::default(),
         };
         let findings = patient.examine();

@@ -6,7 +6,7 @@
 
 use maclearn_family::{BridgeAttributes, FdbOffload, PortAttributes};
 
-use crate::{devices::Names, route};
+use crate::{devices::Names, kernel, route};
 
 /// Least number of enabled ports for which the module mirrors (`PAYS_FROM` there).
 const PAYS_FROM: usize = 4;
@@ -23,6 +23,8 @@ pub enum Obstacle {
     Realtime,
     /// A port has a setting of the bridge, by its name, with which it would not do what flooding does.
     Setting(u32, &'static str),
+    /// The frames of bridges go through the hooks of IP.
+    Netfilter,
     /// The bridge snoops multicast, and there is a querier.
     Querier,
     /// `fdb_offload` says so.
@@ -36,10 +38,17 @@ impl Obstacle {
             Self::Few(least) => format!("fewer than {least} ports are"),
             Self::Realtime => "the kernel is PREEMPT_RT".to_string(),
             Self::Setting(port, setting) => format!("{} has {setting}", names.get(port)),
+            Self::Netfilter => "br_netfilter is loaded".to_string(),
             Self::Querier => "there is a multicast querier".to_string(),
             Self::Filtered => "fdb_offload is filtered".to_string(),
         }
     }
+}
+
+/// What keeps the module from mirroring on any bridge of this host.
+pub fn obstacle_of_host() -> Option<Obstacle> {
+    let realtime = kernel::is_realtime().then_some(Obstacle::Realtime);
+    realtime.or_else(|| kernel::has_br_netfilter().then_some(Obstacle::Netfilter))
 }
 
 /// What keeps the module from mirroring to the ports of a bridge that are not enabled, if there are
@@ -48,7 +57,7 @@ pub fn obstacle<'a>(
     bridge: &BridgeAttributes,
     device: route::Bridge,
     ports: impl Iterator<Item = (&'a PortAttributes, Option<&'a route::Port>)>,
-    is_realtime: bool,
+    host: Option<Obstacle>,
 ) -> Option<Obstacle> {
     let (enabled, left_out): (Vec<_>, Vec<_>) =
         ports.partition(|(port, _)| port.enabled == Some(true));
@@ -59,8 +68,8 @@ pub fn obstacle<'a>(
     if enabled.len() < least {
         return Some(Obstacle::Few(least));
     }
-    if is_realtime {
-        return Some(Obstacle::Realtime);
+    if host.is_some() {
+        return host;
     }
     let links = |ports: &[(_, Option<&'a route::Port>)]| {
         let links = ports.iter().filter_map(|(_, link)| *link);
@@ -116,8 +125,8 @@ mod tests {
             }
             change(&mut bridge, &mut device, &mut links);
             let ports = settings.iter().zip(links.iter().map(Some));
-            let is_realtime = device.ageing_time == 1;
-            let obstacle = obstacle(&bridge, device, ports, is_realtime);
+            let host = (device.ageing_time == 1).then_some(Obstacle::Realtime);
+            let obstacle = obstacle(&bridge, device, ports, host);
             obstacle.map(|obstacle| obstacle.text(&Names::default()))
         };
         assert_eq!(found(2, 0, |_, _, _| ()), None);

@@ -36,7 +36,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
         devices.extend(route.bridge(index)?.map(|device| (index, device)));
     }
     let links = links(&mut route, &bridges, &ports)?;
-    let is_realtime = kernel::is_realtime();
+    let host = mirror::obstacle_of_host();
     let names = Names::all()?;
     let mut of_bridge: HashMap<_, Vec<_>> = HashMap::new();
     for port in &ports {
@@ -60,7 +60,7 @@ pub fn show(context: &mut Context) -> Result<(), Failure> {
             links.find(|link| Some(link.index) == port.ifindex)
         };
         let linked = ports.iter().map(|port| (*port, link(port)));
-        let obstacle = mirror::obstacle(bridge, device, linked, is_realtime);
+        let obstacle = mirror::obstacle(bridge, device, linked, host);
         let copies = copies(bridge, device, ports, obstacle, &names);
         (
             bridge_record(bridge, ports, (sums, never_made), copies, &names),
