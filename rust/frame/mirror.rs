@@ -209,9 +209,10 @@ pub(super) fn send<'a>(
     // As any other's from here on.
     let bits = tag.when_mirrored().to_bits(port.secret);
     frame.set_cb_tag(bits);
-    match bridge.mirror.made_before(serial) {
+    let is_port = |other: &Arc<Port>| other.index == port.index;
+    match bridge.mirror.made_before(serial, ports) {
         None => {}
-        Some(true) if !port.flags().has(Flag::Enabled) && bridge.mirrored.has(port.index) => {
+        Some(true) if !port.flags().has(Flag::Enabled) && ports.iter().any(is_port) => {
             return Err(frame.consume());
         }
         Some(_) => return Ok(frame),
@@ -223,7 +224,7 @@ pub(super) fn send<'a>(
         || is_forwarded_elsewhere(bridge, key, owners, section);
     if !goes_elsewhere {
         copy_outgoing(port, ports, tag, &mut frame, section);
-        bridge.mirror.note_made(serial);
+        bridge.mirror.note_made(serial, ports);
     }
     Ok(frame)
 }

@@ -105,25 +105,31 @@ impl<P: Send + Sync> Mirror<P> {
         self.serials.next()
     }
 
-    /// Whether copies were made of the frame with this number; `None` if it had no copy before, as
-    /// this CPU knows, which is noted.
-    pub(crate) fn made_before(&self, serial: u32) -> Option<bool> {
+    /// Whether copies of the frame with this number were made for these `ports`, a value of
+    /// [`Mirror::ports`] in the same section; `None` if it had no copy before, as this CPU knows,
+    /// which is noted.
+    pub(crate) fn made_before(&self, serial: u32, ports: &[Arc<P>]) -> Option<bool> {
         let made = self.made.second_of(word_of(serial));
         if made.is_none() {
-            self.made.set(word_of(serial), false.into());
+            self.made.set(word_of(serial), 0);
         }
-        made.map(|made| made != 0)
+        made.map(|made| made == id_of(ports))
     }
 
     /// Notes that they were.
-    pub(crate) fn note_made(&self, serial: u32) {
-        self.made.set(word_of(serial), true.into());
+    pub(crate) fn note_made(&self, serial: u32, ports: &[Arc<P>]) {
+        self.made.set(word_of(serial), id_of(ports));
     }
 }
 
 /// Stands for a number. No word is 0, which is there at first.
 fn word_of(serial: u32) -> u64 {
     u64::from(serial) | 1 << 32
+}
+
+/// Tells the ports of [`Mirror::ports`] from others that come meanwhile. Never 0.
+fn id_of<P>(ports: &[Arc<P>]) -> u64 {
+    ports.as_ptr().addr() as u64
 }
 
 #[kernel::macros::kunit_tests(maclearn_mirror)]
@@ -176,18 +182,23 @@ mod tests {
     #[test]
     fn a_frame_of_the_bridge_has_one_first_copy() -> Result {
         let mirror = Mirror::<()>::new()?;
+        let one = || Arc::new((), GFP_KERNEL);
+        let (ports, others) = ([one()?], [one()?]);
         let softirqs = local_bh_disable();
         let serials = [mirror.next_serial(), mirror.next_serial()];
         let mut made = KVec::new();
         for (serial, are_made) in serials.into_iter().flatten().zip([true, false]) {
-            made.push(mirror.made_before(serial), GFP_ATOMIC)?;
+            made.push(mirror.made_before(serial, &ports), GFP_ATOMIC)?;
             if are_made {
-                mirror.note_made(serial);
+                mirror.note_made(serial, &ports);
             }
-            made.push(mirror.made_before(serial), GFP_ATOMIC)?;
+            for ports in [&ports, &others] {
+                made.push(mirror.made_before(serial, ports), GFP_ATOMIC)?;
+            }
         }
         drop(softirqs);
-        assert_eq!(&*made, [None, Some(true), None, Some(false)]);
+        let [yes, no] = [Some(true), Some(false)];
+        assert_eq!(&*made, [None, yes, no, None, no, no]);
         assert_ne!(serials[0], serials[1]);
         assert!(mirror.next_serial().is_none());
         Ok(())
