@@ -54,7 +54,7 @@ fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
     revoke::revoke(&port.bridge, revoked, Some(port.index));
 }
 
-/// The same under the table's lock. Also whether the port gets every copy from now on, since it
+/// As [`learn`], under the table's lock. Also whether the port gets every copy from now on, since it
 /// could not learn the source.
 #[inline]
 fn learn_locked(

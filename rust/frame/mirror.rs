@@ -144,7 +144,7 @@ fn go_up<'a>(
 }
 
 /// Whether the bridge sends a frame that came in through `port` on through `other`, as far as is
-/// easy to tell: it would drop what it is given for that port alone.
+/// easy to tell. If that is wrong, it drops the frame.
 fn is_reached(port: &Port, other: &Port, tag: CbTag, section: &rcu::Guard) -> bool {
     let is_isolated =
         |port: &Port| kernel_bridge::has_flag(&port.device, PortFlag::Isolated, section);
@@ -171,8 +171,8 @@ fn is_wanted(bridge: &Bridge) -> bool {
 }
 
 /// Whether the bridge forwards frames for `key` to one port since it is configured so, and nobody
-/// else is to get them. What else it may have been told, which it does not tell of, is not asked:
-/// that can't be told from what the module has offloaded and is just revoking.
+/// else is to get them. Entries that it does not notify of are not asked about: they can't be told
+/// from offloaded ones that are just being revoked.
 #[inline]
 fn is_forwarded_elsewhere(bridge: &Bridge, key: Key, owners: Owners, section: &rcu::Guard) -> bool {
     !owners.is_offloaded() && owners != Owners::NOBODY && is_configured(bridge, key, section)

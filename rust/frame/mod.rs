@@ -240,7 +240,8 @@ fn enter_learning<'a>(
     }
 }
 
-/// The same where more is to be done, or less: on a bridge that mirrors, and as [`enter_forgetting`].
+/// Learns the source where that takes more: the bridge mirrors, or the port does not learn or is
+/// forgetting.
 #[inline(never)]
 fn enter_otherwise<'a>(
     port: &Port,
@@ -263,8 +264,8 @@ fn enter_otherwise<'a>(
     }
 }
 
-/// The upper bits of the TCI of a frame that came in, once the bridge has put it in `vlan`: those of
-/// its tag, if that is one of the bridge's kind.
+/// The upper bits of the TCI of a frame that came in, once the bridge has put it in `vlan`: those
+/// of its tag, if that is one of the bridge's kind.
 fn priority(port: &Port, vlan: u16, frame: &BridgeSkBuff<'_>) -> u16 {
     if vlan == 0 {
         return 0;
@@ -274,7 +275,7 @@ fn priority(port: &Port, vlan: u16, frame: &BridgeSkBuff<'_>) -> u16 {
     tag.map_or(0, |tag| tag.priority)
 }
 
-/// The same if the port does not learn, or what it learned before is still being forgotten: the
+/// As [`enter_learning`], if the port does not learn, or what it learned before is being forgotten: the
 /// source is then used later than that, which the table's lock makes sure of.
 #[cold]
 #[inline(never)]
@@ -518,7 +519,7 @@ fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
     !bridge.has_foreign_entries() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
 }
 
-/// The same for a copy of a frame that the bridge device sent, or that has no tag, or whose
+/// As [`filter`], for a copy of a frame that the bridge device sent, or that has no tag, or whose
 /// destination several ports own or the bridge itself may know.
 #[cold]
 #[inline(never)]

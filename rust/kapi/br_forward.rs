@@ -36,8 +36,8 @@ impl<'a> Origin<'a> {
 
 /// Has the bridge send a copy of `frame` through each of `ports`, if it would flood the frame to
 /// that port, and leaves the frame as it was. `tag`, a protocol and a TCI, is the VLAN tag of the
-/// frame as the bridge has classified it, if it filters VLANs; where it stands beside the frame no
-/// more it does so for the copies.
+/// frame as the bridge has classified it, if it filters VLANs; if the frame has it no more, the
+/// copies get it.
 ///
 /// For a frame that goes up to the host ([`Point::LocalIn`](super::netfilter::Point)) or leaves as
 /// the bridge device's own ([`Point::LocalOut`](super::netfilter::Point)): the bridge's control

@@ -80,7 +80,7 @@ pub(crate) struct Bridge {
     /// Time, in the table's units, up to which a stamp may be ahead of its use, by
     /// [`MOST_AHEAD`](super::port::MOST_AHEAD). Under the table's lock.
     pub(crate) ahead_until: AtomicU64,
-    /// The ports that copies are made for, see [`Bridge::mirror`]. Changes under RTNL.
+    /// The ports that copies are made for, see [`Bridge::mirror`].
     pub(crate) mirrored: PortSet,
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.

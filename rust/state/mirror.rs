@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mirroring: the ports that are not filtered get copies of what the bridge forwards to its owner
-//! alone. "With a port that gets every copy" in `Documentation/design.md` says how.
+//! What mirroring remembers: the ports that copies are made for, and each CPU's notes of the frame
+//! that it deals with. `work/mirror.rs` says for which ports, `frame/mirror.rs` makes the copies.
 
 use kernel::{prelude::*, sync::Arc};
 

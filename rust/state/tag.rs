@@ -51,7 +51,7 @@ impl CbTag {
         self.0 & LOCAL != 0
     }
 
-    /// The same, keeping the frame's copies from the memo.
+    /// The same tag, keeping the frame's copies from the memo.
     #[inline(always)]
     pub(crate) fn without_memo(self) -> Self {
         Self(self.0 | NO_MEMO)

@@ -2,7 +2,8 @@
 
 //! Offload: telling the bridge itself where a MAC is, so that it makes no copies.
 //!
-//! Where every port of a bridge is filtered, all copies but the owner's would be suppressed. Then
+//! Where every port of a bridge is filtered, or what it would miss is mirrored to it (`mirror.rs`),
+//! copies but the owner's are only made to be suppressed. Then
 //! the bridge's own forwarding database (FDB) is given each MAC that has exactly one owner; the
 //! table calls it *offloaded*.
 //!
@@ -164,8 +165,8 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     may
 }
 
-/// Whether MACs may be offloaded: no port but the owner's would get them, and it learns nothing
-/// by itself.
+/// Whether MACs may be offloaded: no port misses a frame by it, and the bridge learns nothing by
+/// itself.
 fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let device = &bridge.device;
     let is_hub = kernel_bridge::is_hub(device);
@@ -186,8 +187,8 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             && ports.iter().all(|port| {
                 let flags = port.flags();
                 // Nothing is offloaded while a port joins, which takes RTNL; and who lets it join
-                // sees to what is, if it is not to be enabled.
-                // Nor before copies are made for one that is not filtered.
+                // sees to what is, if it is not to be enabled. Nor is anything before copies are
+                // made for one that is not filtered.
                 (flags.filters() || !flags.has(Flag::Enabled)) && is_plain(port)
             })
             && mirror::may_offload(bridge, ports)
