@@ -271,7 +271,8 @@ NFT
 fi
 
 # ---- multicast snooping; with a querier the bridge does more than to flood or to direct a frame, and makes the copies
-on_both ip link set dev br type bridge mcast_snooping 1
+# (Who has become a querier waits first for a response's time.)
+on_both ip link set dev br type bridge mcast_snooping 1 mcast_query_response_interval 100
 mirrors $ALL
 as_on_a_hub silent
 on_both ip link set dev br type bridge mcast_querier 1
