@@ -92,6 +92,7 @@ Orders of a plan, one a line:
                                        all that is expected; expectations for the same frames add up
   allow PORT SRC DST [vlan V]          may arrive any number of times
   ignore PORT                          whatever arrives there
+  repeat PORT                          frames may arrive there twice
   stream PORT SRC DST to PORT,... [vlan V]
                                        send until the end; each frame has to reach the ports named
 SRC and DST are addresses or ranges (ADDRESS+N). V is a VLAN or OUTER.INNER.

@@ -39,6 +39,9 @@ pub enum Order {
     Ignore {
         port: String,
     },
+    Repeat {
+        port: String,
+    },
 }
 
 /// `count` frames for each pair of a source and a destination, the shorter range starting over.
@@ -92,6 +95,7 @@ fn parse_order(verb: &str, words: &mut Words) -> Result<Order, String> {
             interface: words.word()?,
         },
         "ignore" => Order::Ignore { port },
+        "repeat" => Order::Repeat { port },
         "hello" => {
             let (src, dst) = (words.parse()?, Mac::BROADCAST.into());
             let options = words.options(&["vlan"])?;
