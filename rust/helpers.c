@@ -302,11 +302,6 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb)
 	return DIV_ROUND_UP(skb->len - header, shared->gso_size);
 }
 
-/* No header that modules can include has it. */
-struct net_bridge_port;
-void br_forward(const struct net_bridge_port *to, struct sk_buff *skb,
-		bool local_rcv, bool local_orig);
-
 /*
  * The port to flood to, if the bridge would: br_flood() looks at the flag, and
  * has no backup for a port that can't send. Under RCU.
@@ -370,20 +365,15 @@ bool maclearn_has_querier(const struct net_device *bridge,
 		br_multicast_has_querier_adjacent(port, ETH_P_IPV6));
 }
 
-/* No header that modules can include has it. */
-struct nf_br_ops;
-extern const struct nf_br_ops __rcu *nf_br_ops;
-
 bool maclearn_has_br_netfilter(void)
 {
 	return rcu_access_pointer(nf_br_ops);
 }
 
-/* Preemption is off, or another CPU may be this one by now. */
+/* Less than 8192. Preemption is off, or another CPU may be this one by now. */
 u32 maclearn_cpu(void)
 {
-	BUILD_BUG_ON(NR_CPUS > 8192);
-	return raw_smp_processor_id();
+	return raw_smp_processor_id() & 8191;
 }
 
 struct sk_buff *maclearn_genlmsg_new(void)

@@ -63,6 +63,12 @@ static_assert(PKT_TYPE_MAX == 7);
 /* The byte of the preemption count that preempt.rs looks at on x86. */
 static_assert(SOFTIRQ_MASK == 0xff00);
 
+/* What the bridge exports and has in no header that modules can include. */
+struct net_bridge_port;
+void br_forward(const struct net_bridge_port *to, struct sk_buff *skb,
+		bool local_rcv, bool local_orig);
+extern const struct nf_br_ops __rcu *nf_br_ops;
+
 /* Inlines and macros of the kernel, as functions that Rust can call. */
 
 bool maclearn_netif_is_bridge_master(const struct net_device *dev);
