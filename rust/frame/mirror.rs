@@ -18,7 +18,7 @@ use crate::{
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
     },
     state::{
-        bridge::{Bridge, BRIDGE_ITSELF},
+        bridge::{address_of, Bridge, BRIDGE_ITSELF},
         flags::Flag,
         mirror::Seen,
         port::Port,
@@ -32,8 +32,8 @@ use crate::{
 #[inline(never)]
 pub(super) fn note_copy<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {
     // Whatever is for a group is sent to all that it is for.
-    let is_for_group = is_multicast(frame.destination()) || frame.was_received_for_group();
-    if !is_for_group && CbTag::from_bits(frame.cb_tag(), port.secret).is_some() {
+    if !is_multicast(frame.destination()) && CbTag::from_bits(frame.cb_tag(), port.secret).is_some()
+    {
         port.bridge.mirror.note_seen(frame.data_id(), port.index);
     }
     frame.accept()
@@ -56,7 +56,8 @@ pub(super) fn receive<'a>(
         return frame.accept();
     }
     let destination = frame.destination();
-    if is_multicast(destination) || frame.was_received_for_group() {
+    if is_multicast(destination) {
+        bridge.mirror.clear_seen();
         // All that it is for have a copy.
         return go_up(bridge, tag, frame, section);
     }
@@ -66,16 +67,18 @@ pub(super) fn receive<'a>(
     let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     // Nothing of the bridge's own leaves through a port.
     let was_forwarded = noted.is_some() || seen != Seen::Nowhere;
-    let is_hosts = !was_forwarded && is_hosts(bridge, key, owners, &frame, section);
-    if is_hosts && !owners.is_offloaded() {
+    let is_hosts = !was_forwarded && !owners.is_offloaded() && is_hosts(bridge, key, section);
+    if is_hosts {
         return go_up(bridge, tag, frame, section);
     }
+    // Not everything that is the host's is known here, or just this moment.
+    let may_be_hosts = !was_forwarded && (owners == Owners::NOBODY || frame.is_for_host());
     let is_served = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
-    let goes_up = is_hosts || is_wanted(bridge);
+    let goes_up = may_be_hosts || is_wanted(bridge);
     if is_served || is_forwarded_elsewhere(bridge, key, owners, section) {
         if goes_up {
             return go_up(bridge, tag, frame, section);
@@ -106,23 +109,14 @@ pub(super) fn receive<'a>(
     }
 }
 
-/// Whether a frame for `key` of which no copy was seen may be the host's. An address that has just
-/// become the bridge's own shows in what the bridge says of the frame; other frames than those that
-/// it says are the host's reach nobody there but packet sockets.
+/// Whether a frame for `key` of which no copy was seen is the host's, or the bridge has dropped it
+/// at the port that it is configured for.
 #[cold]
 #[inline(never)]
-fn is_hosts(
-    bridge: &Bridge,
-    key: Key,
-    owners: Owners,
-    frame: &BridgeSkBuff<'_>,
-    section: &rcu::Guard,
-) -> bool {
+fn is_hosts(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
     let is_configured = |port, claims: Claims| port == BRIDGE_ITSELF || claims.has(Claims::BRIDGE);
-    frame.is_for_host()
-        || !owners.is_offloaded()
-            && (bridge.has_address(frame.destination(), section)
-                || bridge.table.is_owned_by_any(section, key, is_configured))
+    bridge.has_address(address_of(key), section)
+        || bridge.table.is_owned_by_any(section, key, is_configured)
 }
 
 /// Lets a frame go up, unless it is in a VLAN that the bridge device is not in, which it gets only

@@ -73,9 +73,13 @@ pub(crate) fn is_right(bridge: &Bridge) -> bool {
         && unfiltered.all(|port| bridge.mirrored.has(port.index))
 }
 
-/// Whether `port` misses nothing while [`follow`] is called, although keys are offloaded.
+/// Whether `port` misses nothing while [`follow`] is called, although keys are offloaded. Who lets
+/// one join sees to what is offloaded, if it is not to be enabled.
 fn is_covered(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
-    port.flags().filters() || is_wanted && is_unfiltered(port) && bridge.mirrored.has(port.index)
+    let flags = port.flags();
+    flags.filters()
+        || flags.has(Flag::Joining)
+        || is_wanted && is_unfiltered(port) && bridge.mirrored.has(port.index)
 }
 
 /// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.

@@ -246,19 +246,30 @@ fn is_pick_due(bridge: &Bridge) -> bool {
 }
 
 /// Has those keys offloaded from now on that were used last, about `most` of them, and revokes the
-/// others that are. May sleep.
+/// others that are. What was used since the last time is never left out, so that keys which are
+/// all in use don't take turns. May sleep.
 fn pick(bridge: &Bridge, most: u32) -> Result {
     let mut counts = KVec::from_elem(0u32, CLASSES, GFP_KERNEL)?;
-    let walk = Walk::begin(bridge);
-    walk.visit_all(Kind::Deleted, |entry| {
-        if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
-            if let Some(count) = counts.get_mut(class_of(&entry, bridge)) {
-                *count += 1;
-            }
+    // Once, whatever is moved meanwhile: about as many will do.
+    let mut cursor = bridge.table_lock.lock().cursor();
+    loop {
+        let visit = bridge
+            .table_lock
+            .lock()
+            .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
+                    if let Some(count) = counts.get_mut(class_of(&entry, bridge)) {
+                        *count += 1;
+                    }
+                }
+                Action::Keep
+            });
+        if visit != Visit::More {
+            break;
         }
-        Action::Keep
-    });
-    let classes = fitting_classes(&counts, most);
+    }
+    let recent = (PICK_PERIOD >> bridge.ageing().unit_shift) as usize + 2;
+    let classes = fitting_classes(&counts, most).max(recent.min(EXACT));
     {
         let mut state = bridge.offload.lock();
         state.done = None;
@@ -267,6 +278,7 @@ fn pick(bridge: &Bridge, most: u32) -> Result {
             time: clock::jiffies(),
         });
     }
+    let walk = Walk::begin(bridge);
     walk.visit_all(Kind::Deleted, |entry| {
         if entry.is_offloaded && class_of(&entry, bridge) >= classes {
             Action::Revoke
@@ -470,7 +482,7 @@ mod tests {
         ];
         // Each was used some time before the last one.
         for (ago, &key) in keys.iter().rev().enumerate() {
-            let stamp = (bridge.now() as Stamp).wrapping_sub(10 * ago as Stamp);
+            let stamp = (bridge.now() as Stamp).wrapping_sub(100 * ago as Stamp);
             let mut locked = bridge.table_lock.lock();
             locked.learn(key, 0, stamp, Limits::default(), false);
         }
