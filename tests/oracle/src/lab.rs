@@ -183,6 +183,7 @@ impl Lab {
         for (number, event) in sequence.events.iter().enumerate() {
             match event {
                 Event::Frame(frame) => {
+                    self.wait_for_lost_links(&model)?;
                     let label = self.label(&sent);
                     let verdict = model.frame(frame);
                     self.send(frame, label)?;
@@ -615,14 +616,24 @@ impl Lab {
     /// Gives the module time to forget what it has to.
     fn wait_for_forgetting(&self, model: &Model) -> Result<()> {
         if model.is_loaded() {
-            try_for(PATIENCE, || self.has_forgotten(model))?;
+            try_for(PATIENCE, || self.has_forgotten(model, |_| true))?;
         }
         Ok(())
     }
 
-    /// Whether no port owns more than it may.
-    fn has_forgotten(&self, model: &Model) -> Result<bool> {
-        for port in self.joined.iter() {
+    /// Gives it time to forget what ports had learned that have lost their link: what others use meanwhile may be
+    /// forgotten with that.
+    fn wait_for_lost_links(&self, model: &Model) -> Result<()> {
+        let is_lost = |port| !model.bridge().has_carrier(port);
+        if model.is_loaded() && self.joined.iter().any(is_lost) {
+            try_for(PATIENCE, || self.has_forgotten(model, is_lost))?;
+        }
+        Ok(())
+    }
+
+    /// Whether no port of those that `matches` tells owns more than it may.
+    fn has_forgotten(&self, model: &Model, matches: impl Fn(Port) -> bool) -> Result<bool> {
+        for port in self.joined.iter().filter(|&port| matches(port)) {
             let macs: usize = number(&port.to_string(), "maclearn/n_macs")?;
             if macs > model.most_macs(port) {
                 return Ok(false);
