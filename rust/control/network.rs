@@ -114,8 +114,6 @@ impl Network {
             offload::flush_offloaded(bridge);
         }
         self.untrack_if_idle(&members.structure, bridge);
-        // It may be offloaded in another way now.
-        bridge.queue_maintenance();
         Ok(())
     }
 
