@@ -152,8 +152,10 @@ impl Network {
     fn untrack(&self, structure: &Structure, bridge: &Bridge) {
         bridge.set_tracked(structure, false);
         offload::flush_offloaded(bridge);
-        // What was forwarded by that is still mirrored.
-        rcu::wait_for_readers();
+        if bridge.mirror.is_on.load_relaxed() {
+            // What was forwarded by that is still mirrored.
+            rcu::wait_for_readers();
+        }
         {
             let ports = bridge.ports();
             self.ports.remove(ports.iter().map(|port| &*port.device));

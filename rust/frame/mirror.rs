@@ -16,6 +16,7 @@ use crate::{
         netfilter::HookContext,
         rcu,
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
+        vlan::VlanTag,
     },
     state::{
         bridge::{address_of, Bridge, BRIDGE_ITSELF},
@@ -88,13 +89,13 @@ pub(super) fn receive<'a>(
     }
     frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
     let others = || others(ports, |other| seen == Seen::At(other.index));
-    let (origin, vlan_tag) = (Origin::Port(&port.device), vlan_tag(bridge, tag));
+    let vlan_tag = vlan_tag(bridge, tag);
     let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
     let last = others().rfind(is_last);
     let copies = others().filter(|other| last.is_none_or(|last| last.index != other.index));
     br_forward::send_copies(
         &mut frame,
-        origin,
+        Origin::Port(&port.device),
         vlan_tag,
         copies.map(|port| &*port.device),
         section,
@@ -104,7 +105,7 @@ pub(super) fn receive<'a>(
     }
     br_forward::uncount_received(&bridge.device, &frame, section);
     match last {
-        Some(last) => br_forward::send(frame, origin, vlan_tag, &last.device, section),
+        Some(last) => br_forward::send(frame, &port.device, vlan_tag, &last.device, section),
         None => frame.consume(),
     }
 }
@@ -182,6 +183,19 @@ fn is_configured(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
 /// The VLAN tag that the bridge had put beside a frame.
 fn vlan_tag(bridge: &Bridge, tag: CbTag) -> Option<(u16, u16)> {
     (tag.vlan() != 0).then(|| (kernel_bridge::vlan_protocol(&bridge.device), tag.tci()))
+}
+
+/// The upper bits of the TCI of a frame that the bridge puts in `vlan`: those of its `tag`, if that
+/// is one of the bridge's kind. Another one is part of what the frame carries.
+#[inline]
+pub(super) fn priority(bridge: &Bridge, vlan: u16, tag: impl FnOnce() -> Option<VlanTag>) -> u16 {
+    if vlan == 0 {
+        return 0;
+    }
+    let protocol = kernel_bridge::vlan_protocol(&bridge.device);
+    tag()
+        .filter(|tag| tag.protocol == protocol)
+        .map_or(0, |tag| tag.priority)
 }
 
 /// Mirrors a frame that the bridge device sends and whose copy leaves through `port`, if it is the
@@ -316,10 +330,6 @@ pub(super) fn tag_outgoing(
             revoke_now(bridge, key);
         }
     }
-    // Another protocol's tag is part of what the frame carries.
-    let protocol = kernel_bridge::vlan_protocol(&bridge.device);
-    let own_tag = frame.vlan_tag().filter(|tag| tag.protocol == protocol);
-    let priority = own_tag.map_or(0, |tag| tag.priority);
-    let tag = CbTag::local(vlan).mirrored(priority);
+    let tag = CbTag::local(vlan).mirrored(priority(bridge, vlan, || frame.vlan_tag()));
     Some(tag.to_numbered_bits(serial, bridge.secret))
 }

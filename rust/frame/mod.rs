@@ -253,7 +253,7 @@ fn enter_otherwise<'a>(
     let flags = port.flags();
     // All for a group have a copy; but it may be in a VLAN that the bridge device is not in.
     if flags.has(Flag::Mirrored) && (vlan != 0 || !is_multicast(frame.destination())) {
-        tag = tag.mirrored(priority(port, vlan, &frame));
+        tag = tag.mirrored(mirror::priority(&port.bridge, vlan, || frame.vlan_tag()));
         frame.set_cb_tag(tag.to_bits(port.secret));
         port.bridge.mirror.clear_seen();
     }
@@ -264,19 +264,8 @@ fn enter_otherwise<'a>(
     }
 }
 
-/// The upper bits of the TCI of a frame that came in, once the bridge has put it in `vlan`: those
-/// of its tag, if that is one of the bridge's kind.
-fn priority(port: &Port, vlan: u16, frame: &BridgeSkBuff<'_>) -> u16 {
-    if vlan == 0 {
-        return 0;
-    }
-    let protocol = kernel_bridge::vlan_protocol(&port.bridge.device);
-    let tag = frame.vlan_tag().filter(|tag| tag.protocol == protocol);
-    tag.map_or(0, |tag| tag.priority)
-}
-
-/// As [`enter_learning`], if the port does not learn, or what it learned before is being forgotten: the
-/// source is then used later than that, which the table's lock makes sure of.
+/// As [`enter_learning`], if the port does not learn, or what it learned before is being forgotten:
+/// the source is then used later than that, which the table's lock makes sure of.
 #[cold]
 #[inline(never)]
 fn enter_forgetting<'a>(

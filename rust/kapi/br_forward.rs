@@ -51,35 +51,41 @@ pub(crate) fn send_copies<'p>(
 ) {
     let is_local = matches!(origin, Origin::Bridge(_));
     let device = frame.replace_device(origin.device().as_raw());
-    let tag = tag.filter(|_| frame.hwaccel_tag().is_none());
-    if let Some((protocol, tci)) = tag {
-        frame.set_hwaccel_tag(protocol, tci);
-    }
+    let was_put = put_tag(frame, tag);
     for port in ports {
         // SAFETY: The device is valid. The frame has come through the bridge, which has filled in
         // its control block; it is the hook's, and stays so: the bridge sends clones. The read-side
         // section is proven by the token.
         unsafe { bindings::maclearn_br_forward_copy(port.as_raw(), frame.as_raw(), is_local) };
     }
-    if tag.is_some() {
+    if was_put {
         frame.set_hwaccel_tag(0, 0);
     }
     frame.replace_device(device);
 }
 
-/// Has the bridge send `frame` itself through `port`, as [`send_copies`] does with copies. `origin`
-/// is a port.
+/// Puts `tag` beside the frame, if there is none. Whether it did.
+fn put_tag(frame: &mut BridgeSkBuff<'_>, tag: Option<(u16, u16)>) -> bool {
+    match tag {
+        Some((protocol, tci)) if frame.hwaccel_tag().is_none() => {
+            frame.set_hwaccel_tag(protocol, tci);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Has the bridge send `frame` itself, which came in through `port_in`, on through `port`, as
+/// [`send_copies`] does with copies.
 pub(crate) fn send<'a>(
     mut frame: BridgeSkBuff<'a>,
-    origin: Origin<'_>,
+    port_in: &NetDevice,
     tag: Option<(u16, u16)>,
     port: &NetDevice,
     _section: &rcu::Guard,
 ) -> Verdict<'a> {
-    frame.replace_device(origin.device().as_raw());
-    if let (Some((protocol, tci)), None) = (tag, frame.hwaccel_tag()) {
-        frame.set_hwaccel_tag(protocol, tci);
-    }
+    frame.replace_device(port_in.as_raw());
+    put_tag(&mut frame, tag);
     // SAFETY: As in `send_copies`; the frame is given away.
     frame.give_away(|skb| unsafe { bindings::maclearn_br_forward(port.as_raw(), skb) })
 }

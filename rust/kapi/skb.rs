@@ -187,23 +187,23 @@ impl<'a> BridgeSkBuff<'a> {
     /// of its members (`mcast_to_unicast`): then [`BridgeSkBuff::destination`] is that station's.
     #[inline(always)]
     pub(crate) fn was_received_for_group(&self) -> bool {
-        // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
-        let byte: u8 = unsafe {
-            self.buffer
-                .field(bindings::maclearn_layout_MACLEARN_SKB_PKT_TYPE)
-        };
-        u32::from(byte & 7) == bindings::PACKET_MULTICAST
+        self.packet_type() == bindings::PACKET_MULTICAST
     }
 
     /// Whether the frame is the host's, by what the bridge, or the device that it came in through,
     /// says of its destination (`PACKET_HOST`).
     pub(crate) fn is_for_host(&self) -> bool {
-        // SAFETY: As above.
+        self.packet_type() == bindings::PACKET_HOST
+    }
+
+    #[inline(always)]
+    fn packet_type(&self) -> u32 {
+        // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
         let byte: u8 = unsafe {
             self.buffer
                 .field(bindings::maclearn_layout_MACLEARN_SKB_PKT_TYPE)
         };
-        u32::from(byte & 7) == bindings::PACKET_HOST
+        u32::from(byte & 7)
     }
 
     /// Whether `bridge` has the frame, rather than somebody else who has a port of it send one: its

@@ -147,14 +147,19 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     note_mirrored(bridge);
 }
 
+/// Whether copies are made for this very port. [`Bridge::mirrored`] is about whoever has its number.
+fn is_listed(bridge: &Bridge, port: &Port) -> bool {
+    let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
+    rcu::read(|section| {
+        let ports = bridge.mirror.ports(section);
+        ports.is_some_and(|ports| ports.iter().any(is_it))
+    })
+}
+
 /// Says which ports copies are made for.
 fn note_mirrored(bridge: &Bridge) {
     for port in &*bridge.ports() {
-        let is_it = |other: &Arc<Port>| other.index == port.index;
-        let is_mirrored = rcu::read(|section| {
-            let ports = bridge.mirror.ports(section);
-            ports.is_some_and(|ports| ports.iter().any(is_it))
-        });
+        let is_mirrored = is_listed(bridge, port);
         let mut locked = bridge.table_lock.lock();
         bridge.mirrored.set(&mut locked, port.index, is_mirrored);
     }
@@ -173,12 +178,7 @@ fn tag_frames(bridge: &Bridge, on: bool) {
 ///
 /// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
 pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
-    let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
-    let is_mirrored = rcu::read(|section| {
-        let ports = bridge.mirror.ports(section);
-        ports.is_some_and(|ports| ports.iter().any(is_it))
-    });
-    if is_mirrored {
+    if is_listed(bridge, port) {
         match others(bridge, port)? {
             None => end(bridge, rtnl),
             others => {

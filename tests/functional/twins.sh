@@ -27,33 +27,21 @@ on_both() {
     ip netns exec hub "$@"
 }
 
-both_links() {
-    local commands
-    IFS= read -r -d '' commands || true
-    links - <<<"$commands"
-    links hub <<<"$commands"
+# to_both HERE THERE: the same standard input to two commands
+to_both() {
+    local input here there
+    # It has no zero byte, and ends where the input does.
+    IFS= read -r -d '' input || true
+    read -ra here <<<"$1"
+    read -ra there <<<"$2"
+    "${here[@]}" <<<"$input"
+    "${there[@]}" <<<"$input"
 }
 
-both_bridge() {
-    local commands
-    IFS= read -r -d '' commands || true
-    bridge -batch - <<<"$commands"
-    bridge -n hub -batch - <<<"$commands"
-}
-
-both_hosts() {
-    local commands
-    IFS= read -r -d '' commands || true
-    links hosts <<<"$commands"
-    links hub-hosts <<<"$commands"
-}
-
-both_nft() {
-    local commands
-    IFS= read -r -d '' commands || true
-    nft -f - <<<"$commands"
-    ip netns exec hub nft -f - <<<"$commands"
-}
+both_links() { to_both "links -" "links hub"; }
+both_bridge() { to_both "bridge -batch -" "bridge -n hub -batch -"; }
+both_hosts() { to_both "links hosts" "links hub-hosts"; }
+both_nft() { to_both "nft -f -" "ip netns exec hub nft -f -"; }
 
 # same_counters FAMILY: those of its table "seen", on both
 same_counters() {
