@@ -346,23 +346,28 @@ void maclearn_rx_uncount(struct net_device *dev, unsigned int len)
 	u64_stats_update_end(&tstats->syncp);
 }
 
-/* With RTNL. */
-bool maclearn_is_switch_port(struct net_device *dev)
+int maclearn_netif_get_port_parent_id(struct net_device *dev,
+				      struct netdev_phys_item_id *ppid,
+				      bool recurse)
 {
-	struct netdev_phys_item_id id;
-
-	return !netif_get_port_parent_id(dev, &id, true);
+	return netif_get_port_parent_id(dev, ppid, recurse);
 }
 
-/* Or there will be one in a moment. The functions may be inlines. */
-bool maclearn_has_querier(const struct net_device *bridge,
-			  struct net_device *port)
+bool maclearn_br_multicast_enabled(const struct net_device *dev)
 {
-	return br_multicast_enabled(bridge) &&
-	       (br_multicast_has_querier_anywhere(port, ETH_P_IP) ||
-		br_multicast_has_querier_anywhere(port, ETH_P_IPV6) ||
-		br_multicast_has_querier_adjacent(port, ETH_P_IP) ||
-		br_multicast_has_querier_adjacent(port, ETH_P_IPV6));
+	return br_multicast_enabled(dev);
+}
+
+bool maclearn_br_multicast_has_querier_anywhere(struct net_device *dev,
+						int proto)
+{
+	return br_multicast_has_querier_anywhere(dev, proto);
+}
+
+bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
+						int proto)
+{
+	return br_multicast_has_querier_adjacent(dev, proto);
 }
 
 bool maclearn_has_br_netfilter(void)

@@ -124,9 +124,14 @@ void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
 			      bool local_orig);
 void maclearn_br_forward(struct net_device *dev, struct sk_buff *skb);
 void maclearn_rx_uncount(struct net_device *dev, unsigned int len);
-bool maclearn_is_switch_port(struct net_device *dev);
-bool maclearn_has_querier(const struct net_device *bridge,
-			  struct net_device *port);
+int maclearn_netif_get_port_parent_id(struct net_device *dev,
+				      struct netdev_phys_item_id *ppid,
+				      bool recurse);
+bool maclearn_br_multicast_enabled(const struct net_device *dev);
+bool maclearn_br_multicast_has_querier_anywhere(struct net_device *dev,
+						int proto);
+bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
+						int proto);
 bool maclearn_has_br_netfilter(void);
 u32 maclearn_cpu(void);
 

@@ -162,7 +162,7 @@ fn others<'a>(
 
 /// Whether somebody else wants all that the bridge device receives.
 fn is_wanted(bridge: &Bridge) -> bool {
-    br_forward::promiscuity(&bridge.device) > 1
+    bridge.device.promiscuity() > 1
 }
 
 /// Whether the bridge forwards frames for `key` to one port since it is configured so, and nobody

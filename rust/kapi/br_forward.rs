@@ -5,14 +5,11 @@
 //!
 //! C source: [`net/bridge/br_forward.c`](srctree/net/bridge/br_forward.c)
 
-use kernel::{error::to_result, prelude::*};
-
 use super::{
     bindings,
     bridge::BridgeDevice,
     netdevice::NetDevice,
     rcu,
-    rtnl::Rtnl,
     skb::{BridgeSkBuff, Verdict},
 };
 
@@ -99,39 +96,4 @@ pub(crate) fn uncount_received(
 ) {
     // SAFETY: The device is a bridge, whose counters are `tstats`.
     unsafe { bindings::maclearn_rx_uncount(bridge.as_raw(), frame.bytes_behind_header()) };
-}
-
-/// How many want to see every frame that `device` receives (`promiscuity` of `ip -d link show`).
-pub(crate) fn promiscuity(device: &NetDevice) -> u32 {
-    // SAFETY: The device is valid. Others may be writing.
-    unsafe { (&raw const (*device.as_raw()).promiscuity).read_volatile() }
-}
-
-/// Makes `device` receive every frame, for one more who wants to see them, or ends that. May sleep.
-///
-/// # Errors
-///
-/// `EOVERFLOW`, or what the driver says.
-pub(crate) fn set_promiscuous(device: &NetDevice, on: bool, _rtnl: &Rtnl) -> Result {
-    // SAFETY: The device is valid, and RTNL is held.
-    to_result(unsafe { bindings::dev_set_promiscuity(device.as_raw(), if on { 1 } else { -1 }) })
-}
-
-/// Whether a port of a bridge is one of a hardware switch, which may forward frames by itself.
-pub(crate) fn is_switch_port(port: &NetDevice, _rtnl: &Rtnl) -> bool {
-    // SAFETY: The device is valid, and RTNL is held.
-    unsafe { bindings::maclearn_is_switch_port(port.as_raw()) }
-}
-
-/// Whether br_netfilter is loaded, so that frames of bridges go through the hooks of IP.
-pub(crate) fn has_br_netfilter() -> bool {
-    // SAFETY: No requirement.
-    unsafe { bindings::maclearn_has_br_netfilter() }
-}
-
-/// Whether the bridge sends the frames of some groups to their members only, as `port` sees it: it
-/// snoops, and a querier is about or will be in a moment.
-pub(crate) fn has_querier(bridge: &BridgeDevice, port: &NetDevice) -> bool {
-    // SAFETY: The devices are valid; of the port it is asked whether it is one.
-    unsafe { bindings::maclearn_has_querier(bridge.as_raw(), port.as_raw()) }
 }

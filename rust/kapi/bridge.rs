@@ -11,7 +11,7 @@ use core::{
 };
 
 use kernel::{
-    ffi::c_ulong,
+    ffi::{c_int, c_ulong},
     sync::{
         aref::{ARef, AlwaysRefCounted},
         rcu,
@@ -234,6 +234,24 @@ pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
     // SAFETY: The device is valid, and the caller holds RTNL.
     let state = unsafe { bindings::br_port_get_stp_state(port.as_raw()) };
     u32::from(state) == bindings::BR_STATE_LEARNING || is_forwarding(port, rtnl)
+}
+
+/// Whether the bridge sends the frames of some groups to their members only, as `port` sees it: it
+/// snoops, and a querier is about or will be in a moment.
+pub(crate) fn has_querier(bridge: &BridgeDevice, port: &NetDevice) -> bool {
+    let has_one = |protocol: u32| {
+        // SAFETY: The device is valid, and it is asked whether it is a port.
+        unsafe {
+            bindings::maclearn_br_multicast_has_querier_anywhere(port.as_raw(), protocol as c_int)
+                || bindings::maclearn_br_multicast_has_querier_adjacent(
+                    port.as_raw(),
+                    protocol as c_int,
+                )
+        }
+    };
+    // SAFETY: The device is valid, and a bridge.
+    let snoops = unsafe { bindings::maclearn_br_multicast_enabled(bridge.as_raw()) };
+    snoops && (has_one(bindings::ETH_P_IP) || has_one(bindings::ETH_P_IPV6))
 }
 
 /// Whether a bridge device is a member of a VLAN itself: it receives and sends the frames there.

@@ -7,6 +7,7 @@
 use core::ptr::NonNull;
 
 use kernel::{
+    error::{to_result, Result},
     ffi::c_int,
     str::CStr,
     sync::{
@@ -191,6 +192,37 @@ impl NetDevice {
     pub(crate) fn has_carrier(&self) -> bool {
         // SAFETY: By the type invariants the device is valid.
         unsafe { bindings::maclearn_netif_carrier_ok(self.as_raw()) }
+    }
+
+    /// How many want to see every frame that it receives (`promiscuity` of `ip -d link show`). That
+    /// may change at any time, but under RTNL.
+    pub(crate) fn promiscuity(&self) -> u32 {
+        // SAFETY: By the type invariants the device is valid. Others may be writing.
+        unsafe { (&raw const (*self.as_raw()).promiscuity).read_volatile() }
+    }
+
+    /// Makes it receive every frame, for one more who wants to see them, or ends that
+    /// (`dev_set_promiscuity()`). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EOVERFLOW`, or what the driver says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::net::{netdevice::Net, rtnl::Rtnl};
+    ///
+    /// let (loopback, rtnl) = (Net::initial().loopback(), Rtnl::lock());
+    /// let before = loopback.promiscuity();
+    /// loopback.set_promiscuous(true, &rtnl)?;
+    /// assert_eq!(loopback.promiscuity(), before + 1);
+    /// loopback.set_promiscuous(false, &rtnl)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub(crate) fn set_promiscuous(&self, on: bool, _rtnl: &Rtnl) -> Result {
+        // SAFETY: By the type invariants the device is valid, and RTNL is held.
+        to_result(unsafe { bindings::dev_set_promiscuity(self.as_raw(), if on { 1 } else { -1 }) })
     }
 
     /// Whether the calling thread has `CAP_NET_ADMIN` over the device's namespace.

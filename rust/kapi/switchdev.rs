@@ -5,7 +5,10 @@
 //!
 //! C header: [`include/net/switchdev.h`](srctree/include/net/switchdev.h)
 
-use core::{mem, ptr};
+use core::{
+    mem::{self, MaybeUninit},
+    ptr,
+};
 
 use kernel::{error::to_result, prelude::*, sync::rcu};
 
@@ -337,6 +340,17 @@ impl Entry {
             is_configured: info.added_by_user() != 0,
         }
     }
+}
+
+/// Whether a port of a bridge is one of a hardware switch, which may forward frames by itself.
+pub(crate) fn is_switch_port(port: &NetDevice, _rtnl: &Rtnl) -> bool {
+    let mut id = MaybeUninit::uninit();
+    // SAFETY: The device is valid, and RTNL is held, which keeps what is below it. Nothing is read
+    // of the identifier of its switch.
+    let status = unsafe {
+        bindings::maclearn_netif_get_port_parent_id(port.as_raw(), id.as_mut_ptr(), true)
+    };
+    status == 0
 }
 
 /// Has the bridge send frames for an address to `port`, as if a switch had learned it there

@@ -10,7 +10,7 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     kapi::{
-        br_forward,
+        br_netfilter,
         bridge::{self as kernel_bridge, PortFlag},
         rcu,
         rtnl::Rtnl,
@@ -55,12 +55,12 @@ fn may_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
             let keeps_out = is_unfiltered(port) && suppresses.into_iter().any(has);
             let is_odd = port.is_switch_port || has(PortFlag::VlanTunnel);
-            !keeps_out && !is_odd && !br_forward::has_querier(&bridge.device, &port.device)
+            !keeps_out && !is_odd && !kernel_bridge::has_querier(&bridge.device, &port.device)
         })
     };
     !cfg!(CONFIG_PREEMPT_RT)
         && bridge.may_mirror()
-        && !br_forward::has_br_netfilter()
+        && !br_netfilter::is_loaded()
         && ports.iter().all(|port| is_fit(port))
 }
 
@@ -120,7 +120,7 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let was_on = bridge.mirror.is_on.load_relaxed();
     if !was_on {
         bridge.register_egress()?;
-        br_forward::set_promiscuous(&bridge.device, true, rtnl)?;
+        bridge.device.set_promiscuous(true, rtnl)?;
         // Whatever the bridge looks up from now on comes up.
         rcu::wait_for_readers();
     }
@@ -142,7 +142,7 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     tag_frames(bridge, false);
     rcu::wait_for_readers();
     // Ending it can't fail.
-    let _ = br_forward::set_promiscuous(&bridge.device, false, rtnl);
+    let _ = bridge.device.set_promiscuous(false, rtnl);
     bridge.mirror.replace(None);
     note_mirrored(bridge);
 }
