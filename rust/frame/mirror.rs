@@ -13,7 +13,7 @@ use crate::{
     kapi::{
         br_forward::{self, Origin},
         bridge::{self as kernel_bridge, PortFlag},
-        netfilter::HookContext,
+        netfilter::{points, PointContext},
         rcu,
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
         vlan::VlanTag,
@@ -47,7 +47,7 @@ pub(super) fn receive<'a>(
     port: &Port,
     tag: CbTag,
     mut frame: BridgeSkBuff<'a>,
-    context: &HookContext,
+    context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
     let (bridge, section) = (&*port.bridge, context.section());
     let Some(ports) = bridge.mirror.ports(section) else {
@@ -84,7 +84,7 @@ pub(super) fn receive<'a>(
         if goes_up {
             return go_up(bridge, tag, frame, section);
         }
-        br_forward::uncount_received(&bridge.device, &frame, section);
+        br_forward::uncount_received(&bridge.device, &frame, context);
         return frame.consume();
     }
     frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
@@ -98,14 +98,14 @@ pub(super) fn receive<'a>(
         Origin::Port(&port.device),
         vlan_tag,
         copies.map(|port| &*port.device),
-        section,
+        context,
     );
     if goes_up {
         return go_up(bridge, tag, frame, section);
     }
-    br_forward::uncount_received(&bridge.device, &frame, section);
+    br_forward::uncount_received(&bridge.device, &frame, context);
     match last {
-        Some(last) => br_forward::send(frame, &port.device, vlan_tag, &last.device, section),
+        Some(last) => br_forward::send(frame, &port.device, vlan_tag, &last.device, context),
         None => frame.consume(),
     }
 }
@@ -204,14 +204,14 @@ pub(super) fn priority(bridge: &Bridge, vlan: u16, tag: impl FnOnce() -> Option<
 pub(super) fn send<'a>(
     port: &Port,
     mut frame: BridgeSkBuff<'a>,
-    context: &HookContext,
+    context: &PointContext<'a, points::LocalOut>,
 ) -> Result<BridgeSkBuff<'a>, Verdict<'a>> {
     let (bridge, section) = (&*port.bridge, context.section());
     let Some(ports) = bridge.mirror.ports(section) else {
         return Ok(frame);
     };
     let Some((tag, serial)) = CbTag::from_numbered_bits(frame.cb_tag(), port.secret) else {
-        send_unnumbered(port, ports, &mut frame, section);
+        send_unnumbered(port, ports, &mut frame, context);
         return Ok(frame);
     };
     // As any other's from here on.
@@ -231,7 +231,7 @@ pub(super) fn send<'a>(
     let goes_elsewhere = !owners.is_offloaded() && bridge.has_address(destination, section)
         || is_forwarded_elsewhere(bridge, key, owners, section);
     if !goes_elsewhere {
-        copy_outgoing(port, ports, tag, &mut frame, section);
+        copy_outgoing(port, ports, tag, &mut frame, context);
         bridge.mirror.note_made(serial, ports);
     }
     Ok(frame)
@@ -242,13 +242,13 @@ pub(super) fn send<'a>(
 /// copy shows, or that the port sends untagged.
 #[cold]
 #[inline(never)]
-fn send_unnumbered(
+fn send_unnumbered<'a>(
     port: &Port,
     ports: &[Arc<Port>],
-    frame: &mut BridgeSkBuff<'_>,
-    section: &rcu::Guard,
+    frame: &mut BridgeSkBuff<'a>,
+    context: &PointContext<'a, points::LocalOut>,
 ) {
-    let bridge = &*port.bridge;
+    let (bridge, section) = (&*port.bridge, context.section());
     // Others than the bridge have its ports send frames of theirs, to one of them.
     if !frame.is_bridged_by(&bridge.device) || frame.was_sent_to_group() {
         return;
@@ -268,18 +268,18 @@ fn send_unnumbered(
     let key = Key::from_parts(tag.vlan(), frame.destination());
     let owners = bridge.table.owners(section, key);
     if owners.is_offloaded() && owners.only() == Some(port.index) {
-        copy_outgoing(port, ports, tag, frame, section);
+        copy_outgoing(port, ports, tag, frame, context);
     }
 }
 
 /// Sends copies of a frame of the bridge device's, which leaves through `port`, through the other
 /// `ports`.
-fn copy_outgoing(
+fn copy_outgoing<'a>(
     port: &Port,
     ports: &[Arc<Port>],
     tag: CbTag,
-    frame: &mut BridgeSkBuff<'_>,
-    section: &rcu::Guard,
+    frame: &mut BridgeSkBuff<'a>,
+    context: &PointContext<'a, points::LocalOut>,
 ) {
     let bridge = &*port.bridge;
     let bits = frame.cb_tag();
@@ -290,7 +290,7 @@ fn copy_outgoing(
         Origin::Bridge(&bridge.device),
         vlan_tag(bridge, tag),
         others.map(|port| &*port.device),
-        section,
+        context,
     );
     frame.set_cb_tag(bits);
 }

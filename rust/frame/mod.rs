@@ -28,7 +28,7 @@ use crate::{
         bridge::{self as kernel_bridge, PortFlag},
         device_map::DeviceMap,
         netdevice::NetDevice,
-        netfilter::{EgressHook, Hook, HookContext, Point, Priority},
+        netfilter::{points, EgressHook, Hook, HookContext, PointContext, Priority},
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
         vlan::VlanTag,
     },
@@ -51,7 +51,7 @@ pub(crate) type Ports = DeviceMap<Port>;
 pub(crate) struct PreRouting;
 
 impl Hook<Ports> for PreRouting {
-    const POINT: Point = Point::PreRouting;
+    type Point = points::PreRouting;
     const PRIORITY: Priority = Priority::Last;
 
     #[inline(always)]
@@ -59,7 +59,7 @@ impl Hook<Ports> for PreRouting {
         ports: &Ports,
         device: &NetDevice,
         mut frame: BridgeSkBuff<'a>,
-        context: &HookContext,
+        context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         let section = context.section();
         match ports
@@ -81,7 +81,7 @@ impl Hook<Ports> for PreRouting {
 pub(crate) struct LocalIn;
 
 impl Hook<Ports> for LocalIn {
-    const POINT: Point = Point::LocalIn;
+    type Point = points::LocalIn;
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
@@ -89,7 +89,7 @@ impl Hook<Ports> for LocalIn {
         ports: &Ports,
         device: &NetDevice,
         frame: BridgeSkBuff<'a>,
-        context: &HookContext,
+        context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         if CbTag::may_be_due(frame.cb_tag()) {
             return go_up(ports, device, frame, context);
@@ -104,7 +104,7 @@ impl Hook<Ports> for LocalIn {
 pub(crate) struct Forward;
 
 impl Hook<Ports> for Forward {
-    const POINT: Point = Point::Forward;
+    type Point = points::Forward;
     const PRIORITY: Priority = Priority::First;
 
     #[inline(always)]
@@ -112,7 +112,7 @@ impl Hook<Ports> for Forward {
         ports: &Ports,
         device: &NetDevice,
         frame: BridgeSkBuff<'a>,
-        context: &HookContext,
+        context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         match ports.get_fast(device, context.section()) {
             Some(port) if CbTag::may_be_plain(frame.cb_tag()) => {
@@ -127,14 +127,14 @@ impl Hook<Ports> for Forward {
 pub(crate) struct LocalOut;
 
 impl Hook<Ports> for LocalOut {
-    const POINT: Point = Point::LocalOut;
+    type Point = points::LocalOut;
     const PRIORITY: Priority = Priority::First;
 
     fn run<'a>(
         ports: &Ports,
         device: &NetDevice,
         frame: BridgeSkBuff<'a>,
-        context: &HookContext,
+        context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
             Some(port) if port.bridge.mirror.is_on.load_relaxed() => {
@@ -391,7 +391,7 @@ fn go_up<'a>(
     ports: &Ports,
     device: &NetDevice,
     frame: BridgeSkBuff<'a>,
-    context: &HookContext,
+    context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
     if CbTag::may_learn_when_admitted(frame.cb_tag())
         && learn_admitted(ports, device, &frame, context) == Admission::Drop

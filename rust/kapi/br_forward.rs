@@ -9,7 +9,7 @@ use super::{
     bindings,
     bridge::BridgeDevice,
     netdevice::NetDevice,
-    rcu,
+    netfilter::{points, Bridged, PointContext},
     skb::{BridgeSkBuff, Verdict},
 };
 
@@ -36,23 +36,22 @@ impl<'a> Origin<'a> {
 /// frame as the bridge has classified it, if it filters VLANs; if the frame has it no more, the
 /// copies get it.
 ///
-/// For a frame that goes up to the host ([`Point::LocalIn`](super::netfilter::Point)) or leaves as
-/// the bridge device's own ([`Point::LocalOut`](super::netfilter::Point)): the bridge's control
-/// block is there. The hooks of a copy's way run meanwhile.
-pub(crate) fn send_copies<'p>(
-    frame: &mut BridgeSkBuff<'_>,
+/// For a hook at a point where the bridge has dealt with the frame, whose `context` it takes. The
+/// hooks of a copy's way run meanwhile.
+pub(crate) fn send_copies<'a, 'p, P: Bridged>(
+    frame: &mut BridgeSkBuff<'a>,
     origin: Origin<'_>,
     tag: Option<(u16, u16)>,
     ports: impl Iterator<Item = &'p NetDevice>,
-    _section: &rcu::Guard,
+    _context: &PointContext<'a, P>,
 ) {
     let is_local = matches!(origin, Origin::Bridge(_));
     let device = frame.replace_device(origin.device().as_raw());
     let was_put = put_tag(frame, tag);
     for port in ports {
-        // SAFETY: The device is valid. The frame has come through the bridge, which has filled in
-        // its control block; it is the hook's, and stays so: the bridge sends clones. The read-side
-        // section is proven by the token.
+        // SAFETY: The device is valid. By its context, which is of the same call, the bridge has
+        // dealt with the frame, and this is a read-side section; the frame is the hook's, and stays
+        // so: the bridge sends clones.
         unsafe { bindings::maclearn_br_forward_copy(port.as_raw(), frame.as_raw(), is_local) };
     }
     if was_put {
@@ -74,12 +73,12 @@ fn put_tag(frame: &mut BridgeSkBuff<'_>, tag: Option<(u16, u16)>) -> bool {
 
 /// Has the bridge send `frame` itself, which came in through `port_in`, on through `port`, as
 /// [`send_copies`] does with copies.
-pub(crate) fn send<'a>(
+pub(crate) fn send<'a, P: Bridged>(
     mut frame: BridgeSkBuff<'a>,
     port_in: &NetDevice,
     tag: Option<(u16, u16)>,
     port: &NetDevice,
-    _section: &rcu::Guard,
+    _context: &PointContext<'a, P>,
 ) -> Verdict<'a> {
     frame.replace_device(port_in.as_raw());
     put_tag(&mut frame, tag);
@@ -89,10 +88,10 @@ pub(crate) fn send<'a>(
 
 /// Takes a frame that was on its way up to the host from `bridge` off what that has counted as
 /// received (`rx_packets`, `rx_bytes`). Does nothing where softirqs have been on since.
-pub(crate) fn uncount_received(
+pub(crate) fn uncount_received<'a>(
     bridge: &BridgeDevice,
-    frame: &BridgeSkBuff<'_>,
-    _section: &rcu::Guard,
+    frame: &BridgeSkBuff<'a>,
+    _context: &PointContext<'a, points::LocalIn>,
 ) {
     // SAFETY: The device is a bridge, whose counters are `tstats`.
     unsafe { bindings::maclearn_rx_uncount(bridge.as_raw(), frame.bytes_behind_header()) };

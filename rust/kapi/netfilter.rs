@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
-use core::{marker::PhantomData, mem, ptr};
+use core::{marker::PhantomData, mem, ops::Deref, ptr};
 
 use kernel::{
     error::to_result,
@@ -18,20 +18,73 @@ use super::{
     netdevice::NetDevice,
     pernet::NetHandle,
     rcu,
-    skb::{BridgeSkBuff, EgressSkBuff, Verdict},
+    skb::{BridgeSkBuff, Call, EgressSkBuff, Verdict},
 };
 
-/// Where on the way of a frame through the bridge a hook stands.
-#[derive(Clone, Copy)]
-pub(crate) enum Point {
+/// Where on the way of a frame through the bridge a hook stands: one of the [`points`].
+///
+/// # Safety
+///
+/// The constants are those of one point.
+pub(crate) unsafe trait Point {
+    /// Its number (`NF_BR_...`).
+    const NUMBER: c_uint;
+    /// Whether a hook there is about the device that the frame came in through, which the state
+    /// has, and not about that which a copy leaves through.
+    const IS_INPUT: bool;
+}
+
+/// A [`Point`] at which the bridge has dealt with a frame: its control block has what the bridge
+/// needs to forward the frame (`struct br_input_skb_cb`).
+///
+/// # Safety
+///
+/// That is so.
+pub(crate) unsafe trait Bridged: Point {}
+
+/// The points of a frame's way.
+pub(crate) mod points {
+    use super::{bindings, Bridged, Point};
+    use kernel::ffi::c_uint;
+
     /// A frame has entered the bridge through a port, once (`NF_BR_PRE_ROUTING`).
-    PreRouting,
+    pub(crate) enum PreRouting {}
     /// A frame goes up to the host (`NF_BR_LOCAL_IN`).
-    LocalIn,
+    pub(crate) enum LocalIn {}
     /// A copy leaves through a port (`NF_BR_FORWARD`).
-    Forward,
+    pub(crate) enum Forward {}
     /// A copy of a frame that the bridge device sent leaves through a port (`NF_BR_LOCAL_OUT`).
-    LocalOut,
+    pub(crate) enum LocalOut {}
+
+    // SAFETY: `nf_hook_bridge_pre()` passes the port.
+    unsafe impl Point for PreRouting {
+        const NUMBER: c_uint = bindings::NF_BR_PRE_ROUTING;
+        const IS_INPUT: bool = true;
+    }
+
+    // SAFETY: `br_pass_frame_up()` and `br_handle_frame()` pass the port.
+    unsafe impl Point for LocalIn {
+        const NUMBER: c_uint = bindings::NF_BR_LOCAL_IN;
+        const IS_INPUT: bool = true;
+    }
+
+    // SAFETY: `__br_forward()` passes the port that the copy leaves through.
+    unsafe impl Point for Forward {
+        const NUMBER: c_uint = bindings::NF_BR_FORWARD;
+        const IS_INPUT: bool = false;
+    }
+
+    // SAFETY: The same, and so do those who send to groups (`br_send_bpdu()`).
+    unsafe impl Point for LocalOut {
+        const NUMBER: c_uint = bindings::NF_BR_LOCAL_OUT;
+        const IS_INPUT: bool = false;
+    }
+
+    // SAFETY: `br_handle_frame()` has cleared the control block, and `br_handle_frame_finish()` has
+    // filled it in, if the frame went that way.
+    unsafe impl Bridged for LocalIn {}
+    // SAFETY: `br_dev_xmit()` has done both. What the bridge itself makes has a cleared one.
+    unsafe impl Bridged for LocalOut {}
 }
 
 /// Order among the hooks of one point.
@@ -87,28 +140,57 @@ impl HookContext {
         // SAFETY: A device in the hook's state is valid until the hook returns.
         (!self.state.in_.is_null()).then(|| unsafe { NetDevice::from_raw(self.state.in_) })
     }
+}
 
-    /// The device that a hook at `point` is about.
+/// The same, of the very call `'a` in which a hook at the point `P` was given a frame.
+///
+/// # Invariants
+///
+/// The call was at that point.
+#[repr(transparent)]
+pub(crate) struct PointContext<'a, P> {
+    context: HookContext,
+    _call: Call<'a>,
+    _point: PhantomData<P>,
+}
+
+impl<'a, P: Point> PointContext<'a, P> {
+    /// Wraps the state of a hook.
     ///
     /// # Safety
     ///
-    /// The hook was called there.
+    /// For `'b`, it is one that the type invariants hold for.
     #[inline(always)]
-    unsafe fn device_at(&self, point: Point) -> &NetDevice {
-        let device = match point {
-            Point::PreRouting | Point::LocalIn => self.state.in_,
-            Point::Forward | Point::LocalOut => self.state.out,
-        };
-        // SAFETY: By the safety requirement this one is never null there; it is valid until the
-        // hook returns.
+    unsafe fn from_raw<'b>(state: *const bindings::nf_hook_state) -> &'b Self {
+        // INVARIANT: By the safety requirement.
+        // SAFETY: As for [`HookContext::from_raw`].
+        unsafe { &*state.cast() }
+    }
+
+    /// The device that the hook is about.
+    #[inline(always)]
+    fn device(&self) -> &NetDevice {
+        let state = &self.context.state;
+        let device = if P::IS_INPUT { state.in_ } else { state.out };
+        // SAFETY: By the type invariants the call was at that point, where this one is never null;
+        // it is valid until the hook returns.
         unsafe { NetDevice::from_raw(device) }
+    }
+}
+
+impl<P> Deref for PointContext<'_, P> {
+    type Target = HookContext;
+
+    #[inline(always)]
+    fn deref(&self) -> &HookContext {
+        &self.context
     }
 }
 
 /// A function that sees frames at one point. `C` is what the hooks of one registration share.
 pub(crate) trait Hook<C> {
     /// Where it stands.
-    const POINT: Point;
+    type Point: Point;
     /// Its place among others there.
     const PRIORITY: Priority;
 
@@ -118,7 +200,7 @@ pub(crate) trait Hook<C> {
         shared: &C,
         device: &NetDevice,
         frame: BridgeSkBuff<'a>,
-        context: &HookContext,
+        context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a>;
 }
 
@@ -172,17 +254,11 @@ impl<C: Send + Sync> EgressEntry<C> {
 impl<C: Send + Sync> HookEntry<C> {
     /// Describes the hook `H`.
     pub(crate) fn of<H: Hook<C>>() -> Self {
-        let number = match H::POINT {
-            Point::PreRouting => bindings::NF_BR_PRE_ROUTING,
-            Point::LocalIn => bindings::NF_BR_LOCAL_IN,
-            Point::Forward => bindings::NF_BR_FORWARD,
-            Point::LocalOut => bindings::NF_BR_LOCAL_OUT,
-        };
         // INVARIANT: The function is one for a `C`.
         Self {
             ops: operations(
                 bindings::NFPROTO_BRIDGE,
-                number,
+                H::Point::NUMBER,
                 H::PRIORITY,
                 trampoline::<C, H>,
             ),
@@ -228,11 +304,10 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // (`br_send_bpdu()`). It hands over an skb that is its alone, and takes it back only through
     // the verdict.
     let frame = unsafe { BridgeSkBuff::from_raw(skb) };
-    // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return.
-    let context = unsafe { HookContext::from_raw(state) };
-    // SAFETY: This is a hook of that point.
-    let device = unsafe { context.device_at(H::POINT) };
-    H::run(shared, device, frame, context).into_raw()
+    // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return. This is one of
+    // that point.
+    let context = unsafe { PointContext::<H::Point>::from_raw(state) };
+    H::run(shared, context.device(), frame, context).into_raw()
 }
 
 /// # Safety

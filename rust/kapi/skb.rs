@@ -120,7 +120,7 @@ impl Buffer {
 
 /// Which call of a hook something belongs to. The lifetime neither grows nor shrinks, so that what
 /// belongs to one call can't be passed off as another's.
-type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+pub(super) type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 /// A buffer (`struct sk_buff`) that a netfilter hook of the bridge family was given: one frame, or
 /// several that GSO makes of it later.
