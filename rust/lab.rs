@@ -23,7 +23,7 @@ use crate::{
     },
     state::{bridge::Bridge, flags::Flag, locked::Structure, port::Port},
     table::{Key, Learned, Limits, Ownership, PortIndex, Stamp},
-    work::{departed, offload},
+    work::{departed, maintenance, offload},
 };
 
 /// Ports that the bridge has.
@@ -73,7 +73,7 @@ impl Lab {
             EgressEntry::of::<BridgeEgress>(),
         )?;
         let maintenance = bridge.maintenance.lock().clone().ok_or(ENODEV)?;
-        bridge.retire();
+        maintenance::stop(&bridge);
         let mut lab = Self {
             bridge,
             ports: KVec::new(),

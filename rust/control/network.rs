@@ -23,7 +23,7 @@ use crate::{
         bridge::Bridge, events::Kind, flags::Flag, locked::Structure, port::Port,
         settings::BridgeSetting,
     },
-    work::{addresses, departed, forget, mirror, notify, offload, recovery},
+    work::{addresses, departed, egress, forget, maintenance, mirror, notify, offload, recovery},
 };
 
 /// Ports that [`Network::next_ports`] finds at once.
@@ -187,7 +187,7 @@ impl Network {
                 port.set(&mut bridge.table_lock.lock(), Flag::Enabled, false);
             }
             bridge.set_tracked(&members.structure, false);
-            bridge.unregister_egress();
+            egress::unregister(bridge);
         }
         for bridge in closing() {
             let ports = bridge.ports();
@@ -210,7 +210,7 @@ impl Network {
     /// Sees the bridge's own frames before their tag goes, on a tracked bridge that filters VLANs.
     fn update_egress(&self, bridge: &Arc<Bridge>) -> Result {
         if bridge.is_tracked() && kernel_bridge::filters_vlans(&bridge.device) {
-            bridge.register_egress()?;
+            egress::register(bridge)?;
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Network {
         let egress_hook = EgressEntry::of::<BridgeEgress>();
         let bridge = Bridge::new(self.net.clone(), parameters::initial, device, egress_hook)?;
         if let Err(error) = members.bridges.push(bridge.clone(), GFP_KERNEL_ACCOUNT) {
-            bridge.retire();
+            maintenance::stop(&bridge);
             return Err(error.into());
         }
         drop(members);
@@ -257,7 +257,7 @@ impl Network {
         members.bridges.retain(|bridge| !bridge.device.is(device));
         drop(members);
         self.every_bridge.remove([&**bridge.device]);
-        bridge.retire();
+        maintenance::stop(&bridge);
         // Nothing begins it any more.
         mirror::end(&bridge, rtnl);
         let directory = bridge.directory.lock().take();

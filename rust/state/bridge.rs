@@ -138,13 +138,12 @@ pub(crate) struct Bridge {
     pub(crate) maintenance: Mutex<Option<Arc<DelayedWork<Bridge>>>>,
     /// The work that offloads MACs, likewise.
     #[pin]
-    offload_work: Mutex<Option<Arc<DelayedWork<OffloadWork>>>>,
-    /// What sees its own frames before their VLAN tag goes, once [`Bridge::register_egress`] was
-    /// called, and until it goes: when any hook of a namespace is unregistered, netfilter drops all
-    /// that waits in a queue to user space there, whoever queued it.
+    pub(crate) offload_work: Mutex<Option<Arc<DelayedWork<OffloadWork>>>>,
+    /// What sees its own frames before their VLAN tag goes, once that was called for.
     #[pin]
-    egress: Mutex<Option<netfilter::Registration<Bridge>>>,
-    egress_hook: EgressEntry<Bridge>,
+    pub(crate) egress: Mutex<Option<netfilter::Registration<Bridge>>>,
+    /// That as it is to be registered.
+    pub(crate) egress_hook: EgressEntry<Bridge>,
     /// The namespace, while that is there.
     pub(crate) net: NetHandle,
     /// Its directory in sysfs, which refers to the bridge, until it goes.
@@ -310,33 +309,6 @@ impl Bridge {
     /// Whether that is so as well where some ports are not filtered.
     pub(crate) fn may_mirror(&self) -> bool {
         self.settings.get(BridgeSetting::FdbOffload) == FDB_OFFLOAD_AUTO
-    }
-
-    /// Has the bridge's own frames seen as they are sent, until it goes. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if it is about to go, or what registering a hook returns.
-    pub(crate) fn register_egress(self: &Arc<Self>) -> Result {
-        let mut egress = self.egress.lock();
-        if self.is_closed() {
-            return Err(ENODEV);
-        }
-        if egress.is_none() {
-            *egress = Some(netfilter::Registration::on_device(
-                &self.net,
-                &self.device,
-                self.clone(),
-                &self.egress_hook,
-            )?);
-        }
-        Ok(())
-    }
-
-    /// Ends that, for good. The bridge is closed. May sleep.
-    pub(crate) fn unregister_egress(&self) {
-        let egress = self.egress.lock().take();
-        drop(egress);
     }
 
     /// Whether a port of the bridge is enabled, so that its ports learn.
@@ -519,18 +491,6 @@ impl Bridge {
     /// The sum of a counter over the ports.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
         self.ports().iter().map(|port| port.count_of(counter)).sum()
-    }
-
-    /// Stops the works for good. May sleep.
-    pub(crate) fn retire(&self) {
-        let maintenance = self.maintenance.lock().take();
-        if let Some(maintenance) = maintenance {
-            maintenance.cancel();
-        }
-        let offload_work = self.offload_work.lock().take();
-        if let Some(offload_work) = offload_work {
-            offload_work.cancel();
-        }
     }
 
     /// Lowest number that no port has, nor one that has left and is not forgotten.

@@ -46,6 +46,18 @@ impl Job for Bridge {
     }
 }
 
+/// Stops the works of a bridge for good. May sleep.
+pub(crate) fn stop(bridge: &Bridge) {
+    let maintenance = bridge.maintenance.lock().take();
+    if let Some(maintenance) = maintenance {
+        maintenance.cancel();
+    }
+    let offload_work = bridge.offload_work.lock().take();
+    if let Some(offload_work) = offload_work {
+        offload_work.cancel();
+    }
+}
+
 /// Does what needs RTNL. Returns what [`Bridge::left_vlans`] said then; `None` if RTNL is busy.
 fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;

@@ -8,6 +8,7 @@ use core::ptr;
 
 use kernel::{prelude::*, sync::Arc};
 
+use super::egress;
 use crate::{
     kapi::{
         br_netfilter,
@@ -96,7 +97,7 @@ pub(crate) fn are_all_covered(bridge: &Bridge, is_wanted: bool) -> bool {
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or what [`Bridge::register_egress`] returns. Copies are then made for the ports that
+/// `ENOMEM`, or what [`egress::register`] returns. Copies are then made for the ports that
 /// they were made for.
 pub(crate) fn follow(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Result {
     if is_wanted && is_right(bridge) {
@@ -119,7 +120,7 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let ports = KBox::new(ports, GFP_KERNEL)?;
     let was_on = bridge.mirror.is_on.load_relaxed();
     if !was_on {
-        bridge.register_egress()?;
+        egress::register(bridge)?;
         bridge.device.set_promiscuous(true, rtnl)?;
         // Whatever the bridge looks up from now on comes up.
         rcu::wait_for_readers();

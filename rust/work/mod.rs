@@ -5,10 +5,11 @@
 pub(crate) mod addresses;
 pub(crate) mod ageing;
 pub(crate) mod departed;
+pub(crate) mod egress;
 pub(crate) mod fdb;
 pub(crate) mod forget;
 pub(crate) mod link;
-mod maintenance;
+pub(crate) mod maintenance;
 pub(crate) mod mirror;
 pub(crate) mod notify;
 pub(crate) mod offload;
