@@ -78,7 +78,7 @@ pub(crate) fn delete(port: &Port, key: Key) -> Deleted {
     let bridge = &*port.bridge;
     let (claims, was_pending, revoked) = {
         let mut locked = bridge.table_lock.lock();
-        if !port.is_present() {
+        if !port.is_present(&locked.held) {
             return Deleted::NoPort;
         }
         let claims = locked.claims(key, port.index);

@@ -22,6 +22,7 @@ use crate::{
         bridge::Bridge,
         counters::Counter,
         flags::Flag,
+        locked::TableHeld,
         port::Port,
         settings::{Change, Form, Setting},
     },
@@ -237,11 +238,11 @@ impl Filter {
         }
     }
 
-    /// Whether `entry` is meant. The caller holds the table's lock.
-    fn matches(&self, entry: &Entry) -> bool {
+    /// Whether `entry` is meant.
+    fn matches(&self, entry: &Entry, held: &TableHeld) -> bool {
         self.port
             .as_ref()
-            .is_none_or(|port| port.index == entry.port && port.is_present())
+            .is_none_or(|port| port.index == entry.port && port.is_present(held))
             && self.vlan.is_none_or(|vlan| vlan == entry.key.vlan())
             && self.mac.is_none_or(|mac| mac == entry.key.mac())
             && self
@@ -332,18 +333,21 @@ fn dump_bridge(
         let before = position.clone();
         let visit = {
             let mut locked = bridge.table_lock.lock();
-            let generation = locked.generation();
+            let (writer, held, _) = locked.split();
+            let generation = writer.generation();
             let position = position.get_or_insert_with(|| DumpPosition {
-                cursor: locked.cursor(),
+                cursor: writer.cursor(),
                 generation,
             });
             if position.generation != generation {
                 position.generation = generation;
                 dump.interrupt();
             }
-            locked.visit(&mut position.cursor, DUMP_BUCKETS, |entry| {
+            writer.visit(&mut position.cursor, DUMP_BUCKETS, |entry| {
                 // The number of a port that has left may be another's.
-                if port_of(&entry).is_some_and(Port::is_present) && filter.matches(&entry) {
+                if port_of(&entry).is_some_and(|port| port.is_present(held))
+                    && filter.matches(&entry, held)
+                {
                     // There is room for all that the buckets can hold.
                     let _ = entries.push_within_capacity(entry);
                 }
@@ -462,7 +466,7 @@ fn entry_flush(request: &Request<'_>) -> Result {
         forget::forget_learned(&bridge, filter.port.as_deref());
         return Ok(());
     }
-    forget::flush(&bridge, claims, |entry| filter.matches(entry));
+    forget::flush(&bridge, claims, |entry, held| filter.matches(entry, held));
     Ok(())
 }
 

@@ -77,9 +77,7 @@ pub(crate) struct Bridge {
     closed: AtomicBool,
     /// The ports that can't receive.
     pub(crate) quiet: PortSet,
-    /// Time, in the table's units, up to which a stamp may be ahead of its use, by
-    /// [`MOST_AHEAD`](super::port::MOST_AHEAD). Under the table's lock.
-    pub(crate) ahead_until: AtomicU64,
+    ahead_until: AtomicU64,
     /// The ports that copies are made for, see [`Bridge::mirror`].
     pub(crate) mirrored: PortSet,
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
@@ -96,8 +94,7 @@ pub(crate) struct Bridge {
     left_vlans: AtomicU32,
     /// How often it had when what was learned in such was last forgotten.
     forgotten_vlans: AtomicU32,
-    /// Whether what is in the table was learned while VLANs were filtered.
-    pub(crate) was_filtering: AtomicBool,
+    was_filtering: AtomicBool,
     /// When the maintenance work tries again what needs RTNL.
     pub(crate) retry: Retry,
     /// Whether a sweep for aged entries is under way.
@@ -290,6 +287,17 @@ impl Bridge {
         self.unit_shift.store_relaxed(shift);
     }
 
+    /// Time, in the table's units, up to which a stamp may be ahead of its use, by
+    /// [`MOST_AHEAD`](super::port::MOST_AHEAD).
+    pub(crate) fn ahead_until(&self, _locked: &Writer) -> u64 {
+        self.ahead_until.load_relaxed()
+    }
+
+    /// Sets [`Bridge::ahead_until`].
+    pub(crate) fn set_ahead_until(&self, _locked: &Writer, time: u64) {
+        self.ahead_until.store_relaxed(time);
+    }
+
     /// Whether the newest port takes a MAC from the others (`exclusive`).
     #[inline(always)]
     pub(crate) fn is_exclusive(&self) -> bool {
@@ -342,14 +350,14 @@ impl Bridge {
 
     /// Whether the database is to be looked through for such entries: a number for
     /// [`Bridge::searched`] if it is.
-    pub(crate) fn unsearched(&self) -> Option<u32> {
+    pub(crate) fn unsearched(&self, _rtnl: &Rtnl) -> Option<u32> {
         let foreign = self.foreign.load_relaxed();
         (foreign != 0 && foreign != self.searched.load_relaxed()).then_some(foreign)
     }
 
     /// Notes whether the look through the database, begun when [`Bridge::unsearched`] gave this
     /// number, has found such an entry.
-    pub(crate) fn searched(&self, foreign: u32, has_found: bool) {
+    pub(crate) fn searched(&self, foreign: u32, has_found: bool, _rtnl: &Rtnl) {
         let _locked = self.table_lock.lock();
         if has_found {
             self.searched.store_relaxed(foreign);
@@ -385,8 +393,18 @@ impl Bridge {
 
     /// Notes that all is forgotten that was learned in VLANs that ports had left when
     /// [`Bridge::left_vlans`] gave this number.
-    pub(crate) fn set_forgotten_vlans(&self, left: u32) {
+    pub(crate) fn set_forgotten_vlans(&self, _walking: &Walking, left: u32) {
         self.forgotten_vlans.store_relaxed(left);
+    }
+
+    /// Whether what is in the table was learned while VLANs were filtered.
+    pub(crate) fn was_filtering(&self, _rtnl: &Rtnl) -> bool {
+        self.was_filtering.load_relaxed()
+    }
+
+    /// Sets [`Bridge::was_filtering`].
+    pub(crate) fn set_was_filtering(&self, _rtnl: &Rtnl, on: bool) {
+        self.was_filtering.store_relaxed(on);
     }
 
     /// Whether no port can be enabled any more: the bridge, its namespace or the module goes.

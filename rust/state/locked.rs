@@ -22,7 +22,12 @@ pub(crate) struct Locked {
     pub(crate) pending: Pending,
     /// What listeners are still to be told.
     pub(crate) events: Queue,
+    /// Says that the lock is held.
+    pub(crate) held: TableHeld,
 }
+
+/// Proof that the caller holds the table's lock, for who is called while [`Locked`] is in use.
+pub(crate) struct TableHeld(());
 
 impl Locked {
     /// Makes the state of a new bridge. May sleep.
@@ -32,6 +37,7 @@ impl Locked {
             pending_fdb: PendingFdb::default(),
             pending: Pending::new()?,
             events: Queue::new()?,
+            held: TableHeld(()),
         })
     }
 
@@ -84,9 +90,15 @@ impl Locked {
         has_room
     }
 
-    /// The right to change the table, and a function to note what happens to entries meanwhile.
-    /// Who listens, and that they are told, is for the caller to see to.
-    pub(crate) fn split(&mut self) -> (&mut Writer, impl FnMut(Kind, PortIndex, Key) + '_) {
+    /// The right to change the table, that the lock is held, and a function to note what happens to
+    /// entries meanwhile. Who listens, and that they are told, is for the caller to see to.
+    pub(crate) fn split(
+        &mut self,
+    ) -> (
+        &mut Writer,
+        &TableHeld,
+        impl FnMut(Kind, PortIndex, Key) + '_,
+    ) {
         let events = &mut self.events;
         let note = |kind, port, key| {
             events.push(Event {
@@ -95,7 +107,7 @@ impl Locked {
                 key: Some(key),
             })
         };
-        (&mut self.writer, note)
+        (&mut self.writer, &self.held, note)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     counters::{Counter, COUNTERS},
     events::{Event, Kind},
     flags::{Flag, Flags},
-    locked::Locked,
+    locked::{Locked, TableHeld},
     settings::{Change, PortSetting, Setting},
     tag::Secret,
 };
@@ -156,9 +156,8 @@ impl Port {
         Flags::from_bits(self.flags.load_relaxed())
     }
 
-    /// Whether it has not left the bridge, so that its number in the table is its own. The caller
-    /// holds the table's lock.
-    pub(crate) fn is_present(&self) -> bool {
+    /// Whether it has not left the bridge, so that its number in the table is its own.
+    pub(crate) fn is_present(&self, _held: &TableHeld) -> bool {
         !self.flags().has(Flag::Gone)
     }
 
@@ -206,11 +205,8 @@ impl Port {
         self.set_forget_until(locked, until.min(latest));
         self.set(locked, Flag::Forgetting, true);
         let bridge = &*self.bridge;
-        let ahead = bridge
-            .ahead_until
-            .load_relaxed()
-            .max(self.forget_until() + 1);
-        bridge.ahead_until.store_relaxed(ahead);
+        let ahead = bridge.ahead_until(locked).max(self.forget_until() + 1);
+        bridge.set_ahead_until(locked, ahead);
         // What the next use is can't be told from this one then: all of it goes, and once more.
         self.set(locked, Flag::LearnedQuiet, until > latest);
     }
@@ -320,7 +316,7 @@ impl Port {
     /// Notes what happened here, if somebody listens, and sees to its being sent. Of a port that
     /// has left nothing is told: its number may be another's when that is sent.
     pub(crate) fn note(&self, locked: &mut Locked, kind: Kind, key: Option<Key>) {
-        if !self.is_present() || !has_listeners(&self.bridge.device) {
+        if !self.is_present(&locked.held) || !has_listeners(&self.bridge.device) {
             return;
         }
         let is_first = locked.events.events().is_empty();

@@ -40,7 +40,7 @@ pub(crate) fn sweep(walk: &Walk<'_>) -> Result {
             port.set_expiry(&locked, u64::MAX);
         }
     }
-    walk.visit_table(Kind::Aged, |entry| {
+    walk.visit_table(Kind::Aged, |entry, _| {
         let Some(Some(port)) = by_index.get(usize::from(entry.port)) else {
             return Action::Keep;
         };
@@ -96,14 +96,13 @@ pub(crate) fn set_seconds(walk: &Walk<'_>, seconds: u32) {
         // Frames under way still stamp in the old unit.
         rcu::wait_for_readers();
         let now = bridge.now() as Stamp;
-        walk.visit_all(Kind::Deleted, |_| Action::Restamp(now));
+        walk.visit_all(Kind::Deleted, |_, _| Action::Restamp(now));
         for port in &*bridge.ports() {
             let locked = bridge.table_lock.lock();
             port.set_lost(&locked, bridge.now());
             port.set_forget_until(&locked, bridge.now());
         }
-        let _locked = bridge.table_lock.lock();
-        bridge.ahead_until.store_relaxed(bridge.now() + 1);
+        bridge.set_ahead_until(&bridge.table_lock.lock(), bridge.now() + 1);
     }
     bridge.set_ageing(walk.walking(), &bridge.table_lock.lock(), seconds, new);
     let ports = bridge.ports();

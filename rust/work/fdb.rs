@@ -28,7 +28,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
         }
         return;
     }
-    let Some(foreign) = bridge.unsearched() else {
+    let Some(foreign) = bridge.unsearched(rtnl) else {
         return;
     };
     let port = bridge.ports().first().cloned();
@@ -42,7 +42,7 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
         has_found: AtomicBool::new(false),
     };
     if let Ok(found) = switchdev::look_through(&port.device, search, has_found, rtnl) {
-        bridge.searched(foreign, found);
+        bridge.searched(foreign, found, rtnl);
     }
 }
 

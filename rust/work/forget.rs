@@ -7,7 +7,14 @@ use kernel::prelude::*;
 use super::{recovery, walk::Walk};
 use crate::{
     kapi::genetlink::has_listeners,
-    state::{bridge::Bridge, events::Kind, flags::Flag, locked::Locked, port::Port, revoke},
+    state::{
+        bridge::Bridge,
+        events::Kind,
+        flags::Flag,
+        locked::{Locked, TableHeld},
+        port::Port,
+        revoke,
+    },
     table::{Action, Claims, Entry, Key, PortIndex},
 };
 
@@ -23,8 +30,8 @@ pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
             port.set(&mut bridge.table_lock.lock(), Flag::LostSource, false);
         }
     }
-    walk.withdraw(Claims::LEARNED, |entry| {
-        of.is_none_or(|of| of.index == entry.port && of.is_present())
+    walk.withdraw(Claims::LEARNED, |entry, held| {
+        of.is_none_or(|of| of.index == entry.port && of.is_present(held))
     });
     drop(walk);
     recovery::update_failure_state(bridge);
@@ -32,7 +39,7 @@ pub(crate) fn forget_learned(bridge: &Bridge, of: Option<&Port>) {
 }
 
 /// Takes claims from the entries that `matches` tells.
-pub(crate) fn flush(bridge: &Bridge, claims: Claims, matches: impl Fn(&Entry) -> bool) {
+pub(crate) fn flush(bridge: &Bridge, claims: Claims, matches: impl Fn(&Entry, &TableHeld) -> bool) {
     let walk = Walk::begin(bridge);
     walk.withdraw(claims, matches);
     drop(walk);
@@ -50,7 +57,7 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
     let bridge = walk.bridge();
     let mut shared = KVec::with_capacity(MOST_SHARED, GFP_KERNEL).unwrap_or_default();
     let mut is_complete = true;
-    let action = |entry: Entry| {
+    let action = |entry: Entry, _: &TableHeld| {
         if !matches(&entry) {
             return Action::Keep;
         }
@@ -75,7 +82,7 @@ pub(crate) fn lose(walk: &Walk<'_>, claims: Claims, matches: impl Fn(&Entry) -> 
                 && locked.withdraw(key, port, claims)
                 && locked.claims(key, port) == Claims::NONE;
             if has_lost && listening {
-                let (_, mut note) = locked.split();
+                let (_, _, mut note) = locked.split();
                 note(Kind::Deleted, port, key);
             }
             locked.take_revoked()

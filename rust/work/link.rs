@@ -41,7 +41,7 @@ pub(crate) fn look(port: &Port, rtnl: &Rtnl) {
     {
         let mut locked = bridge.table_lock.lock();
         // Until all is forgotten it stays quiet, whatever it can do by now.
-        if !port.is_present() || port.flags().has(Flag::Forgetting) && !is_lost {
+        if !port.is_present(&locked.held) || port.flags().has(Flag::Forgetting) && !is_lost {
             return;
         }
         bridge.quiet.set(&mut locked, port.index, is_quiet);
@@ -65,7 +65,7 @@ fn look_for_learning(port: &Port) {
     let known = &port.bridge.known;
     if is_known != known.has(port.index) {
         let mut locked = port.bridge.table_lock.lock();
-        if port.is_present() {
+        if port.is_present(&locked.held) {
             known.set(&mut locked, port.index, is_known);
         }
     }

@@ -65,7 +65,7 @@ pub(crate) fn flush_offloaded(bridge: &Bridge) {
         revoke::revoke(bridge, revoked, None);
         if bridge.table.offloaded() != 0 {
             let walk = Walk::begin(bridge);
-            walk.visit_all(Kind::Deleted, |entry| {
+            walk.visit_all(Kind::Deleted, |entry, _| {
                 if entry.is_offloaded {
                     Action::Revoke
                 } else {
@@ -279,7 +279,7 @@ fn pick(bridge: &Bridge, most: u32) -> Result {
         });
     }
     let walk = Walk::begin(bridge);
-    walk.visit_all(Kind::Deleted, |entry| {
+    walk.visit_all(Kind::Deleted, |entry, _| {
         if entry.is_offloaded && class_of(&entry, bridge) >= classes {
             Action::Revoke
         } else {
@@ -317,7 +317,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
     let port_of = |index| ports.get(usize::from(index)).and_then(Option::as_deref);
     if done.is_none() && !are_all && bridge.table.offloaded() != 0 {
         let walk = Walk::begin(bridge);
-        let was_complete = walk.visit_all(Kind::Deleted, |entry| {
+        let was_complete = walk.visit_all(Kind::Deleted, |entry, _| {
             if entry.is_offloaded && port_of(entry.port).is_none() {
                 Action::Revoke
             } else {

@@ -190,7 +190,7 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
 fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
     let bridge = &*port.bridge;
     let now = bridge.now();
-    let is_over = !port.is_present()
+    let is_over = !port.is_present(&locked.held)
         || bridge.ageing().is_aged(stamp, now)
         // It has been learned since.
         || locked.claims(key, port.index).has(Claims::LEARNED);
@@ -200,8 +200,9 @@ fn learn(port: &Port, key: Key, stamp: Stamp, locked: &mut Locked) -> Learned {
     let mut exclusive = bridge.is_exclusive();
     if exclusive {
         let age = age(stamp, now as Stamp);
+        let ahead_until = bridge.ahead_until(locked);
         let error_of = |age| {
-            let is_exact = now.saturating_sub(u64::from(age)) > bridge.ahead_until.load_relaxed();
+            let is_exact = now.saturating_sub(u64::from(age)) > ahead_until;
             if is_exact {
                 0
             } else {

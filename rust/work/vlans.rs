@@ -31,7 +31,7 @@ pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
         vlan != 0 && !rcu::read(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
     });
     if is_complete {
-        bridge.set_forgotten_vlans(left);
+        bridge.set_forgotten_vlans(walk.walking(), left);
     }
     is_complete
 }
@@ -53,15 +53,15 @@ pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
 
 /// Forgets what was learned while VLANs were filtered if they no longer are, and the other way
 /// round: it would be wrong by the time that it ruled again. May sleep.
-pub(crate) fn follow_filtering(bridge: &Bridge, _rtnl: &Rtnl) {
+pub(crate) fn follow_filtering(bridge: &Bridge, rtnl: &Rtnl) {
     let filters = bridge.filters_vlans();
-    if filters == bridge.was_filtering.load_relaxed() {
+    if filters == bridge.was_filtering(rtnl) {
         return;
     }
     // Frames that entered before are learned by then.
     rcu::wait_for_readers();
     let walk = Walk::begin(bridge);
-    let is_complete = walk.visit_all(Kind::Deleted, |entry| {
+    let is_complete = walk.visit_all(Kind::Deleted, |entry, _| {
         if (entry.key.vlan() != 0) == filters {
             Action::Keep
         } else {
@@ -70,7 +70,7 @@ pub(crate) fn follow_filtering(bridge: &Bridge, _rtnl: &Rtnl) {
     });
     drop(walk);
     if is_complete {
-        bridge.was_filtering.store_relaxed(filters);
+        bridge.set_was_filtering(rtnl, filters);
     }
     bridge.queue_maintenance();
 }

@@ -6,7 +6,12 @@ use kernel::sync::MutexGuard;
 
 use crate::{
     kapi::genetlink::has_listeners,
-    state::{bridge::Bridge, events::Kind, locked::Walking, revoke},
+    state::{
+        bridge::Bridge,
+        events::Kind,
+        locked::{TableHeld, Walking},
+        revoke,
+    },
     table::{Action, Claims, Entry, Visit},
 };
 
@@ -42,14 +47,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Does what [`Walk::visit_table`] does, and to what is still to be learned as well.
-    pub(crate) fn visit_all(&self, removal: Kind, mut action: impl FnMut(Entry) -> Action) -> bool {
+    pub(crate) fn visit_all(
+        &self,
+        removal: Kind,
+        mut action: impl FnMut(Entry, &TableHeld) -> Action,
+    ) -> bool {
         let is_complete = self.visit_table(removal, &mut action);
-        let others = |entry| {
-            action(Entry {
-                // Perhaps: what is in the table does not show here.
-                is_shared: true,
-                ..entry
-            })
+        let others = |entry, held: &TableHeld| {
+            // Perhaps: what is in the table does not show here.
+            let is_shared = true;
+            action(Entry { is_shared, ..entry }, held)
         };
         self.visit_pending(others) && is_complete
     }
@@ -63,7 +70,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn visit_table(
         &self,
         removal: Kind,
-        mut action: impl FnMut(Entry) -> Action,
+        mut action: impl FnMut(Entry, &TableHeld) -> Action,
     ) -> bool {
         let listening = has_listeners(&self.bridge.device);
         for _ in 0..WALKS {
@@ -71,9 +78,9 @@ impl<'a> Walk<'a> {
             let result = loop {
                 let (visit, revoked) = {
                     let mut locked = self.bridge.table_lock.lock();
-                    let (writer, mut note) = locked.split();
+                    let (writer, held, mut note) = locked.split();
                     let visit = writer.visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                        let action = action(entry);
+                        let action = action(entry, held);
                         if let Action::Withdraw(claims) = action {
                             let is_removed = entry.claims.without(claims) == Claims::NONE;
                             if listening && is_removed {
@@ -98,7 +105,7 @@ impl<'a> Walk<'a> {
 
     /// Shows every source that is kept to `action`, as an entry that was learned, and does what it
     /// says; a few under each hold of the table's lock. Whether every one was shown.
-    fn visit_pending(&self, mut action: impl FnMut(Entry) -> Action) -> bool {
+    fn visit_pending(&self, mut action: impl FnMut(Entry, &TableHeld) -> Action) -> bool {
         for _ in 0..WALKS {
             let mut cursor = {
                 let locked = self.bridge.table_lock.lock();
@@ -108,8 +115,11 @@ impl<'a> Walk<'a> {
                 locked.pending.cursor()
             };
             let result = loop {
-                let mut locked = self.bridge.table_lock.lock();
-                let visit = locked.pending.visit(&mut cursor, &mut action);
+                let locked = &mut *self.bridge.table_lock.lock();
+                let held = &locked.held;
+                let visit = locked
+                    .pending
+                    .visit(&mut cursor, |entry| action(entry, held));
                 if visit != Visit::More {
                     break visit;
                 }
@@ -122,9 +132,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes claims from the entries that `matches` tells.
-    pub(crate) fn withdraw(&self, claims: Claims, matches: impl Fn(&Entry) -> bool) {
-        self.visit_all(Kind::Deleted, |entry| {
-            if matches(&entry) {
+    pub(crate) fn withdraw(&self, claims: Claims, matches: impl Fn(&Entry, &TableHeld) -> bool) {
+        self.visit_all(Kind::Deleted, |entry, held| {
+            if matches(&entry, held) {
                 Action::Withdraw(claims)
             } else {
                 Action::Keep
