@@ -7,14 +7,15 @@ MACLEARN_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 KDIR ?= /lib/modules/$(shell uname -r)/build
 OUTPUT := $(CURDIR)/build
 
-# Where the crates that a module in Rust is built on come from: `kernel`, the kernel's own, where KDIR has what is
-# needed of them, or `static`, part of the module, made out of files of RUST_SOURCE.
+# Where the crates that a module in Rust is built on come from: `kernel`, the kernel's own, where
+# KDIR has what is needed of them, or `static`, part of the module, made out of files of
+# RUST_SOURCE.
 has-rust := $(and $(wildcard $(KDIR)/rust/libkernel.rmeta),$(shell grep -s '^CONFIG_RUST=y' $(KDIR)/include/config/auto.conf))
 MACLEARN_RUST := $(if $(has-rust),kernel,static)
 fetched := $(OUTPUT)/linux-source-7.3.tar.xz
 RUST_SOURCE := $(firstword $(wildcard /usr/src/linux-source-7.3 /usr/src/linux-source-7.3.tar.xz) $(fetched))
-# Kernels before 6.13 leave objects beside the source, which is a folder of links then. The flags that kernels have for
-# rustc go by its version, which a kernel without Rust does not know.
+# Kernels before 6.13 leave objects beside the source, which is a folder of links then. The flags
+# that kernels have for rustc go by its version, which a kernel without Rust does not know.
 RUSTC ?= rustc
 rustc-version = $(shell $(RUSTC) --version | awk '{ split($$2, n, /[.-]/); print n[1] * 100000 + n[2] * 100 + n[3] }')
 static-arguments = M=$(OUTPUT) MACLEARN_RUST=static RUST_SOURCE=$(abspath $(RUST_SOURCE)) CONFIG_RUSTC_VERSION=$(rustc-version)
@@ -34,10 +35,12 @@ MAKEFLAGS += --no-print-directory
 
 module: $(MACLEARN_RUST)-module ## build maclearn.ko for KDIR (default: the running kernel) in build/
 
-# A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh would want.
+# A distribution's kernel has no key here to sign with, and no System.map that its own depmod.sh
+# would want.
 signing = $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
 
-# Where what belongs to a package would go, below DESTDIR. The module goes where modprobe of its kernel looks.
+# Where what belongs to a package would go, below DESTDIR. The module goes where modprobe of its
+# kernel looks.
 PREFIX ?= /usr/local
 release = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
 module-root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))

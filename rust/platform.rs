@@ -19,8 +19,8 @@ pub(crate) use crate::kapi::{
     rcu::{wait_for_readers, Guard as ReadGuard},
 };
 
-/// Disables preemption where a spin lock is held (`preempt_disable_nested()`): that does so by itself,
-/// but on PREEMPT_RT. A table is changed under one.
+/// Disables preemption where a spin lock is held (`preempt_disable_nested()`): that does so by
+/// itself, but on PREEMPT_RT. A table is changed under one.
 #[inline(always)]
 pub(crate) fn preempt_disable_nested() -> Option<PreemptDisabled> {
     cfg!(CONFIG_PREEMPT_RT).then(preempt_disable)

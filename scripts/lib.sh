@@ -8,7 +8,8 @@ suites=$cache/suite  # Debian systems with the compilers of other suites, and th
 root=$cache/root     # a Debian system, / of in-root; with MACLEARN_SUITE one of the others
 build=$cache/build   # /build there: kernels
 stamps=$cache/stamp
-# What is built from this checkout is its own: others may use the same root and kernels at the same time.
+# What is built from this checkout is its own: others may use the same root and kernels at the same
+# time.
 checkout=$(sha256sum <<<"$repository" | cut -c1-12)
 out=$cache/checkout/$checkout   # /out in the root
 logs=$out/log
@@ -105,7 +106,8 @@ module_key() {
 	(cd "$repository" && { cat "$stamps/$1" && find Kbuild Makefile debian/changelog include rust static -type f -print0 | sort -z | xargs -0 sha256sum; } | hash)
 }
 
-# own_kernel: the release of Debian 13's own kernel, the newest that is prepared, or else that Debian has
+# own_kernel: the release of Debian 13's own kernel, the newest that is prepared, or else that
+# Debian has
 own_kernel() {
 	local release pattern='6\.12\.[0-9]+\+deb13-amd64'
 	release=$(cd "$stamps" && printf '%s\n' 6.12.*-amd64 | grep -xE "$pattern" | sort -V | tail -n 1) || true
@@ -129,7 +131,8 @@ crates() {
 # Debian's keys, with which mmdebstrap sees that what it gets is Debian's
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# need_mmdebstrap: this machine has it. That it was installed once may have been on another, which made the cache.
+# need_mmdebstrap: this machine has it. That it was installed once may have been on another, which
+# made the cache.
 need_mmdebstrap() {
 	if [[ -f $keyring ]] && command -v mmdebstrap >/dev/null; then return; fi
 	command -v apt-get >/dev/null || die "mmdebstrap is needed, and there is no apt-get to install it with"
@@ -142,8 +145,8 @@ install_mmdebstrap() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap debian-archive-keyring
 }
 
-# more_tools NAME PACKAGE...: these come into the root by a step of their own, so that a change to them makes nothing
-# else anew.
+# more_tools NAME PACKAGE...: these come into the root by a step of their own, so that a change to
+# them makes nothing else anew.
 more_tools() {
 	(
 		lock root
@@ -156,8 +159,8 @@ install_tools() {
 	"$repository/scripts/in-root" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
-# build_tool TOOL [KIND]: for that kernel it is /out/cargo-target/release/TOOL then, for arm64 in another folder in
-# cargo-target
+# build_tool TOOL [KIND]: for that kernel it is /out/cargo-target/release/TOOL then, for arm64 in
+# another folder in cargo-target
 build_tool() {
 	local folder=tests/$1 cargo=(cargo)
 	[[ -d $repository/$folder ]] || folder=tools

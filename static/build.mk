@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# For a kernel without the crates that a module in Rust is built on: they are made here, out of files of a newer
-# kernel's source (see README), and become part of the module. rustc sees all of it when it makes the object, so
-# that what is not used is left out.
+# For a kernel without the crates that a module in Rust is built on: they are made here, out of
+# files of a newer kernel's source (see README), and become part of the module. rustc sees all of it
+# when it makes the object, so that what is not used is left out.
 
 glue := $(src)/static
 made := $(obj)/static/made
@@ -17,9 +17,9 @@ config := $(made)/config
 # By its full name, which changes with the kernel.
 configured := $(abspath $(objtree))/include
 
-# The kernel's flags, but that the crates are optimised as one, with the module. One without Rust has not decided on
-# overflows: then they are found, as in those with Rust. Nor does it say how functions are made whose types it looks at
-# before it calls them.
+# The kernel's flags, but that the crates are optimised as one, with the module. One without Rust
+# has not decided on overflows: then they are found, as in those with Rust. Nor does it say how
+# functions are made whose types it looks at before it calls them.
 cfi-flags := $(if $(CONFIG_CFI)$(CONFIG_CFI_CLANG),-Zsanitizer=kcfi -Zsanitizer-cfi-normalize-integers -Zmerge-functions=disabled)
 skip-flags := --edition=% --target=% -Clto=% -Cembed-bitcode=% @%
 crate-flags = $(filter-out $(skip-flags),$(rust_flags)) @$(config) --target=$(target) \
@@ -46,8 +46,8 @@ $(made)/taken: $(glue)/take $(glue)/files $(wildcard $(glue)/kernel/*.rs) $(made
 # Written anew only where it changed.
 written = >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# Options of the kernel are those of its configuration; those about rustc are those of the rustc that is used. The
-# suites need what is not taken.
+# Options of the kernel are those of its configuration; those about rustc are those of the rustc
+# that is used. The suites need what is not taken.
 quiet_cmd_config = GEN     $@
       cmd_config = { grep -vE 'RUSTC|CONFIG_KUNIT(=|$$)' $(configured)/generated/rustc_cfg; \
 	printf '%s\n' --cfg=CONFIG_RUST '--cfg=CONFIG_RUST="y"' --cfg=maclearn_static; \
@@ -153,8 +153,8 @@ $(made)/rust/bindings/bindings_helpers_generated.rs: $(glue)/helpers.c $(glue)/b
 CFLAGS_static/helpers.o := -I$(linux)/rust -Wno-missing-prototypes -Wno-missing-declarations
 $(obj)/static/helpers.o: $(made)/taken
 
-# The module with all of them, which newer compilers make one of only as they link. What build_assert!() rules out calls a
-# function that is not to be there.
+# The module with all of them, which newer compilers make one of only as they link. What
+# build_assert!() rules out calls a function that is not to be there.
 module-features := arbitrary_self_types,asm_goto,generic_arg_infer,used_with_arg
 quiet_cmd_module = RUSTC [M] $@
       cmd_module = OBJTREE=$(abspath $(made)) RUST_MODFILE=$(modfile) $(RUSTC) $(crate-flags) --edition=2021 -Clto=fat \

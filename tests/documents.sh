@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Examples of documents, run as they stand there: blocks that are marked as "console". A functional script sources this.
+# Examples of documents, run as they stand there: blocks that are marked as "console". A functional
+# script sources this.
 #
 #   open_document README.md         its examples are next
 #   example "Heading"               the next one is under this heading, and prints what is shown
 #   no_more_examples                all of them were run
 #
-# "# " is the prompt, "> " that of a line that goes on, and "..." stands for anything. A block that is marked as
-# "console FILE" is not run here, but by FILE (scripts/documents sees to that).
+# "# " is the prompt, "> " that of a line that goes on, and "..." stands for anything. A block that
+# is marked as "console FILE" is not run here, but by FILE (scripts/documents sees to that).
 
 REPOSITORY=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 readonly REPOSITORY
@@ -21,7 +22,8 @@ open_document() {
     LINE='' HEADING=''
 }
 
-# next_block: the lines of the document's next example are in BLOCK then, the heading above it is in HEADING
+# next_block: the lines of the document's next example are in BLOCK then, the heading above it is in
+# HEADING
 next_block() {
     local previous indent=
     BLOCK=()
@@ -45,7 +47,8 @@ next_block() {
     done
 }
 
-# run_command COMMAND OUTPUT: in this shell. "..." stands for anything, and what fails has to say why.
+# run_command COMMAND OUTPUT: in this shell. "..." stands for anything, and what fails has to say
+# why.
 run_command() {
     local status=0 said wanted=$2 special
     eval "$1" >"$LAB/said" 2>&1 </dev/null || status=$?

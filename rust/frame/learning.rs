@@ -54,8 +54,8 @@ fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
     revoke::revoke(&port.bridge, revoked, Some(port.index));
 }
 
-/// As [`learn`], under the table's lock. Also whether the port gets every copy from now on, since it
-/// could not learn the source.
+/// As [`learn`], under the table's lock. Also whether the port gets every copy from now on, since
+/// it could not learn the source.
 #[inline]
 fn learn_locked(
     port: &Port,

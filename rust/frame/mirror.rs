@@ -238,8 +238,8 @@ pub(super) fn send<'a>(
 }
 
 /// The same for a frame without a number: it was segmented or waited in a queue since the egress
-/// hook, or has passed that by. It is mirrored where it goes to the only owner, in the VLAN that the
-/// copy shows, or that the port sends untagged.
+/// hook, or has passed that by. It is mirrored where it goes to the only owner, in the VLAN that
+/// the copy shows, or that the port sends untagged.
 #[cold]
 #[inline(never)]
 fn send_unnumbered<'a>(
@@ -295,8 +295,8 @@ fn copy_outgoing<'a>(
     frame.set_cb_tag(bits);
 }
 
-/// Has a frame that is about to be sent flooded: the owner of its destination can't receive, so that
-/// no copy would be seen.
+/// Has a frame that is about to be sent flooded: the owner of its destination can't receive, so
+/// that no copy would be seen.
 #[cold]
 #[inline(never)]
 fn revoke_now(bridge: &Bridge, key: Key) {

@@ -304,8 +304,8 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // (`br_send_bpdu()`). It hands over an skb that is its alone, and takes it back only through
     // the verdict.
     let frame = unsafe { BridgeSkBuff::from_raw(skb) };
-    // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return. This is one of
-    // that point.
+    // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return. This is one
+    // of that point.
     let context = unsafe { PointContext::<H::Point>::from_raw(state) };
     H::run(shared, context.device(), frame, context).into_raw()
 }

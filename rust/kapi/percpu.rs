@@ -127,8 +127,8 @@ impl Pairs {
         }
     }
 
-    /// Makes the pair `first` and what `second_of` says, which is given the second word if the first
-    /// one is `first`. Does nothing if it can't.
+    /// Makes the pair `first` and what `second_of` says, which is given the second word if the
+    /// first one is `first`. Does nothing if it can't.
     #[inline]
     pub(crate) fn update(&self, first: u64, second_of: impl FnOnce(Option<u64>) -> u64) {
         if !preempt::are_softirqs_excluded() {

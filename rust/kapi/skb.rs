@@ -218,7 +218,8 @@ impl<'a> BridgeSkBuff<'a> {
         first == bridge.as_raw().addr()
     }
 
-    /// As [`BridgeSkBuff::was_received_for_group`], for a frame that the bridge device sent, of which only IP's destination tells.
+    /// As [`BridgeSkBuff::was_received_for_group`], for a frame that the bridge device sent, of
+    /// which only IP's destination tells.
     pub(crate) fn was_sent_to_group(&self) -> bool {
         // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at
         // the network header; what is read elsewhere is in the frame all the same.

@@ -2,9 +2,9 @@
 
 //! When an entry is too old.
 //!
-//! The table stores 16-bit stamps. They count units of a power of two of jiffies, at least a second,
-//! so that a known source costs at most one store a second; the unit grows with the ageing time, so
-//! that stamps do not wrap before the maintenance work has seen them.
+//! The table stores 16-bit stamps. They count units of a power of two of jiffies, at least a
+//! second, so that a known source costs at most one store a second; the unit grows with the ageing
+//! time, so that stamps do not wrap before the maintenance work has seen them.
 
 use crate::{
     kapi::uapi,

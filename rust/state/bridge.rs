@@ -432,8 +432,8 @@ impl Bridge {
         }
     }
 
-    /// Runs the work that offloads what can be, `delay` jiffies from now unless that is due already.
-    /// Process context.
+    /// Runs the work that offloads what can be, `delay` jiffies from now unless that is due
+    /// already. Process context.
     pub(crate) fn queue_offload_work(&self, delay: usize) {
         if let Some(offload_work) = &*self.offload_work.lock() {
             offload_work.queue(delay);

@@ -195,8 +195,8 @@ impl Port {
         self.set(locked, Flag::FailingOpen, true);
     }
 
-    /// Has what was learned so far be forgotten by the maintenance work. What is learned from now on
-    /// has a later time, see [`Port::time_of_use`], and is not.
+    /// Has what was learned so far be forgotten by the maintenance work. What is learned from now
+    /// on has a later time, see [`Port::time_of_use`], and is not.
     pub(crate) fn begin_forgetting(&self, locked: &mut Locked) {
         let now = self.bridge.now();
         // A frame under way reads the clock after the flags.

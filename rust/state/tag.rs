@@ -130,8 +130,8 @@ impl CbTag {
         bits as u32 & LEARN_WHEN_ADMITTED != 0
     }
 
-    /// Whether `bits`, if they are a tag, are of a frame that the bridge forwards, whose copies have
-    /// a memo, and whose source is known.
+    /// Whether `bits`, if they are a tag, are of a frame that the bridge forwards, whose copies
+    /// have a memo, and whose source is known.
     #[inline(always)]
     pub(crate) fn may_be_plain(bits: u64) -> bool {
         Self(bits as u32).is_plain()
@@ -156,8 +156,8 @@ impl CbTag {
         u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
     }
 
-    /// As stored, with a number, for a frame that the bridge device sends and that copies may have to
-    /// be made of. There is less of a check: what a guest sends does not get there.
+    /// As stored, with a number, for a frame that the bridge device sends and that copies may have
+    /// to be made of. There is less of a check: what a guest sends does not get there.
     pub(crate) fn to_numbered_bits(self, serial: u32, secret: Secret) -> u64 {
         u64::from(self.0 | check(serial, secret)) | u64::from(serial) << 32
     }

@@ -2,8 +2,8 @@
 
 //! The hook that sees a bridge's own frames as they are sent: when it comes, and when it goes.
 //!
-//! It stays until the bridge goes: when any hook of a namespace is unregistered, netfilter drops all
-//! that waits in a queue to user space there, whoever queued it.
+//! It stays until the bridge goes: when any hook of a namespace is unregistered, netfilter drops
+//! all that waits in a queue to user space there, whoever queued it.
 
 use kernel::{prelude::*, sync::Arc};
 

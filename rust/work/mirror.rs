@@ -148,7 +148,8 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     note_mirrored(bridge);
 }
 
-/// Whether copies are made for this very port. [`Bridge::mirrored`] is about whoever has its number.
+/// Whether copies are made for this very port. [`Bridge::mirrored`] is about whoever has its
+/// number.
 fn is_listed(bridge: &Bridge, port: &Port) -> bool {
     let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
     rcu::read(|section| {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# On a bridge that learns by itself its ageing time is followed, until one is set here. On a hub it is 300 seconds,
-# but while a topology change shortens it.
+# On a bridge that learns by itself its ageing time is followed, until one is set here. On a hub it
+# is 300 seconds, but while a topology change shortens it.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

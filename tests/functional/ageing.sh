@@ -5,8 +5,9 @@
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# An entry that is not used for T seconds may be found up to this much later: stamps and clock are counted in units of
-# somewhat more than a second, and the sweep runs every second. Time is counted in looks: a busy machine is late with both.
+# An entry that is not used for T seconds may be found up to this much later: stamps and clock are
+# counted in units of somewhat more than a second, and the sweep runs every second. Time is counted
+# in looks: a busy machine is late with both.
 readonly SLACK_MS=3100 LOOK_MS=50 SPARE_LOOKS=40
 # How much the clock of an emulated machine may be late.
 readonly LATE_MS=800

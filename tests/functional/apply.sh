@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# maclearn apply: what a file says of bridges, ports and static entries is so, once; or from now on, for ports and
-# bridges that come later, that come back or get another name, also where the module comes back or something was not
-# heard.
+# maclearn apply: what a file says of bridges, ports and static entries is so, once; or from now on,
+# for ports and bridges that come later, that come back or get another name, also where the module
+# comes back or something was not heard.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -121,7 +121,8 @@ owns vnet1 $G11 $G12
 [[ $(settings br0 exclusive ageing_time) == "1 77" && $(settings vnet0 enabled max_macs) == "1 9" ]]
 [[ $(settings vnet1 enabled unknown_unicast) == "1 suppress" && $(settings eth9 enabled) == 0 ]]
 [[ ! $(maclearn apply "$FILE" check) ]]
-# A bridge that begins to filter VLANs has no use for an entry without one, which is no longer as the file says.
+# A bridge that begins to filter VLANs has no use for an entry without one, which is no longer as
+# the file says.
 ip link set dev br1 type bridge vlan_filtering 1
 maclearn apply "$FILE" check >"$LAB/found"
 diff -u - "$LAB/found" <<EOF || fail "other changes than expected: see above"
@@ -143,7 +144,8 @@ refused "Error: $G13 dev vnet0: vlan: the bridge does not filter VLANs, so the e
 owns vnet0 $G11
 unload_module
 
-# ---- from now on: it may begin before the module is there, and says as systemd wants it when it is ready and how it is
+# ---- from now on: it may begin before the module is there, and says as systemd wants it when it is
+# ready and how it is
 python3 - "$LAB/notify" "$LAB/said" <<'PYTHON' &
 import socket
 import sys
@@ -253,7 +255,8 @@ expect_attribute tap3 enabled 0
 exec {lock}>&-
 wait_until 20 has tap3 enabled 1
 
-# ---- the file is wrong as it is read again: that is said, and what it said before holds for what comes
+# ---- the file is wrong as it is read again: that is said, and what it said before holds for what
+# comes
 cp "$FILE" "$LAB/good"
 readonly BAD="Error: $FILE line 4: colour is no setting. What it said before is kept."
 maclearn port set dev tap3 max_macs 5
@@ -286,10 +289,10 @@ wait_until 20 says_last "$FOLLOWING"
 links - <<<"link add name tap5 master br4 type dummy"
 wait_until 20 has tap5 max_macs 8
 
-# ---- one that was started at a terminal ends with it, unless a service manager has started it: then SIGHUP has the file
-# read again, as where there is no terminal
-# at_terminal COMMAND...: its exit status, or the signal that has ended it, after it has given tap5 its setting and the
-# terminal is gone, and a service manager, if there is one, wants it to end
+# ---- one that was started at a terminal ends with it, unless a service manager has started it:
+# then SIGHUP has the file read again, as where there is no terminal
+# at_terminal COMMAND...: its exit status, or the signal that has ended it, after it has given tap5
+# its setting and the terminal is gone, and a service manager, if there is one, wants it to end
 at_terminal() {
     timeout 60 python3 - "$@" <<'PYTHON'
 import os, pty, signal, subprocess, sys

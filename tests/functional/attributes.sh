@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The attributes in sysfs: names, modes and defaults, and what a few of them do. (lifecycle.sh: when they are there.)
+# The attributes in sysfs: names, modes and defaults, and what a few of them do. (lifecycle.sh: when
+# they are there.)
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -33,7 +34,8 @@ has_attributes() {
     [[ -d /sys/class/net/$1/maclearn ]]
 }
 
-# lists DEVICE ATTRIBUTES NAME...: those attributes, more of these names, the statistics, and nothing else
+# lists DEVICE ATTRIBUTES NAME...: those attributes, more of these names, the statistics, and
+# nothing else
 lists() {
     local device=$1 attributes=$2 directory=/sys/class/net/$1/maclearn name mode value
     local expected=("${@:3}" statistics)

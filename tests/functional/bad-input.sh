@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Values that an attribute does not take, and callers who may not set it: the documented error, and nothing changes.
+# Values that an attribute does not take, and callers who may not set it: the documented error, and
+# nothing changes.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

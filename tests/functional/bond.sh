@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A nested host with a real bond of two NICs, one active and one for backup, whose guest says nothing but its answers.
-# Once the bond and the bridge have noticed that a link is cut no ping is lost: so it is on a hub and on a bridge that
-# learns, and so with the module.
+# A nested host with a real bond of two NICs, one active and one for backup, whose guest says
+# nothing but its answers. Once the bond and the bridge have noticed that a link is cut no ping is
+# lost: so it is on a hub and on a bridge that learns, and so with the module.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""bpf.py DIRECTORY < PROGRAMS: loads BPF programs and leaves them pinned in DIRECTORY, of a BPF file system.
+"""bpf.py DIRECTORY < PROGRAMS: loads BPF programs and leaves them pinned in DIRECTORY, of a BPF
+file system.
 
-A line for each program: NAME, tc or xdp, what it does, and the index of a device where it needs one.
+A line for each program: NAME, tc or xdp, what it does, and the index of a device where it needs
+one.
 """
 
 import ctypes

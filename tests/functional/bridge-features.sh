@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a bridge port can be told: the bridge behaves as without the module, save for the suppressed copies.
+# What a bridge port can be told: the bridge behaves as without the module, save for the suppressed
+# copies.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -9,7 +10,8 @@ make_hub host1 host2 host3 sniffer
 load_module
 enable host1 host2 host3
 
-# ---- spanning tree states. Only a port that learns or forwards learns, and only one that forwards gets frames.
+# ---- spanning tree states. Only a port that learns or forwards learns, and only one that forwards
+# gets frames.
 readonly DISABLED=0 LISTENING=1 LEARNING=2 BLOCKING=4
 
 # The kernel enables a disabled port whose link has come up, and notices that up to a second later.
@@ -155,7 +157,8 @@ expect sniffer $G11 $BROADCAST count 5
 PLAN
 bridge link set dev host1 hairpin off
 
-# ---- a bridge that learns by itself, and has static entries, makes fewer copies. What it makes passes.
+# ---- a bridge that learns by itself, and has static entries, makes fewer copies. What it makes
+# passes.
 ip link set dev br type bridge ageing_time 30000
 bridge fdb add $NOBODY dev host3 master static
 uncounted_exchange <<PLAN
@@ -181,7 +184,8 @@ expect host3 $G11 $G21 count 10
 expect sniffer $G11 $G21 count 10
 PLAN
 
-# ---- blocking: the kernel's own spanning tree blocks one end of a loop. What comes in there is not learned.
+# ---- blocking: the kernel's own spanning tree blocks one end of a loop. What comes in there is not
+# learned.
 links - <<EOF
 link add name loop1 up type veth peer name loop2
 link set dev loop2 up

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Many bridges that need RTNL, while it is busy for seconds: each asks for it less and less often, and does no more than
-# that. The kernel's trace events tell of every run of their works.
+# Many bridges that need RTNL, while it is busy for seconds: each asks for it less and less often,
+# and does no more than that. The kernel's trace events tell of every run of their works.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -26,8 +26,9 @@ is_gone() {
     [[ ! -e /sys/class/net/$1 ]]
 }
 
-# hold_rtnl: it is held from when slow1 is gone to when the last one is. pktgen, as a device goes, waits for 1.25 seconds
-# for the thread that sends there, which sleeps for longer; and devices that go together go one by one, under one hold.
+# hold_rtnl: it is held from when slow1 is gone to when the last one is. pktgen, as a device goes,
+# waits for 1.25 seconds for the thread that sends there, which sleeps for longer; and devices that
+# go together go one by one, under one hold.
 hold_rtnl() {
     local number setting pktgen=/proc/net/pktgen
     for ((number = 1; number <= DEVICES; number++)); do
@@ -46,8 +47,9 @@ hold_rtnl() {
     echo reset >$pktgen/pgctrl &
 }
 
-# count_runs: so many runs of works of the module's while RTNL was held, and the bridges had reason to ask for it, are in
-# RUNS then, and the time, in hundredths of a second, in TIME. Fails if it was not held as long as that.
+# count_runs: so many runs of works of the module's while RTNL was held, and the bridges had reason
+# to ask for it, are in RUNS then, and the time, in hundredths of a second, in TIME. Fails if it was
+# not held as long as that.
 count_runs() {
     local bridge number status=0
     hold_rtnl
@@ -82,8 +84,8 @@ for ((try = 1; ; try++)); do
     # A machine that is busy itself may not be done before it is free.
     ((try < TRIES)) || fail "RTNL was free too early, $TRIES times"
 done
-# Each is asked twice for a run of its maintenance work, which comes once a second else; and tries once at first, then after 10, 20, 40,
-# ... ms, up to a second.
+# Each is asked twice for a run of its maintenance work, which comes once a second else; and tries
+# once at first, then after 10, 20, 40, ... ms, up to a second.
 most=$((BRIDGES * (2 * TIME / 100 + 2 + 9 + 2)))
 echo "$RUNS runs in $TIME hundredths of a second, $most at most"
 ((RUNS >= 2 * BRIDGES)) || fail "the trace does not tell of all runs"

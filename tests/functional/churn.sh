@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Ports and namespaces that come and go and settings that change, all while traffic runs: nothing that is owned is lost.
+# Ports and namespaces that come and go and settings that change, all while traffic runs: nothing
+# that is owned is lost.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -11,8 +12,8 @@ load_module
 set_attribute br auto_enable 1
 enable host1 host2 host3
 
-# host1 and host2 talk all the time, through whatever is done here. The frames of a third one that comes and goes
-# are for nobody.
+# host1 and host2 talk all the time, through whatever is done here. The frames of a third one that
+# comes and goes are for nobody.
 stream --rate 100 <<PLAN
 stream host1 $G11 $G21 to host2,sniffer
 stream host2 $G21 $G11 to host1,sniffer
@@ -45,7 +46,8 @@ settings_change() {
     done
 }
 
-# 50 namespaces are made, five at a time, in which a bridge filters, and die as they are. Some send frames through it.
+# 50 namespaces are made, five at a time, in which a bridge filters, and die as they are. Some send
+# frames through it.
 cat >"$LAB/namespace" <<'EOF'
 set -eu
 mount -t sysfs sysfs /sys

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The command with 1,000 ports that own many MACs: all of them are shown, the table in memory that does not grow with it,
-# and top on a terminal of 80 columns and 24 lines draws what there is room for, then only what has changed, and is left at
-# once.
+# The command with 1,000 ports that own many MACs: all of them are shown, the table in memory that
+# does not grow with it, and top on a terminal of 80 columns and 24 lines draws what there is room
+# for, then only what has changed, and is left at once.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -264,7 +264,8 @@ grep -qx "maclearn_port_suppressed_total{bridge=\"br\",port=\"host2\"} $REPLY" "
 fails grep -i "02:00:00" "$LAB/metrics"
 
 # ---- what happens
-# hears FILE: a line has come in since something was done to the sniffer's port, which nothing else looks at
+# hears FILE: a line has come in since something was done to the sniffer's port, which nothing else
+# looks at
 hears() {
     maclearn port set dev sniffer max_macs 4096
     [[ -s $1 ]]

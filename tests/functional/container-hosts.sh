@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Bridges as container engines make them: what Documentation/container-hosts.md says of those that learn, that are hubs,
-# that are promiscuous, and of hairpin ports, is so, and its examples print what is shown.
+# Bridges as container engines make them: what Documentation/container-hosts.md says of those that
+# learn, that are hubs, that are promiscuous, and of hairpin ports, is so, and its examples print
+# what is shown.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 source ../documents.sh
@@ -18,7 +19,8 @@ received() {
 
 open_document Documentation/container-hosts.md
 
-# ---- it learns: what it does not know is flooded, and a container with more MACs than it may have can't send with them
+# ---- it learns: what it does not know is flooded, and a container with more MACs than it may have
+# can't send with them
 example "A bridge that learns"
 uncounted_exchange <<PLAN
 hello veth1 $G11

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Known unicast that two CPUs forward at the same time scales as it does on a plain hub: the packet path has no
-# lock and no cache line that every frame writes to.
+# Known unicast that two CPUs forward at the same time scales as it does on a plain hub: the packet
+# path has no lock and no cache line that every frame writes to.
 #
 # Clocks of virtual machines are unsteady, and their CPUs are shared: of several rounds the best one
 # counts, and only a plain loss is a failure, and only if it stays after many more rounds.
@@ -41,13 +41,14 @@ is_released() {
     [[ ! -e /proc/net/pktgen/$1 ]]
 }
 
-# start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY then
+# start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY
+# then
 start() {
     local port rate=0
     pktgen pgctrl start
     for port; do
-        # On a busy machine pktgen may not have begun yet when it says that it has ended, nor let go of a
-        # port when it says so.
+        # On a busy machine pktgen may not have begun yet when it says that it has ended, nor let go
+        # of a port when it says so.
         wait_until 60 has_result "$port"
         [[ $RESULT =~ \ ([0-9]+)pps ]]
         rate=$((rate + BASH_REMATCH[1]))
@@ -58,7 +59,8 @@ start() {
     REPLY=$rate
 }
 
-# measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT-1] and BEST[WHAT-2]
+# measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT-1] and
+# BEST[WHAT-2]
 declare -A BEST=()
 measure() {
     feed 0 in0 "$frames" $G11 $G31

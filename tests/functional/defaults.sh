@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What ports that join get: the bridge's defaults, in sysfs and by netlink, and what the module's parameters
-# make of them at first.
+# What ports that join get: the bridge's defaults, in sysfs and by netlink, and what the module's
+# parameters make of them at first.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the bridge's own forwarding database directs to a port is the only copy, and reaches it, whoever owns the
-# destination here: at a backup port, by entries that the bridge does not tell of, and by what it has learned where the
-# module sees no frame.
+# What the bridge's own forwarding database directs to a port is the only copy, and reaches it,
+# whoever owns the destination here: at a backup port, by entries that the bridge does not tell of,
+# and by what it has learned where the module sees no frame.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -53,8 +53,8 @@ restore() {
     wait_for_ports "$1"
 }
 
-# redirected: the bridge sends what is for host1 to its backup port, although host3 owns it, too, and host2 suppresses
-# what nobody owns
+# redirected: the bridge sends what is for host1 to its backup port, although host3 owns it, too,
+# and host2 suppresses what nobody owns
 redirected() {
     cut host1
     uncounted_exchange <<PLAN
@@ -103,7 +103,8 @@ PLAN
     forget
 }
 
-# ---- Entries that the bridge does not tell of. Nothing ages while this runs; the ports do not learn.
+# ---- Entries that the bridge does not tell of. Nothing ages while this runs; the ports do not
+# learn.
 untold() {
     local port
     ip link set dev br type bridge ageing_time 30000
@@ -130,7 +131,8 @@ untold() {
     forget
 }
 
-# ---- A guest that the bridge has learned at its new port from an LLDP frame, which it keeps to itself
+# ---- A guest that the bridge has learned at its new port from an LLDP frame, which it keeps to
+# itself
 lldp() {
     comes_from host1 "$G11"
     reaches host1 "$G11"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Why a bridge with a port that gets every copy has to make the copies: what the bridge forwards to one port, or does not
-# flood, is shown to a module only where that would be too late or too early. These are the kernel's ways, without
-# maclearn, that Documentation/design.md argues from.
+# Why a bridge with a port that gets every copy has to make the copies: what the bridge forwards to
+# one port, or does not flood, is shown to a module only where that would be too late or too early.
+# These are the kernel's ways, without maclearn, that Documentation/design.md argues from.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -20,7 +20,8 @@ table bridge seen {
 RULES
 bridge fdb add "$G21" dev host2 master static
 
-# seen ENTERING LEAVING PORT: what the hooks see of frames that enter through the port, for what host2 owns
+# seen ENTERING LEAVING PORT: what the hooks see of frames that enter through the port, for what
+# host2 owns
 seen() {
     local hook frames
     nft reset counters table bridge seen >/dev/null
@@ -32,7 +33,8 @@ seen() {
     done
 }
 
-# ---- A directed frame is seen as it leaves through the owner's port. A hook could make the sniffer's copy there.
+# ---- A directed frame is seen as it leaves through the owner's port. A hook could make the
+# sniffer's copy there.
 seen $COUNT $COUNT <<PLAN
 send host1 $G11 $G21 count $COUNT
 expect host2 $G11 $G21 count $COUNT
@@ -60,8 +62,8 @@ PLAN
 bridge link set dev host2 state 3
 bridge fdb del "$G21" dev host2 master
 
-# ---- With flooding off at all ports but the sniffer's, its copy is where a hook could make the owner's. There is none
-# of what the sniffer's port, an uplink perhaps, sends itself.
+# ---- With flooding off at all ports but the sniffer's, its copy is where a hook could make the
+# owner's. There is none of what the sniffer's port, an uplink perhaps, sends itself.
 bridge link set dev host1 flood off
 bridge link set dev host2 flood off
 seen $COUNT $COUNT <<PLAN
@@ -74,7 +76,8 @@ PLAN
 bridge link set dev host1 flood on
 bridge link set dev host2 flood on
 
-# ---- As it enters, every frame is seen, also those that the bridge goes on to refuse: from a locked port,
+# ---- As it enters, every frame is seen, also those that the bridge goes on to refuse: from a
+# locked port,
 bridge link set dev host1 locked on
 seen $COUNT 0 <<PLAN
 send host1 $G11 $G21 count $COUNT

@@ -104,7 +104,8 @@ load_module
 bad_file
 
 # ---- ports that are left out, and all is well
-# A bridge that learns makes no copies to be spared, unless it learns at no port; nor does one with two ports.
+# A bridge that learns makes no copies to be spared, unless it learns at no port; nor does one with
+# two ports.
 finds problem "no port of br is enabled"
 ip link set dev br type bridge ageing_time 30000
 fails says "no port of br"

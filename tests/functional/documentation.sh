@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The documents: their examples are run as they stand there and have to print what is shown, and they name the
-# attributes, parameters and operations that there are, and no others. (scripts/documents sees that none is left out.)
+# The documents: their examples are run as they stand there and have to print what is shown, and
+# they name the attributes, parameters and operations that there are, and no others.
+# (scripts/documents sees that none is left out.)
 
 # shellcheck disable=SC2218,SC2317 # maclearn is a function for one example only
 
@@ -159,7 +160,8 @@ rejoin host1
 example "Live migration"
 [[ $(entries) == "$left" ]] || fail "$(entries) has arrived, $left had left"
 
-# What the document says that somebody does meanwhile. That it listens is seen by something else, which is left out.
+# What the document says that somebody does meanwhile. That it listens is seen by something else,
+# which is left out.
 listens() {
     command maclearn port set dev sniffer max_macs 4095
     [[ -s $LAB/events ]]
@@ -282,8 +284,8 @@ wait_for_ports uplink
 disable uplink
 HUB_PORTS=(host1 host2 uplink)
 
-# host1_gets_nothing <PLAN: of frames for g21 or for nobody, whatever host1 sends with the address of g21; the plan is part
-# of that
+# host1_gets_nothing <PLAN: of frames for g21 or for nobody, whatever host1 sends with the address
+# of g21; the plan is part of that
 host1_gets_nothing() {
     uncounted_exchange <<PLAN
 send uplink $ROUTER $G21 count 5
@@ -299,13 +301,15 @@ PLAN
 }
 
 for ageing_time in 0 300; do
-    # On a hub and on a bridge that learns, where maclearn, and that bridge, have learned what is not so.
+    # On a hub and on a bridge that learns, where maclearn, and that bridge, have learned what is
+    # not so.
     ip link set dev br0 type bridge ageing_time "$ageing_time"
     rejoin host1
     rejoin host2
     enable host1 host2
     maclearn entry flush br br0
-    # What was learned at a port before it left is forgotten by and by, with what it learns meanwhile.
+    # What was learned at a port before it left is forgotten by and by, with what it learns
+    # meanwhile.
     wait_until 20 has_learned host1 "$G21"
     open_document Documentation/separate-guests.md
     example "Guests that must not see each other's frames"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes what the family's multicast group says to standard output, a line an event; READY is written to when
-it listens, and it ends with its standard input. Devices are named as they are when it begins, but for ports that
+"""Writes what the family's multicast group says to standard output, a line an event; READY is
+written to when it listens, and it ends with its standard input. Devices are named as they are when
+it begins, but for ports that
 join or leave, which are named as the event says."""
 
 import os

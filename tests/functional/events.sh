@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Events: each kind once, in order; a storm is bounded and says how many were left out; nothing is told to
-# another namespace.
+# Events: each kind once, in order; a storm is bounded and says how many were left out; nothing is
+# told to another namespace.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -132,7 +132,8 @@ enabled late
 added late 02:01:00:00:00:00 0
 EOF
 links - <<<"link set dev late nomaster"
-# Which comes first is up to the machine: that the port can't receive may be noted before it has left.
+# Which comes first is up to the machine: that the port can't receive may be noted before it has
+# left.
 has_left() {
     [[ $(tail -n +$((SEEN[$LAB/here] + 1)) "$LAB/here" | sort) == \
         "deleted late 02:01:00:00:00:00 0"$'\n'"disabled late"$'\n'"port-left late" ]]
@@ -140,7 +141,8 @@ has_left() {
 wait_until 20 has_left
 SEEN[$LAB/here]=$(wc -l <"$LAB/here")
 
-# ---- ports that join and leave are told by the name that they have then, also where the device goes
+# ---- ports that join and leave are told by the name that they have then, also where the device
+# goes
 set_attribute br auto_enable 0
 links - <<EOF
 link set dev late master br
@@ -175,8 +177,8 @@ port-left moved
 port-left peered
 EOF
 
-# ---- what a port owned before is not told as forgotten at the port that the device is by now: the second to leave
-# waits for its turn
+# ---- what a port owned before is not told as forgotten at the port that the device is by now: the
+# second to leave waits for its turn
 links - <<EOF
 link add name first master br type dummy
 link add name again master br type dummy

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# drop-ins/evpn/maclearn-evpn, beside what an EVPN daemon does to the bridge's database: a guest is where it was last, also
-# where the script was not there, or did not hear of it.
+# drop-ins/evpn/maclearn-evpn, beside what an EVPN daemon does to the bridge's database: a guest is
+# where it was last, also where the script was not there, or did not hear of it.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -40,8 +40,8 @@ is_gone() {
     [[ ! $(maclearn entry show dev "$2" mac "$1") ]]
 }
 
-# The follower's maclearn: its looks at all entries are noted, and what it hears; a MAC in the file "withdrawn" is so just before
-# it asks why.
+# The follower's maclearn: its looks at all entries are noted, and what it hears; a MAC in the file
+# "withdrawn" is so just before it asks why.
 MACLEARN=$(type -P maclearn)
 export MACLEARN
 mkdir "$LAB/bin"

@@ -13,7 +13,8 @@ SPEC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Documenta
 
 
 def connect():
-    # scripts/netlink-generate sees whether the specification is valid, which takes longer than all else here.
+    # scripts/netlink-generate sees whether the specification is valid, which takes longer than all
+    # else here.
     return YnlFamily(SPEC, "")
 
 

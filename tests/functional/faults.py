@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Does one thing after the other, each again and again, and lets the first, the second, the third and so on of the
-allocations fail that the kernel makes for it. What is refused has changed nothing, and what is not refused is done.
+"""Does one thing after the other, each again and again, and lets the first, the second, the third
+and so on of the allocations fail that the kernel makes for it. What is refused has changed nothing,
+and what is not refused is done.
 
-faults.py DEBUGFS MODULE does so with the bridge "br", whose ports "host1" and "host2" are enabled, and a device "late";
+faults.py DEBUGFS MODULE does so with the bridge "br", whose ports "host1" and "host2" are enabled,
+and a device "late";
 then the module is unloaded, and loaded from that file."""
 
 import ctypes
@@ -41,7 +43,8 @@ class Faults:
         self.nth = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
 
     def run(self, nth, action):
-        """Whether the nth allocation was made, and so failed, and the error that `action` ended with."""
+        """Whether the nth allocation was made, and so failed, and the error that `action` ended
+        with."""
         error = None
         os.pwrite(self.nth, b"%d" % nth, 0)
         try:
@@ -102,7 +105,8 @@ def state():
 
 @dataclass
 class Operation:
-    """Something to do, how to undo it, what has to hold when it was done, what to see to before, and how to look."""
+    """Something to do, how to undo it, what has to hold when it was done, what to see to before,
+    and how to look."""
 
     name: str
     do: Callable
@@ -248,7 +252,8 @@ def operations(path):
         call(DELETE_MODULE, b"maclearn", os.O_NONBLOCK)
 
     def takes_in():
-        """A port that joins is taken in, and so is the bridge, whatever there was no memory for before."""
+        """A port that joins is taken in, and so is the bridge, whatever there was no memory for
+        before."""
         port(SIOCBRADDIF, "late")()
         assert {"br", "late"} <= directories().keys(), "the bridge or a port that joined is not known"
         port(SIOCBRDELIF, "late")()

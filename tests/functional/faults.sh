@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Allocations fail, one at a time: what is refused has changed nothing, what the kernel does anyway is done without
-# maclearn, and in either case it can be done once more.
+# Allocations fail, one at a time: what is refused has changed nothing, what the kernel does anyway
+# is done without maclearn, and in either case it can be done once more.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Programs that manage the bridge's own forwarding database, beside what maclearn gives it: an EVPN daemon, with a
-# VXLAN port and the bridge answering ARP, and a manager of virtual machines. What they add is theirs.
+# Programs that manage the bridge's own forwarding database, beside what maclearn gives it: an EVPN
+# daemon, with a VXLAN port and the bridge answering ARP, and a manager of virtual machines. What
+# they add is theirs.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -42,8 +43,9 @@ asks() {
     knows "$@" || fail "$1 was not told where $2 is"
 }
 
-# ---- EVPN: the daemon puts what is remote at the VXLAN port, and the bridge answers for it. The port's setting keeps
-# no other port's MACs from being offloaded, and so from being advertised; ARP is answered as without.
+# ---- EVPN: the daemon puts what is remote at the VXLAN port, and the bridge answers for it. The
+# port's setting keeps no other port's MACs from being offloaded, and so from being advertised; ARP
+# is answered as without.
 ip neigh add $REMOTE_IP lladdr $REMOTE dev br nud permanent
 bridge fdb add $REMOTE dev vxlan master extern_learn
 for offload in off auto; do
@@ -62,8 +64,9 @@ ip neigh del $REMOTE_IP dev br
 ip link set dev vxlan type bridge_slave neigh_suppress off
 ip link set dev vxlan nomaster
 
-# ---- A manager of virtual machines adds a static entry as the machine starts, and wants there to be none. The kernel
-# refuses that for a MAC that the bridge has, learned by itself on a bridge that learns or given by maclearn.
+# ---- A manager of virtual machines adds a static entry as the machine starts, and wants there to
+# be none. The kernel refuses that for a MAC that the bridge has, learned by itself on a bridge that
+# learns or given by maclearn.
 ip link add name learner up type bridge mcast_snooping 0
 ip link add name guests up master learner type veth peer name guests netns hosts
 links hosts <<<"link set dev guests up"
@@ -90,8 +93,8 @@ for port in host2 host1; do
 done
 bridge fdb del $GUEST2 dev host1 master
 
-# ---- A `dynamic` or `extern_learn` entry for an offloaded MAC at the same port changes nothing in the kernel, which
-# tells of nothing: it goes with the one that was there.
+# ---- A `dynamic` or `extern_learn` entry for an offloaded MAC at the same port changes nothing in
+# the kernel, which tells of nothing: it goes with the one that was there.
 for kind in extern_learn dynamic; do
     "${FRAMES:-frames}" send hosts:host2 $GUEST2 "$BROADCAST"
     set_attribute br fdb_offload auto

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The bridge's own forwarding database: a port owns what is configured there for it, so that a frame which the
-# bridge forwards to that port is never suppressed.
+# The bridge's own forwarding database: a port owns what is configured there for it, so that a frame
+# which the bridge forwards to that port is never suppressed.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -78,8 +78,8 @@ wait_until 10 attribute_is host2 failing_open 0
 set_attribute br flush 1
 
 # ---- more entries than the table has room for, faster than it can grow
-# The bridge makes a static entry of one that has just been made, and ages on a hub what it finds in between
-# (br_fdb_cleanup()). Once in many thousands that deletes the entry.
+# The bridge makes a static entry of one that has just been made, and ages on a hub what it finds in
+# between (br_fdb_cleanup()). Once in many thousands that deletes the entry.
 ip link set dev br type bridge ageing_time 30000
 for ((i = 0; i < 3000; i++)); do
     printf 'fdb add 02:00:00:01:%02x:%02x dev host2 master static\n' $((i >> 8)) $((i & 255))

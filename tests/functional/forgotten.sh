@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the bridge forgets, for whatever reason, the module forgets as well: no copy is suppressed for it.
+# What the bridge forgets, for whatever reason, the module forgets as well: no copy is suppressed
+# for it.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Random messages to the generic netlink family: each is answered, none is taken that the specification does
-# not allow, and a refused one changes nothing. MESSAGES is how many; SEED repeats a run.
+# Random messages to the generic netlink family: each is answered, none is taken that the
+# specification does not allow, and a refused one changes nothing. MESSAGES is how many; SEED
+# repeats a run.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Segmentation offloads: buffers of many segments between guests arrive whole, and are counted by segments.
+# Segmentation offloads: buffers of many segments between guests arrive whole, and are counted by
+# segments.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -82,8 +83,8 @@ end_count
 counted sniffer '.unicast.segments'
 expect_since host3 suppressed "$REPLY"
 
-# ---- A buffer from a tap, whose segments nobody has counted yet when its first copies are suppressed: that for host1,
-# the first port, is the last one.
+# ---- A buffer from a tap, whose segments nobody has counted yet when its first copies are
+# suppressed: that for host1, the first port, is the last one.
 set_attribute br fdb_offload off
 enable sniffer
 uncounted_exchange <<<"hello host1 $G11"

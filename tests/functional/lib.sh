@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The lab of the functional scripts. A script sources this file and is then in a network namespace and a
-# mount namespace of its own, which go away with it, and all that it made with them.
+# The lab of the functional scripts. A script sources this file and is then in a network namespace
+# and a mount namespace of its own, which go away with it, and all that it made with them.
 #
-#   make_hub host1 host2 sniffer    a hub-mode bridge "br" with these ports. Each is one end of a veth pair;
-#                                   the other end has the same name, in the namespace "hosts".
-#   load_module                     maclearn is there from here on; it is unloaded when the script ends
+#   make_hub host1 host2 sniffer    a hub-mode bridge "br" with these ports. Each is one end of a
+#                                   veth pair; the other end has the same name, in the namespace
+#                                   "hosts".
+#   load_module                     maclearn is there from here on; it is unloaded when the script
+#                                   ends
 #   set_attribute host1 enabled 1
-#   exchange <<PLAN                 frames are sent from the hosts' ends and counted there, and anything else
-#   send host1 $G11 $G21 count 9    arriving than the plan expects is a failure ("frames exchange --help")
-#   expect host2 $G11 $G21 count 9
+#   exchange <<PLAN                 frames are sent from the hosts' ends and counted there, and
+#   send host1 $G11 $G21 count 9    anything else arriving than the plan expects is a failure
+#   expect host2 $G11 $G21 count 9  ("frames exchange --help")
 #   expect sniffer $G11 $G21 count 9
 #   PLAN
 #
 # A guest of a nested host is a source MAC behind its port: G21 is host 2's guest 1.
 #
-# Starting a process is slow on an emulated CPU: what Bash can do itself, these functions leave to Bash.
+# Starting a process is slow on an emulated CPU: what Bash can do itself, these functions leave to
+# Bash.
 
 set -Eeuo pipefail
 
@@ -48,7 +51,8 @@ COUNT_PID=
 TRACE=
 declare -A BEFORE INNER_BRIDGES=()
 
-# ---- failing -------------------------------------------------------------------------------------------------------
+# ---- failing
+# --------------------------------------------------------------------------------------------------
 
 fail() {
     trap - ERR
@@ -82,7 +86,8 @@ clean_up() {
 trap 'fail "$BASH_COMMAND"' ERR
 trap clean_up EXIT
 
-# wait_until SECONDS COMMAND...: longer on a machine that is busy, where ten looks take more than a second
+# wait_until SECONDS COMMAND...: longer on a machine that is busy, where ten looks take more than a
+# second
 wait_until() {
     local looks=$(($1 * 10))
     shift
@@ -112,7 +117,8 @@ fails() {
 # A bridge does not mirror beside br_netfilter, which another script may have loaded.
 if [[ -e /sys/module/br_netfilter ]]; then modprobe --remove --quiet br_netfilter || true; fi
 
-# ---- the network ---------------------------------------------------------------------------------------------------
+# ---- the network
+# --------------------------------------------------------------------------------------------------
 
 mount -t tmpfs tmpfs "$LAB"
 mkdir "$LAB/run"
@@ -139,7 +145,8 @@ add_namespaces() {
     done
 }
 
-# links NAMESPACE: carries out `ip` commands from standard input there; - is the script's own namespace
+# links NAMESPACE: carries out `ip` commands from standard input there; - is the script's own
+# namespace
 links() {
     if [[ $1 == - ]]; then
         ip -batch -
@@ -155,7 +162,8 @@ is_in_state() {
     ((REPLY == $2))
 }
 
-# wait_for_ports PORT...: until they forward. The kernel notices a link that has come up a little later.
+# wait_for_ports PORT...: until they forward. The kernel notices a link that has come up a little
+# later.
 wait_for_ports() {
     local port
     for port; do
@@ -184,8 +192,8 @@ make_hub() {
     add_ports br "$@"
 }
 
-# begin_trace: the folder TRACE is a trace of the script's own, which ends with it, without events yet and not running. What
-# others have begun is not in there.
+# begin_trace: the folder TRACE is a trace of the script's own, which ends with it, without events
+# yet and not running. What others have begun is not in there.
 begin_trace() {
     local tracing=$LAB/tracing
     mkdir "$tracing"
@@ -195,8 +203,9 @@ begin_trace() {
     echo 0 >"$TRACE/tracing_on"
 }
 
-# add_guest PORT NAME NUMBER: a guest of the nested host behind PORT, which is a real one: an inner bridge with
-# the guests' devices. The guest is a namespace, its address 10.0.0.NUMBER and its MAC 02:00:00:00:0a:NUMBER.
+# add_guest PORT NAME NUMBER: a guest of the nested host behind PORT, which is a real one: an inner
+# bridge with the guests' devices. The guest is a namespace, its address 10.0.0.NUMBER and its MAC
+# 02:00:00:00:0a:NUMBER.
 add_guest() {
     local port=$1 name=$2 number=$3 inner=$1-inner
     if [[ -z ${INNER_BRIDGES[$port]:-} ]]; then
@@ -214,7 +223,8 @@ address add 10.0.0.$number/24 dev eth0
 EOF
 }
 
-# has_answers GUEST NUMBER: so many pings of this guest have been answered; how many is in ANSWERS then
+# has_answers GUEST NUMBER: so many pings of this guest have been answered; how many is in ANSWERS
+# then
 has_answers() {
     ANSWERS=$(ip netns exec "$1" cat /proc/net/snmp | awk '
         $1 == "Icmp:" && column { print $column }
@@ -259,7 +269,8 @@ counted() {
     REPLY=$(jq ".\"hosts:$1\" | $2" "$LAB/count")
 }
 
-# ---- the module ----------------------------------------------------------------------------------------------------
+# ---- the module
+# --------------------------------------------------------------------------------------------------
 
 # The module's parameters, NAME=VALUE each
 PARAMETERS=()
@@ -313,8 +324,8 @@ disable() {
     done
 }
 
-# on_processors MASK: what the script does, and the maintenance work, runs there. Two virtual processors that fight for a lock get on
-# badly with a host that runs only one of them at a time.
+# on_processors MASK: what the script does, and the maintenance work, runs there. Two virtual
+# processors that fight for a lock get on badly with a host that runs only one of them at a time.
 on_processors() {
     taskset --pid "$1" $$ >"$LAB/taskset"
     echo "$1" >/sys/devices/virtual/workqueue/cpumask
@@ -325,7 +336,8 @@ netlink_client() {
     "${NETLINK:-netlink}" "$@"
 }
 
-# listen FILE [COMMAND...]: what happens from now on is written there; COMMAND runs the listener elsewhere
+# listen FILE [COMMAND...]: what happens from now on is written there; COMMAND runs the listener
+# elsewhere
 listen() {
     local file=$1 ready
     shift
@@ -336,7 +348,8 @@ listen() {
     [[ $ready == ready ]]
 }
 
-# ---- statistics ----------------------------------------------------------------------------------------------------
+# ---- statistics
+# --------------------------------------------------------------------------------------------------
 
 # remember_statistics PORT...
 remember_statistics() {
@@ -361,7 +374,8 @@ expect_since() {
     ((REPLY == $3)) || fail "$1 statistics/$2 grew by $REPLY, not by $3"
 }
 
-# ---- frames --------------------------------------------------------------------------------------------------------
+# ---- frames
+# --------------------------------------------------------------------------------------------------
 
 # run_plan OPTION...: carries out the plan on standard input. `frames` prints a line for each port.
 run_plan() {
@@ -373,22 +387,24 @@ run_plan() {
     "${FRAMES:-frames}" exchange "$@" <<<"$declared$plan" >"$LAB/summary" || fail "frames: see above"
 }
 
-# What a plain hub makes of a plan: every frame at every other port. (Hellos aside, `expect` is not looked at.)
+# What a plain hub makes of a plan: every frame at every other port. (Hellos aside, `expect` is not
+# looked at.)
 hub_exchange() {
     run_plan --hub
 }
 
-# makes_copies NUMBER: so many ports being enabled, the bridge makes all copies that a hub does, since it is not told
-# where MACs are. Where some are not enabled it may be told if there are four that are.
+# makes_copies NUMBER: so many ports being enabled, the bridge makes all copies that a hub does,
+# since it is not told where MACs are. Where some are not enabled it may be told if there are four
+# that are.
 makes_copies() {
     local offload
     read -r offload <"/sys/class/net/${HUB_PORTS[0]}/master/maclearn/fdb_offload"
     [[ $offload == off ]] || (($1 < ${#HUB_PORTS[@]})) && [[ $1 -lt 4 || $offload == filtered ]]
 }
 
-# The plan, and its expectations met exactly. What the module says of each enabled port has to agree with what
-# was counted at the other end of the wire: suppressed is what a hub would have delivered less what arrived, or at
-# most that where the bridge need not make all copies.
+# The plan, and its expectations met exactly. What the module says of each enabled port has to agree
+# with what was counted at the other end of the wire: suppressed is what a hub would have delivered
+# less what arrived, or at most that where the bridge need not make all copies.
 exchange() {
     local port name unicast unicast_bytes multicast hub hub_bytes passed enabled=()
     for port in "${HUB_PORTS[@]}"; do
@@ -415,8 +431,8 @@ exchange() {
     done <"$LAB/summary"
 }
 
-# Where a hub's delivery is not the measure (a learning bridge, VLANs, a port that is not forwarding): only
-# the plan's own expectations.
+# Where a hub's delivery is not the measure (a learning bridge, VLANs, a port that is not
+# forwarding): only the plan's own expectations.
 uncounted_exchange() {
     run_plan
 }

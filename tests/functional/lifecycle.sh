@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Bridges and ports come and go, before and after loading: their attributes are there while they are.
+# Bridges and ports come and go, before and after loading: their attributes are there while they
+# are.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -25,7 +25,8 @@ expect_attribute host1 n_macs 4
 expect_attribute host1 failing_open 0
 expect_attribute host1 statistics/limit_hits 0
 
-# ---- open: one MAC too many. Its frames pass, and what is sent to it arrives, since host1 gets every copy again.
+# ---- open: one MAC too many. Its frames pass, and what is sent to it arrives, since host1 gets
+# every copy again.
 readonly FIFTH=02:00:00:00:01:05
 exchange <<PLAN
 send host1 $FIFTH $G21 count 3
@@ -188,7 +189,8 @@ expect host1 $G21 $MANY
 expect sniffer $G21 $MANY
 allow host3 $G21 $MANY
 PLAN
-# A source that came while there was no room yet, and could not be kept either, is learned from one of its next frames.
+# A source that came while there was no room yet, and could not be kept either, is learned from one
+# of its next frames.
 all_are_learned() {
     exchange <<<"hello host1 $MANY"
     attribute_is host1 n_macs 2000

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A port that can't receive keeps nothing from the others: its link is down, it is taken down, or its spanning tree
-# state is not forwarding. A guest that has moved meanwhile, and says nothing, gets its frames.
+# A port that can't receive keeps nothing from the others: its link is down, it is taken down, or
+# its spanning tree state is not forwarding. A guest that has moved meanwhile, and says nothing,
+# gets its frames.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -70,8 +71,8 @@ same_bridge() {
     :
 }
 
-# round LOSE REGAIN PORT...: G11 is behind host1, which can't receive from LOSE to REGAIN; meanwhile the frames for G11
-# go to the ports named
+# round LOSE REGAIN PORT...: G11 is behind host1, which can't receive from LOSE to REGAIN; meanwhile
+# the frames for G11 go to the ports named
 KEPT=0
 round() {
     local lose=$1 regain=$2
@@ -98,7 +99,8 @@ for filtered in "host1 host2 host3" sniffer; do
 done
 disable sniffer
 
-# ---- what is learned on the way to forwarding is lost with the link, should that go before the port has forwarded
+# ---- what is learned on the way to forwarding is lost with the link, should that go before the
+# port has forwarded
 uncounted_exchange <<<"hello host1 $G11"
 bridge link set dev host1 state $LEARNING
 wait_until 20 attribute_is host1 n_macs 0

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Many ports that own much leave, or change their VLAN, and the module is unloaded while many are there: none of that takes
-# much longer than where they own nothing, so it does not go through all that the others own for each port.
+# Many ports that own much leave, or change their VLAN, and the module is unloaded while many are
+# there: none of that takes much longer than where they own nothing, so it does not go through all
+# that the others own for each port.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -41,8 +42,9 @@ walk_20_times() {
     done
 }
 
-# compare WHAT COMMAND: a full table makes it take less than half of what it would take to go through it for each port.
-# It has to be seen once in ten rounds: the machine does other work as well, which makes times longer, and none shorter.
+# compare WHAT COMMAND: a full table makes it take less than half of what it would take to go
+# through it for each port. It has to be seen once in ten rounds: the machine does other work as
+# well, which makes times longer, and none shorter.
 compare() {
     local empty walks round
     for round in {1..10}; do

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Of a frame for a group the bridge makes a copy for each member behind a port with mcast_to_unicast, addressed to that
-# member alone: nobody else gets it, so it passes, whoever owns the address.
+# Of a frame for a group the bridge makes a copy for each member behind a port with
+# mcast_to_unicast, addressed to that member alone: nobody else gets it, so it passes, whoever owns
+# the address.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -82,7 +83,8 @@ load_module
 # All copies are made, with or without entries of the bridge's own.
 set_attribute br fdb_offload off
 enable host1 host2 host3
-# Without somebody who asks for members, what is for a group is flooded. The bridge asks, and believes after a while that it is alone.
+# Without somebody who asks for members, what is for a group is flooded. The bridge asks, and
+# believes after a while that it is alone.
 ip link set dev br type bridge mcast_query_response_interval 10
 ip link set dev br type bridge mcast_snooping 1 mcast_querier 1
 bridge link set dev host2 mcast_to_unicast on

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Memory is charged to the memory cgroup of whoever made the bridge, whoever sends the frames that make its table
-# grow. At that cgroup's limit the port fails open, and nothing is killed.
+# Memory is charged to the memory cgroup of whoever made the bridge, whoever sends the frames that
+# make its table grow. At that cgroup's limit the port fails open, and nothing is killed.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What `maclearn metrics` prints is as Prometheus wants it, and it is what the alerts and the dashboard ask for.
+# What `maclearn metrics` prints is as Prometheus wants it, and it is what the alerts and the
+# dashboard ask for.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the command says of a bridge with ports that are not enabled: that frames are mirrored to them, or why not.
+# What the command says of a bridge with ports that are not enabled: that frames are mirrored to
+# them, or why not.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

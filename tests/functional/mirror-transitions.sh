@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A bridge that makes no copies but for ports that get every one: whatever happens to it, while guests and its host talk,
-# these ports and the owners of MACs get each frame, and once.
+# A bridge that makes no copies but for ports that get every one: whatever happens to it, while
+# guests and its host talk, these ports and the owners of MACs get each frame, and once.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
 readonly BRIDGE=02:00:00:00:00:fe U1=02:00:00:00:08:01 DISABLED=0
 readonly FILTERED=(host1 host2 host3 host4 host5 host6)
-# These are enabled and disabled during the talk. A port may get a frame twice in the moment in which it is.
+# These are enabled and disabled during the talk. A port may get a frame twice in the moment in
+# which it is.
 readonly CHANGING=(host3 host4 host5 host6)
 
 # make_sniffer: a device that is no port yet
@@ -29,7 +30,8 @@ promiscuity() {
     REPLY=${BASH_REMATCH[1]}
 }
 
-# is_mirroring NUMBER: so many MACs are offloaded, and the bridge device sees what it forwards; 0: nothing is left of it
+# is_mirroring NUMBER: so many MACs are offloaded, and the bridge device sees what it forwards; 0:
+# nothing is left of it
 is_mirroring() {
     attribute_is br n_offloaded "$1" || return
     promiscuity
@@ -54,7 +56,8 @@ PLAN
 }
 readonly ALL=6
 
-# each_once MAC PORT...: frames for it, of a guest and of the bridge's host, reach these ports, once, and no other
+# each_once MAC PORT...: frames for it, of a guest and of the bridge's host, reach these ports,
+# once, and no other
 each_once() {
     local mac=$1 port plan
     plan="port bridge br
@@ -221,7 +224,8 @@ ip link set dev br type bridge vlan_filtering 0
 speak
 mirrors $ALL
 
-# ---- where a copy that is made for a port would be another than the one that the bridge makes, it makes them all
+# ---- where a copy that is made for a port would be another than the one that the bridge makes, it
+# makes them all
 ip link set dev sniffer master br
 wait_for_ports sniffer
 for setting in proxy_arp neigh_suppress vlan_tunnel; do

@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# As mirror.sh, on a bridge that filters VLANs: what gets every copy gets it with the tag that a hub gives it, VLAN and
-# priority, and of no other VLAN, whatever the bridge device is a member of.
+# As mirror.sh, on a bridge that filters VLANs: what gets every copy gets it with the tag that a hub
+# gives it, VLAN and priority, and of no other VLAN, whatever the bridge device is a member of.
 
 source "${BASH_SOURCE%/*}/twins.sh"
 
 readonly U1=02:00:00:00:08:01 U2=02:00:00:00:08:02 S1=$SNIFFER S2=02:00:00:00:09:02
 make_twins "host1 host2 host3 host4 host5 host6" "uplink sniffer"
 both_links <<<"link set dev br type bridge vlan_filtering 1"
-# VLAN 1 is every port's, untagged. In VLAN 20 there is no filtered port that a frame could be kept from but host6.
+# VLAN 1 is every port's, untagged. In VLAN 20 there is no filtered port that a frame could be kept
+# from but host6.
 both_bridge <<VLANS
 vlan add dev br vid 10 self
 vlan add dev host1 vid 10

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A bridge that makes no copies although it has ports that get every one: these, the bridge device and the host's
-# sockets get what a hub gives them, each frame once and unchanged, whatever the bridge and its ports are told.
+# A bridge that makes no copies although it has ports that get every one: these, the bridge device
+# and the host's sockets get what a hub gives them, each frame once and unchanged, whatever the
+# bridge and its ports are told.
 
 source "${BASH_SOURCE%/*}/twins.sh"
 
@@ -17,7 +18,8 @@ owns uplink $U1 $U2
 owns sniffer $S1
 readonly ALL=8
 
-# from a filtered port, from those that get every copy, and from the bridge device: to every kind of destination
+# from a filtered port, from those that get every copy, and from the bridge device: to every kind of
+# destination
 readonly ALL_KINDS="
 send host1 $G11 $G21 count 2
 send host1 $G11 $G12
@@ -92,7 +94,8 @@ for ports in "host1" "sniffer" "uplink host2"; do
     slave hairpin off $ports
 done
 
-# ---- ports that don't reach each other: two filtered ones; a filtered one and those that get every copy
+# ---- ports that don't reach each other: two filtered ones; a filtered one and those that get every
+# copy
 for ports in "host1 host2" "host1 sniffer" "host1 uplink sniffer"; do
     # shellcheck disable=SC2086
     slave isolated on $ports
@@ -139,7 +142,8 @@ as_on_a_hub
 slave flood on sniffer host2
 mirrors $ALL
 
-# ---- a locked port: what it is not to let in nobody gets. A user's entry lets it in, and is for its port alone.
+# ---- a locked port: what it is not to let in nobody gets. A user's entry lets it in, and is for
+# its port alone.
 slave locked on host1
 mirrors $((ALL - 2))
 as_on_a_hub
@@ -201,8 +205,8 @@ PLAN
 on_both ethtool --offload uplink tso on gso on
 both_links <<<"link set dev sniffer mtu 1500"
 
-# ---- others who want all that passes the bridge device: tcpdump, a user, guests behind macvlan devices; and a firewall
-# that counts
+# ---- others who want all that passes the bridge device: tcpdump, a user, guests behind macvlan
+# devices; and a firewall that counts
 both_nft <<NFT
 $(
     echo "table bridge seen {"
@@ -252,7 +256,8 @@ link del dev guest
 link del dev br.10
 LINKS
 
-# ---- br_netfilter: IP's hooks see bridged frames as well, and tell by the bridge's promiscuity whose they are
+# ---- br_netfilter: IP's hooks see bridged frames as well, and tell by the bridge's promiscuity
+# whose they are
 if modprobe -q br_netfilter; then
     mirrors 0
     on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1
@@ -270,8 +275,8 @@ NFT
     mirrors $ALL
 fi
 
-# ---- multicast snooping; with a querier the bridge does more than to flood or to direct a frame, and makes the copies
-# (Who has become a querier waits first for a response's time.)
+# ---- multicast snooping; with a querier the bridge does more than to flood or to direct a frame,
+# and makes the copies (Who has become a querier waits first for a response's time.)
 on_both ip link set dev br type bridge mcast_snooping 1 mcast_query_response_interval 100
 mirrors $ALL
 as_on_a_hub silent

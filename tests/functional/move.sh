@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest moves from one nested host to another: no frame for it is lost once it has spoken from there.
+# A guest moves from one nested host to another: no frame for it is lost once it has spoken from
+# there.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -38,8 +39,9 @@ expect host2 $G11 $G21 count $((25 * MOVES / 2))
 expect host3 $G11 $G21 count $((25 * MOVES / 2))
 PLAN
 
-# A real guest pings at a high rate while its device is moved from one host's inner bridge to another's.
-# Pings are lost at most in one row, at the move: from the first that is answered over the new place on all are.
+# A real guest pings at a high rate while its device is moved from one host's inner bridge to
+# another's. Pings are lost at most in one row, at the move: from the first that is answered over
+# the new place on all are.
 
 # last_answer: the number of the last ping that was answered is in REPLY then
 last_answer() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Root of a user namespace may do everything in a network namespace that this owns, over netlink, and sees and
-# reaches nothing of others, whose devices may have the same indices.
+# Root of a user namespace may do everything in a network namespace that this owns, over netlink,
+# and sees and reaches nothing of others, whose devices may have the same indices.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Together with BPF programs on ports and on the bridge: cls_bpf, tcx and generic XDP. What they drop, redirect and
-# mirror before the bridge has it is learned as the bridge sees it, and what a program writes into skb->cb
-# makes nobody lose a frame.
+# Together with BPF programs on ports and on the bridge: cls_bpf, tcx and generic XDP. What they
+# drop, redirect and mirror before the bridge has it is learned as the bridge sees it, and what a
+# program writes into skb->cb makes nobody lose a frame.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -82,8 +82,9 @@ expect sniffer $BRIDGE $G31 count 20
 PLAN
 )
 
-# ---- programs that look and write everywhere, on a bridge that filters VLANs and on one that does not. What is taken
-# for a tag would be of no VLAN that host3 owns anything in, and it gets nothing that is unknown.
+# ---- programs that look and write everywhere, on a bridge that filters VLANs and on one that does
+# not. What is taken for a tag would be of no VLAN that host3 owns anything in, and it gets nothing
+# that is unknown.
 set_attribute host3 unknown_unicast suppress
 for filtering in 0 1; do
     ip link set dev br type bridge vlan_filtering $filtering

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Together with connection tracking, the bridge's own and that of br_netfilter: fragments are put together before a frame
-# is learned from, and the whole is taken apart again after its copy was filtered. And with NAT by br_netfilter, which
-# gives a frame another MAC on its way.
+# Together with connection tracking, the bridge's own and that of br_netfilter: fragments are put
+# together before a frame is learned from, and the whole is taken apart again after its copy was
+# filtered. And with NAT by br_netfilter, which gives a frame another MAC on its way.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -14,15 +14,16 @@ ip address add 10.0.0.254/24 dev br
 add_guest host1 anna 1
 add_guest host2 bert 2
 add_guest host3 carl 3
-# However slow the machine is, nobody probes, in frames of its own, an address that it has used before.
+# However slow the machine is, nobody probes, in frames of its own, an address that it has used
+# before.
 echo 600 >/proc/sys/net/ipv4/neigh/br/delay_first_probe_time
 for guest in anna bert carl; do
     ip netns exec $guest "$BASH" -c "echo 600 >/proc/sys/net/ipv4/neigh/eth0/delay_first_probe_time"
 done
 load_module
 
-# expect_private ADDRESS BYTES FRAMES: that anna's pings, with so many bytes in so many frames, and their answers are
-# seen by host1, host2 and the sniffer, and by nobody else
+# expect_private ADDRESS BYTES FRAMES: that anna's pings, with so many bytes in so many frames, and
+# their answers are seen by host1, host2 and the sniffer, and by nobody else
 expect_private() {
     local guest count=20
     for guest in anna bert carl; do ip -n "$guest" neigh flush nud all; done
@@ -40,7 +41,8 @@ expect_private() {
     counted sniffer .unicast.frames
     ((REPLY == 2 * $3 * count)) || fail "the sniffer got $REPLY frames"
     counted host3 .unicast.frames
-    # A frame that was given its MAC may have gone through the bridge device, and what VLAN it came in is forgotten.
+    # A frame that was given its MAC may have gone through the bridge device, and what VLAN it came
+    # in is forgotten.
     if [[ $1 == "$TRANSLATED" ]] && attribute_is br ../bridge/vlan_filtering 1; then
         ((REPLY <= $3 * count)) || fail "host3 got $REPLY frames"
     else
@@ -48,7 +50,8 @@ expect_private() {
     fi
 }
 
-# firewall FAMILY: tracks connections and lets only those through that anna begins; it sees no fragment
+# firewall FAMILY: tracks connections and lets only those through that anna begins; it sees no
+# fragment
 firewall() {
     nft -f - <<EOF
 table $1 firewall {
@@ -75,7 +78,8 @@ expect_whole() {
     [[ $output != *"packets 0 "* ]] || fail "the firewall saw no whole packet"
 }
 
-# with_fragments ADDRESS...: pings that come in three, on a bridge that filters VLANs and on one that does not
+# with_fragments ADDRESS...: pings that come in three, on a bridge that filters VLANs and on one
+# that does not
 with_fragments() {
     local filtering address
     for filtering in 0 1; do
@@ -96,7 +100,8 @@ expect_whole bridge
 fails ip netns exec carl ping -n -q -c 1 -W 1 10.0.0.1
 nft delete table bridge firewall
 
-# ---- br_netfilter's, and an address that stands for another: its MAC is found when the frame is in the bridge
+# ---- br_netfilter's, and an address that stands for another: its MAC is found when the frame is in
+# the bridge
 [[ -e /proc/sys/net/bridge ]] || modprobe br_netfilter
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
 echo 1 >/proc/sys/net/ipv4/conf/br/forwarding

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Together with ebtables, old and new, and with a bridge firewall that translates MACs: what is dropped before the bridge
-# has it is not learned, what is rewritten there is learned as rewritten.
+# Together with ebtables, old and new, and with a bridge firewall that translates MACs: what is
+# dropped before the bridge has it is not learned, what is rewritten there is learned as rewritten.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -52,7 +52,8 @@ PLAN
     expect_attribute host1 n_macs 2
     $ebtables -t nat -F
 
-    # ---- the filter table: what it forbids is forbidden for the owner, and it sees only copies that survive
+    # ---- the filter table: what it forbids is forbidden for the owner, and it sees only copies
+    # that survive
     $ebtables -A FORWARD -o host3 -d $G21 -j ACCEPT
     $ebtables -A FORWARD -o host2 -s $G13 -j DROP
     uncounted_exchange <<PLAN
@@ -78,7 +79,8 @@ PLAN
     $ebtables -t broute -F
 done
 
-# ---- MAC translation: host2 knows all of host1's guests by one address, and what it sends there is for G11.
+# ---- MAC translation: host2 knows all of host1's guests by one address, and what it sends there is
+# for G11.
 greet
 nft -f - <<EOF
 table bridge translation {

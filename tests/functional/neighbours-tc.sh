@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Together with tc on ports and on the bridge: what a filter redirects, mirrors or rewrites before the bridge has
-# it is learned as the bridge sees it; what it does to a copy later concerns that copy alone.
+# Together with tc on ports and on the bridge: what a filter redirects, mirrors or rewrites before
+# the bridge has it is learned as the bridge sees it; what it does to a copy later concerns that
+# copy alone.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -44,7 +45,8 @@ expect sniffer $G21 $G31 count 20
 PLAN
 )
 
-# ---- on its way in: dropped, handed to another port, sent past the bridge, sent by the bridge device itself
+# ---- on its way in: dropped, handed to another port, sent past the bridge, sent by the bridge
+# device itself
 filters host1 ingress <<EOF
 pref 1 flower src_mac $G12 action drop
 pref 2 flower src_mac $G13 action mirred ingress redirect dev host2

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A VXLAN tunnel as a port: guests of another site are behind it. It filters, and owns, as any other port does.
+# A VXLAN tunnel as a port: guests of another site are behind it. It filters, and owns, as any other
+# port does.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Together with the neighbours: br_netfilter and iptables, an nftables bridge firewall, ebtables, IGMP snooping.
+# Together with the neighbours: br_netfilter and iptables, an nftables bridge firewall, ebtables,
+# IGMP snooping.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
 make_hub host1 host2 host3 host4 sniffer
 load_module
 
-# ---- An nftables bridge firewall: its forward chain sees the copies that survive and no others, however early
-# it is; what its prerouting chain drops is not learned.
+# ---- An nftables bridge firewall: its forward chain sees the copies that survive and no others,
+# however early it is; what its prerouting chain drops is not learned.
 nft -f - <<EOF
 table bridge firewall {
     chain prerouting {
@@ -76,7 +77,8 @@ expect sniffer $G13 $G21 count 10
 PLAN
 ebtables-nft -F FORWARD
 
-# ---- IGMP snooping: a group that host2 has joined goes to host2, others to all; unicast is filtered as before.
+# ---- IGMP snooping: a group that host2 has joined goes to host2, others to all; unicast is
+# filtered as before.
 readonly GROUP=01:00:00:00:00:42
 for snooping in 1 0; do
     ip link set dev br type bridge mcast_snooping "$snooping"
@@ -111,7 +113,8 @@ add_guest host3 carl 3
 iptables -A FORWARD -p icmp
 iptables -A FORWARD -p icmp -s 10.0.0.3 -d 10.0.0.2 -j DROP
 
-# expect_only_host1_and_host2: that ping between these arrives there and at the sniffer, and nowhere else
+# expect_only_host1_and_host2: that ping between these arrives there and at the sniffer, and nowhere
+# else
 expect_only_host1_and_host2() {
     local guest
     # Nobody probes, in frames of its own, an address that it has used before.
@@ -133,7 +136,8 @@ expect_only_host1_and_host2() {
 }
 expect_only_host1_and_host2
 
-# iptables sees each frame once for each copy that survives: 21 pings and their answers, for two ports each.
+# iptables sees each frame once for each copy that survives: 21 pings and their answers, for two
+# ports each.
 iptables_output=$(iptables -L FORWARD 1 -v -n -x)
 [[ $iptables_output =~ ^\ *([0-9]+) ]]
 ((BASH_REMATCH[1] >= 80)) || fail "iptables saw ${BASH_REMATCH[1]} frames"

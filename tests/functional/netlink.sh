@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The generic netlink family, driven by the kernel's own client (tools/net/ynl): what it says, what it
-# changes, and what it refuses and why.
+# The generic netlink family, driven by the kernel's own client (tools/net/ynl): what it says, what
+# it changes, and what it refuses and why.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

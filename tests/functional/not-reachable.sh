@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# "Why is my guest not reachable?": in each situation of that page g21 is not reached, its examples say so as shown, and
-# what it says to do helps.
+# "Why is my guest not reachable?": in each situation of that page g21 is not reached, its examples
+# say so as shown, and what it says to do helps.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 source ../documents.sh

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A bridge all of whose ports are filtered is told where MACs are, and makes no copies. Whatever happens then, no
-# frame is lost that its owner, or a port that gets every copy, would have got.
+# A bridge all of whose ports are filtered is told where MACs are, and makes no copies. Whatever
+# happens then, no frame is lost that its owner, or a port that gets every copy, would have got.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -112,7 +112,8 @@ offloaded "${ALL[@]}" || fail "entries were revoked"
 set_attribute br auto_enable 0
 ip link set dev sniffer nomaster
 
-# ---- a guest that moves gets its frames at its new place at once, and at its old one until that forgets it
+# ---- a guest that moves gets its frames at its new place at once, and at its old one until that
+# forgets it
 readonly MOVES=10
 for ((move = 0; move < MOVES; move++)); do
     at=$((2 + move % 2)) to=$((3 - move % 2))
@@ -188,8 +189,9 @@ set_attribute host3 flush 1
 speak
 expect_offloaded "${ALL[@]}"
 
-# ---- where an entry would do more than spare copies there is none: for a port's own MACs, where it would let a source
-# through a locked port, deliver what is not flooded there, or have the bridge answer for it
+# ---- where an entry would do more than spare copies there is none: for a port's own MACs, where it
+# would let a source through a locked port, deliver what is not flooded there, or have the bridge
+# answer for it
 readonly BUT_HOST3=("$G11" 0 host1 "$G21" 0 host2)
 without_host3() {
     ip link set dev host3 type bridge_slave "$1" "$2"
@@ -213,8 +215,8 @@ given_up ip link set dev host3 type bridge_slave proxy_arp off
 ip link set dev br type bridge ageing_time 30000
 given_up ip link set dev br type bridge ageing_time 0
 
-# ---- an entry that somebody deletes is forgotten, and given again when its guest has spoken; one that somebody
-# configures is theirs
+# ---- an entry that somebody deletes is forgotten, and given again when its guest has spoken; one
+# that somebody configures is theirs
 bridge fdb del "$G21" dev host2 master
 expect_attribute host2 n_macs 0
 expect_offloaded "$G11" 0 host1 "$G31" 0 host3
@@ -230,7 +232,8 @@ offloaded "$G21" 0 host2 || offloaded || fail "entries are left of the unloaded 
 [[ $(bridge fdb show br br) == *"$G21 dev host2 "*static* ]] || fail "the configured entry has gone"
 bridge fdb del "$G21" dev host2 master
 
-# ---- a dynamic entry of somebody's, which no driver is told of, is not replaced either (a hub would forget it at once)
+# ---- a dynamic entry of somebody's, which no driver is told of, is not replaced either (a hub
+# would forget it at once)
 load_module
 enable host1 host2 host3
 for port in host1 host2 host3; do bridge link set dev $port learning off; done

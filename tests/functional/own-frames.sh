@@ -108,7 +108,8 @@ expect_since host1 suppressed 30
 expect_since host2 suppressed 20
 expect_since host3 suppressed 10
 
-# What looks tagged is not for the bridge, and is in VLAN 1, if the one who sends it says that it is something else.
+# What looks tagged is not for the bridge, and is in VLAN 1, if the one who sends it says that it is
+# something else.
 remember_statistics host1 host2 host3
 python3 - ${G21//:/} ${BRIDGE//:/} <<'EOF'
 import socket, sys
@@ -124,7 +125,8 @@ expect_since host1 suppressed 10
 expect_since host2 suppressed 10
 expect_since host3 passed_owned 10
 
-# An address that becomes a port's own is forgotten in every VLAN, with each of its owners, and no other is.
+# An address that becomes a port's own is forgotten in every VLAN, with each of its owners, and no
+# other is.
 set_attribute br flush 1
 uncounted_exchange <<PLAN
 hello host2 $G12 vlan 10

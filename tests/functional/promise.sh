@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The table "The promise and its exceptions" of Documentation/semantics.md, row by row, on a hub, on a learning bridge and
-# with maclearn on the hub: at which ports does a frame for G21 arrive?
+# The table "The promise and its exceptions" of Documentation/semantics.md, row by row, on a hub, on
+# a learning bridge and with maclearn on the hub: at which ports does a frame for G21 arrive?
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -28,7 +28,8 @@ seen() {
     for mac; do echo "hello $at $mac"; done | uncounted_exchange
 }
 
-# frame_arrives FROM SOURCE DESTINATION AT-A-HUB AT-A-LEARNING-BRIDGE WITH-MACLEARN: at the ports that are named for what it is
+# frame_arrives FROM SOURCE DESTINATION AT-A-HUB AT-A-LEARNING-BRIDGE WITH-MACLEARN: at the ports
+# that are named for what it is
 frame_arrives() {
     local port at
     case $MODE in

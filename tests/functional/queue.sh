@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A firewall that queues frames to user space, from where they go on in a process, with softirqs on: new sources are
-# learned and known frames arrive, beside traffic that is not queued, on two CPUs.
+# A firewall that queues frames to user space, from where they go on in a process, with softirqs on:
+# new sources are learned and known frames arrive, beside traffic that is not queued, on two CPUs.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -107,8 +107,8 @@ load_module
 enable host1 host2 host3
 begin_accept
 
-# ---- Behind the port whose frames are queued new sources speak, and at the same time behind another. What is for a known
-# MAC reaches its port and the sniffer.
+# ---- Behind the port whose frames are queued new sources speak, and at the same time behind
+# another. What is for a known MAC reaches its port and the sniffer.
 new_sources() {
     local jobs=()
     uncounted_exchange <<<"hello host3 $G31"
@@ -143,7 +143,8 @@ for cpus in 0 3; do
     stop_queueing
 done
 
-# ---- What waits in a queue is not lost when a setting is changed, or a port or another bridge goes: no hook is unregistered
+# ---- What waits in a queue is not lost when a setting is changed, or a port or another bridge
+# goes: no hook is unregistered
 queue prerouting 0 iifname host1
 links - <<LINKS
 link add name br2 up type bridge ageing_time 0
@@ -180,8 +181,8 @@ queue input $LOWEST iifname host1
 send_from host1 $G12 $BRIDGE
 wait_until 20 attribute_is host1 n_macs 1
 
-# ... and goes up all the same, and is learned nowhere, if the port has ceased to be one that the module knows, or that
-# bridge's, since the frame was tagged
+# ... and goes up all the same, and is learned nowhere, if the port has ceased to be one that the
+# module knows, or that bridge's, since the frame was tagged
 nft -f - <<RULES
 table netdev seen {
     chain seen { type filter hook ingress device br priority 0; ether saddr $G12 counter; }
@@ -219,7 +220,8 @@ wait_for_ports host1
 enable host1
 ip link set dev br type bridge ageing_time 0
 
-# ---- A hook before the module's own in the forward chain: copies come to the module's one by one, in a process
+# ---- A hook before the module's own in the forward chain: copies come to the module's one by one,
+# in a process
 queue forward $LOWEST iifname host1
 for moved in host2 host3; do
     set_attribute br flush 1

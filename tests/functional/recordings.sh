@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the command shows on a terminal, as Documentation/recordings has it: the same lines, but for numbers. With
-# RECORDINGS=DIRECTORY the pictures are left there (`make recordings`).
+# What the command shows on a terminal, as Documentation/recordings has it: the same lines, but for
+# numbers. With RECORDINGS=DIRECTORY the pictures are left there (`make recordings`).
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -15,8 +15,8 @@ load_module
 enable host1 host2 host3 host4
 mkdir -p "${RECORDINGS:=$LAB/recordings}"
 
-# record NAME COLUMNS ROWS COMMAND...: a terminal of that size, in which these are typed. One that takes the whole screen is
-# ended with "q" when UNTIL, a pattern, is on it.
+# record NAME COLUMNS ROWS COMMAND...: a terminal of that size, in which these are typed. One that
+# takes the whole screen is ended with "q" when UNTIL, a pattern, is on it.
 record() {
     python3 - "${@:2}" >"$LAB/bytes" <<'PYTHON'
 import fcntl
@@ -122,7 +122,8 @@ for picture in "$RECORDINGS"/*.svg; do
     diff -u "$LAB/wanted" "$LAB/drawn" || fail "$name is not current: make recordings"
 done
 
-# ---- for the picture of the dashboard: what `maclearn metrics` prints while things happen, two samples a second
+# ---- for the picture of the dashboard: what `maclearn metrics` prints while things happen, two
+# samples a second
 [[ $RECORDINGS != "$LAB"/* ]] || exit 0
 sample() {
     local number

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sources that could not be learned, for a limit or while the table grew, are not forgotten: their port gets every copy
-# until it owns them all, or until it does not matter any more. Every MAC here is another port's as well, so that its
-# frames would be suppressed at a port that does not own it.
+# Sources that could not be learned, for a limit or while the table grew, are not forgotten: their
+# port gets every copy until it owns them all, or until it does not matter any more. Every MAC here
+# is another port's as well, so that its frames would be suppressed at a port that does not own it.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -32,14 +32,15 @@ $(printf "expect %s $G11 $macs\n" "${@:1:$#-1}" sniffer)
 PLAN
 }
 
-# owns PORT NUMBER MACS: so many, after these have spoken there. What comes while the table grows may be learned from a
-# later frame.
+# owns PORT NUMBER MACS: so many, after these have spoken there. What comes while the table grows
+# may be learned from a later frame.
 owns() {
     uncounted_exchange <<<"hello $1 $3"
     attribute_is "$1" n_macs "$2"
 }
 
-# at_limit MACS: host2 owns G21, which is as many as it may, and has sent from these, which are host3's, as is G31
+# at_limit MACS: host2 owns G21, which is as many as it may, and has sent from these, which are
+# host3's, as is G31
 at_limit() {
     set_attribute host2 max_macs 1
     exchange <<<"hello host3 $G31"
@@ -80,7 +81,8 @@ connect().do(sys.argv[1], {"port": indices()["host2"], "mac": sys.argv[2]})
 PYTHON
 }
 
-# ---- host2 fails, and the guests that were behind it speak from host3, once, while the table has to grow
+# ---- host2 fails, and the guests that were behind it speak from host3, once, while the table has
+# to grow
 exchange <<<"hello host2 $MANY"
 wait_until 20 attribute_is host2 n_macs 900
 uncounted_exchange <<PLAN
@@ -194,7 +196,8 @@ set_attribute host2 max_macs 0
 expect_attribute host2 n_macs 1
 begin_anew
 
-# ---- exclusive: the port where a MAC was seen last takes it, also when it could be learned only later
+# ---- exclusive: the port where a MAC was seen last takes it, also when it could be learned only
+# later
 
 # seen_before SECONDS MAC: its owner was
 seen_before() {
@@ -234,8 +237,8 @@ only_at host3 $TEN
 set_attribute br exclusive 0
 begin_anew
 
-# ---- a port that is not enabled fails without its showing in what it gets: the kernel's log says so, once
-# said: how often is in REPLY then
+# ---- a port that is not enabled fails without its showing in what it gets: the kernel's log says
+# so, once said: how often is in REPLY then
 said() {
     REPLY=$(dmesg | grep -c "interface $(</sys/class/net/host2/ifindex): sources are not learned")
 }
@@ -251,8 +254,8 @@ begin_anew
 # ---- a port that leaves takes with it what could not be learned; who gets its number is another
 at_limit $TEN
 ip link set dev host2 nomaster
-# What it used last is nobody's any more, wherever it was seen before: G31 is left. Nothing waits, so that the bridge can
-# be given that.
+# What it used last is nobody's any more, wherever it was seen before: G31 is left. Nothing waits,
+# so that the bridge can be given that.
 wait_until 20 attribute_is br n_macs 1
 enable sniffer
 wait_until 20 attribute_is br n_offloaded 1

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Bad input to every subcommand and keyword of the command maclearn that only the kernel or a file can tell is bad: one
-# line that names it, iproute2's exit status, and nothing has changed. What can be said is read from the command's own
-# help, so what comes anew is tried too; the rest is refused before that, see the tests in tools/command/src.
+# Bad input to every subcommand and keyword of the command maclearn that only the kernel or a file
+# can tell is bad: one line that names it, iproute2's exit status, and nothing has changed. What can
+# be said is read from the command's own help, so what comes anew is tried too; the rest is refused
+# before that, see the tests in tools/command/src.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loading, enabling and unloading 100 times while guests talk: nothing is lost, and it filters every time.
+# Loading, enabling and unloading 100 times while guests talk: nothing is lost, and it filters every
+# time.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

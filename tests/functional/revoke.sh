@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A MAC that is offloaded is deleted in the bridge's FDB before any frame goes on that shows another place of it. A guest
-# appears elsewhere at the very moment that its entry is deleted: every answer to what it sends from there
-# reaches it. And while its port changes between bridges, nothing is taken from the other one.
+# A MAC that is offloaded is deleted in the bridge's FDB before any frame goes on that shows another
+# place of it. A guest appears elsewhere at the very moment that its entry is deleted: every answer
+# to what it sends from there reaches it. And while its port changes between bridges, nothing is
+# taken from the other one.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -24,7 +25,8 @@ settle_at() {
     wait_until 20 offloaded_at "$1"
 }
 
-# Each frame of the guest is answered. Both streams are one thread, which sends the answer when the frame has passed.
+# Each frame of the guest is answered. Both streams are one thread, which sends the answer when the
+# frame has passed.
 talk() {
     stream --rate 500 <<PLAN
 stream host3 $G21 $G11 to host1

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A million entries and a thousand ports over netlink: a dump is complete and quick, holds up nobody who
-# learns, and says when entries moved under it; the command shows it in constant memory. Quick is what takes little of
-# what the same machine needs for something else at the same time.
+# A million entries and a thousand ports over netlink: a dump is complete and quick, holds up nobody
+# who learns, and says when entries moved under it; the command shows it in constant memory. Quick
+# is what takes little of what the same machine needs for something else at the same time.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# With a few entries more the table would grow: its buckets are as full as they get, and so are a dump's buffers.
+# With a few entries more the table would grow: its buckets are as full as they get, and so are a
+# dump's buffers.
 case $(uname -r) in
 *-uml) entries=1049000 ports=1000 ;;
 *-debug) entries=92000 ports=200 ;;
@@ -23,8 +24,8 @@ set_attribute host1 max_macs 0
 set_attribute host2 max_macs 0
 
 # ---- how much memory the command takes when it tells of many entries: as much as for few
-# peak_of LINES: kilobytes that it has taken at most are in REPLY then. It is looked at when there are still
-# 4000 of so many lines to write, more than what waits on the way holds.
+# peak_of LINES: kilobytes that it has taken at most are in REPLY then. It is looked at when there
+# are still 4000 of so many lines to write, more than what waits on the way holds.
 peak_of() {
     REPLY=$(python3 - "$1" <<'PYTHON'
 import re
@@ -57,8 +58,8 @@ few=$REPLY
 set_attribute br flush 1
 
 # ---- a dump of many
-# While it is filled the table grows, and two virtual processors that fight for its lock get on badly with a host
-# that runs only one of them at a time.
+# While it is filled the table grows, and two virtual processors that fight for its lock get on
+# badly with a host that runs only one of them at a time.
 read -r processors </sys/devices/virtual/workqueue/cpumask
 on_processors 1
 filling=$(netlink_client fill host1 $entries)
@@ -77,8 +78,8 @@ peak_of $entries
 echo "the command has $REPLY kB at most, $few kB with $FEW entries"
 ((REPLY < few + 300)) || fail "what it takes grows with the entries"
 
-# ---- dumps while others learn and the table grows: what was there all the time is in each that does not say that it
-# was interrupted. One that is repeated when all is quiet is complete.
+# ---- dumps while others learn and the table grows: what was there all the time is in each that
+# does not say that it was interrupted. One that is repeated when all is quiet is complete.
 set_attribute br flush 1
 netlink_client fill host1 $((entries / 50))
 netlink_client disturb host2 $((entries / 50)) >"$LAB/disturbed"

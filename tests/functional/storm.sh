@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A storm of new sources: each is learned, and where frames are handled nothing is allocated for it. The kernel's trace
-# events tell of every allocation there, so that a storm is held beside as many frames from a source that is known.
+# A storm of new sources: each is learned, and where frames are handled nothing is allocated for it.
+# The kernel's trace events tell of every allocation there, so that a storm is held beside as many
+# frames from a source that is known.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -17,8 +18,8 @@ for event in kmalloc kmem_cache_alloc mm_page_alloc; do
     echo 1 >"$TRACE/events/kmem/$event/enable"
 done
 
-# storm FRAMES MAC [ARGUMENT...]: sends so many frames from there; allocations in softirqs meanwhile, in thousandths of
-# one a frame, are in REPLY then
+# storm FRAMES MAC [ARGUMENT...]: sends so many frames from there; allocations in softirqs
+# meanwhile, in thousandths of one a frame, are in REPLY then
 storm() {
     local frames=$1 name value
     : >"$TRACE/trace"

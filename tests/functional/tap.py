@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""tap.py DEVICE SOURCE DESTINATION SEGMENTS: as a guest's network card does, sends one buffer of so many TCP segments
+"""tap.py DEVICE SOURCE DESTINATION SEGMENTS: as a guest's network card does, sends one buffer of so
+many TCP segments
 from a tap that is a bridge port, once the port forwards."""
 
 import fcntl

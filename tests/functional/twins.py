@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""twins.py: sends the same frames on two bridges called "br" that are set up alike, the hub in the namespace "hub", its
-hosts in "hub-hosts", and the one in this namespace, its hosts in "hosts", and compares all that arrives.
+"""twins.py: sends the same frames on two bridges called "br" that are set up alike, the hub in the
+namespace "hub", its hosts in "hub-hosts", and the one in this namespace, its hosts in "hosts", and
+compares all that arrives.
 
-Plans come on standard input, each up to a line "end", and what is found is written in the same way. It is a process for
-many plans, since to close a packet socket takes a grace period. A plan:
-  ports PORT...                  of both bridges: frames are sent from the hosts' ends and compared there
+Plans come on standard input, each up to a line "end", and what is found is written in the same way.
+It is a process for many plans, since to close a packet socket takes a grace period. A plan:
+  ports PORT...                  of both bridges: frames are sent from the hosts' ends and compared
+                                 there
   every PORT...                  these get every copy
   owner PORT MAC...              the port owns them; a MAC may have several owners
   open                           filtered ports may get what another port owns
@@ -15,8 +17,9 @@ many plans, since to close a packet socket takes a grace period. A plan:
                                  from a host, or from a device in the bridge's namespace
   speak ADDRESS [SEGMENTS]       UDP datagrams from the bridge's host, so many in one buffer
 
-At ports that get every copy, at the bridge device and the host's UDP socket all has to be the same on both: bytes, tags,
-the virtio-net header, the type of packet, checksums known, and how often. A filtered port gets of that what it owns and
+At ports that get every copy, at the bridge device and the host's UDP socket all has to be the same
+on both: bytes, tags, the virtio-net header, the type of packet, checksums known, and how often. A
+filtered port gets of that what it owns and
 what nobody owns. The bridge device's counters and those of the host's IP have to grow alike."""
 
 import ctypes

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# For scripts that compare with a hub, frame by frame: two bridges "br" that are set up alike, one in the namespace
-# "hub", where no port is enabled, its hosts in "hub-hosts", and one in the script's own.
+# For scripts that compare with a hub, frame by frame: two bridges "br" that are set up alike, one
+# in the namespace "hub", where no port is enabled, its hosts in "hub-hosts", and one in the
+# script's own.
 #
-#   make_twins "host1 host2" "sniffer"    the ports that are enabled on the twin, and those that get every copy
+#   make_twins "host1 host2" "sniffer"    the ports that are enabled on the twin, and those that get
+#                                         every copy
 #   on_both ip link set dev br ...        the same on both
-#   both_links, both_bridge <<EOF         the same with the commands of ip and bridge from standard input
+#   both_links, both_bridge <<EOF         the same with the commands of ip and bridge from standard
+#                                         input
 #   both_hosts, both_nft <<EOF            with those of ip, where the hosts are; of nft
 #   owns host1 $G11                       it speaks there, on the twin
-#   mirrors 5                             soon the twin has offloaded so many MACs, and makes copies for the ports that
-#                                         get every one
-#   same <<PLAN                           all that is compared ("pydoc ./twins.py") is the same, and mirrors still holds
-#   send host1 $G11 $G21
+#   mirrors 5                             soon the twin has offloaded so many MACs, and makes copies
+#                                         for the ports that get every one
+#   same <<PLAN                           all that is compared ("pydoc ./twins.py") is the same, and
+#   send host1 $G11 $G21                  mirrors still holds
 #   PLAN
 
 source "${BASH_SOURCE%/*}/lib.sh"
@@ -66,7 +69,8 @@ hub_is_in_state() {
     [[ $(bridge -n hub link show dev "$1") == *" state ${states[$2]} "* ]]
 }
 
-# join_ports PORT...: on both. The first port's MAC is 02:00:00:0c:00:11, at its host's end 02:00:00:0d:00:11.
+# join_ports PORT...: on both. The first port's MAC is 02:00:00:0c:00:11, at its host's end
+# 02:00:00:0d:00:11.
 join_ports() {
     local port commands=''
     for port; do
@@ -105,7 +109,8 @@ promiscuity() {
     REPLY=${BASH_REMATCH[1]}
 }
 
-# is_mirroring NUMBER: so many MACs are offloaded although ports get every copy; 0: nothing is left of it
+# is_mirroring NUMBER: so many MACs are offloaded although ports get every copy; 0: nothing is left
+# of it
 is_mirroring() {
     local others
     attribute_is br n_offloaded "$1" || return

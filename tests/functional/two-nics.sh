@@ -18,8 +18,8 @@ expect nic1 $G11 $G21 count 10
 expect sniffer $G11 $G21 count 10
 PLAN
 
-# Fail-over with both links up. The guest that has spoken since is reached over the new one, the silent one
-# over the old one, which the host still listens on in this case.
+# Fail-over with both links up. The guest that has spoken since is reached over the new one, the
+# silent one over the old one, which the host still listens on in this case.
 exchange <<PLAN
 hello nic2 $G21
 send host1 $G11 $G21 count 10
@@ -31,7 +31,8 @@ expect sniffer $G11 $G21 count 10
 expect sniffer $G11 $G22 count 20
 PLAN
 
-# What it broadcasts over one comes back over the other: the MAC is behind both, and nothing is lost.
+# What it broadcasts over one comes back over the other: the MAC is behind both, and nothing is
+# lost.
 exchange <<PLAN
 hello nic1 $G21
 hello nic2 $G21

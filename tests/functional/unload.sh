@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module goes from a bridge with many ports, whose frames are directed: every port gets what it would on a hub from
-# the time that the first one is no longer filtered, also for a guest that moves there at that moment.
+# The module goes from a bridge with many ports, whose frames are directed: every port gets what it
+# would on a hub from the time that the first one is no longer filtered, also for a guest that moves
+# there at that moment.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

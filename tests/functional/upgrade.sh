@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# maclearn reload under traffic: no frame is lost, also where unknown destinations are suppressed, with and without a
-# follower, and all settings and MACs are there afterwards, also those of guests that are silent. It unloads nothing
-# that it can't give back.
+# maclearn reload under traffic: no frame is lost, also where unknown destinations are suppressed,
+# with and without a follower, and all settings and MACs are there afterwards, also those of guests
+# that are silent. It unloads nothing that it can't give back.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 

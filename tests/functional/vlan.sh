@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# VLANs: a bridge that filters them learns and filters in each by itself; one that doesn't looks at MACs alone.
+# VLANs: a bridge that filters them learns and filters in each by itself; one that doesn't looks at
+# MACs alone.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 
@@ -79,7 +80,8 @@ expect host2 $G11 $G21 count 10 vlan 10
 expect sniffer $G11 $G21 count 10 vlan 10
 PLAN
 
-# A source in a VLAN that the port is not in is not learned, nor an untagged one when there is no PVID.
+# A source in a VLAN that the port is not in is not learned, nor an untagged one when there is no
+# PVID.
 set_attribute br flush 1
 uncounted_exchange <<PLAN
 hello host4 $G42 vlan 20

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a fleet of lab hosts costs: tables of Markdown, for Documentation/scale.md.
 
-Sizes come from what `make bench` measured. How often guests fall silent, come and move is simulated: one day of
-some hosts, each like any other, whose guests speak at random moments. The same arguments print the same.
+Sizes come from what `make bench` measured. How often guests fall silent, come and move is
+simulated: one day of some hosts, each like any other, whose guests speak at random moments. The
+same arguments print the same.
 """
 
 import argparse
@@ -19,14 +20,16 @@ DOCUMENT = SOURCE / "Documentation/scale.md"
 # Between these lines the document has the tables.
 BEGIN, END = "<!-- tests/scale/fleet.py -->\n", "<!-- end -->\n"
 
-# Samples of `maclearn metrics`: one of the module, and these of each bridge and port (tests/functional/metrics.sh).
+# Samples of `maclearn metrics`: one of the module, and these of each bridge and port
+# (tests/functional/metrics.sh).
 BRIDGE_SAMPLES, PORT_SAMPLES = 5, 16
 # Most MACs of a bridge that are offloaded to its FDB.
 MOST_OFFLOADED = 65536
 
 HOUR = 3600
 DAY = 24 * HOUR
-# Seconds between two frames of a guest, on average, and the share of such guests. Others never pause for long.
+# Seconds between two frames of a guest, on average, and the share of such guests. Others never
+# pause for long.
 QUIET = [(600, 0.15), (HOUR, 0.05)]
 
 
@@ -79,7 +82,8 @@ class Host:
             born = 0
             while born < DAY:
                 gone = born + chance.expovariate(1 / (options.rebuilt * HOUR))
-                # Each guest has chances of its own, so that another ageing time is about the same day.
+                # Each guest has chances of its own, so that another ageing time is about the same
+                # day.
                 seeds = [chance.random() for _ in range(options.guests)]
                 guests = [Guest(random.Random(seed), born, min(gone, DAY), ageing_time) for seed in seeds]
                 for guest in guests:
@@ -89,7 +93,8 @@ class Host:
                     self.silence += guest.learned - 1 + max(guest.aged - ends, 0)
                     changes += [change for since, until in guest.known for change in ((since, 1), (until, -1))]
                 born = gone
-            # All of its guests are told of at the host where it arrives, and withdrawn where it was.
+            # All of its guests are told of at the host where it arrives, and withdrawn where it
+            # was.
             when = chance.expovariate(1 / (options.moved * HOUR))
             while when < DAY:
                 self.moved += 2 * options.guests

@@ -34,8 +34,8 @@ if ((BOOT == 1)); then
 	add_host br0 host3 10.0.0.3/24
 	wait_until 20 is_attribute host3 enabled 1
 
-	# A file that is wrong is not read, and what it said before holds; the service does not start
-	# with it.
+	# A file that is wrong is not read, and what it said before holds; the service does not
+	# start with it.
 	good=$(mktemp)
 	cp /etc/maclearn.toml "$good"
 	echo 'colour = "blue"' >>/etc/maclearn.toml

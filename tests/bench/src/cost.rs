@@ -7,8 +7,8 @@ use crate::{
     results::{Results, Work},
 };
 
-/// Rules of nftables that leave the packet as it is. Those that keep the decision in the packet mark do
-/// less: see `peers/netdev-mark.nft`.
+/// Rules of nftables that leave the packet as it is. Those that keep the decision in the packet
+/// mark do less: see `peers/netdev-mark.nft`.
 pub const NFTABLES: [&str; 3] = ["nft-bridge-sets", "nft-netdev-sets", "nft-netdev-port-sets"];
 
 /// A figure that is to stay as good as it is.
@@ -47,8 +47,9 @@ impl Results {
         self.entering(peer, Work::Sources, macs)
     }
 
-    /// What a frame of known unicast costs more than on the plain hub, apart from its suppressed copies: what is
-    /// done once a frame, for the source, the destination and the copy that is delivered.
+    /// What a frame of known unicast costs more than on the plain hub, apart from its suppressed
+    /// copies: what is done once a frame, for the source, the destination and the copy that is
+    /// delivered.
     pub fn once_a_frame(&self, peer: &str) -> Option<f64> {
         const SUPPRESSED: f64 = (FEW_PORTS - 2) as f64;
         let frame = |peer| {
@@ -98,8 +99,8 @@ impl Results {
             .min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// What is compared between the ways to build the module, each a whole frame but for copies: differences of
-    /// two frames are no more certain than 2 % of what the module does for one.
+    /// What is compared between the ways to build the module, each a whole frame but for copies:
+    /// differences of two frames are no more certain than 2 % of what the module does for one.
     pub fn compared(&self) -> [(&'static str, Option<f64>); 7] {
         let (maclearn, few) = ("maclearn", FEW_PORTS);
         [

@@ -10,7 +10,8 @@ use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 const SEGMENTS: usize = 40;
 const SEGMENT_BYTES: i32 = 1448;
 
-/// Sends `buffers` of them by the route to `destination`, and returns the nanoseconds that each took.
+/// Sends `buffers` of them by the route to `destination`, and returns the nanoseconds that each
+/// took.
 pub fn send(buffers: u32, destination: &str) -> Result<f64> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     setsockopt(&socket, UdpGsoSegment, &SEGMENT_BYTES)?;

@@ -2,8 +2,8 @@
 
 //! Whether maclearn's figures are still as good as those that were recorded.
 //!
-//! Instructions of one kernel can be compared as they are. Where the recorded ones are another kernel's, each
-//! is first divided by what a copy costs there that a hook drops without a look-up.
+//! Instructions of one kernel can be compared as they are. Where the recorded ones are another
+//! kernel's, each is first divided by what a copy costs there that a hook drops without a look-up.
 
 use anyhow::{ensure, Context, Result};
 use comfy_table::{presets::NOTHING, Table};

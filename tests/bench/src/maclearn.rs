@@ -29,8 +29,8 @@ pub enum Mode {
     Offloaded,
     /// The same, beside so many ports that are not enabled, for which copies are made.
     Mirror(usize),
-    /// Beside one port that is not enabled, with its MACs in the bridge's FDB only if there were none:
-    /// the copies for the other ports are made, and suppressed.
+    /// Beside one port that is not enabled, with its MACs in the bridge's FDB only if there were
+    /// none: the copies for the other ports are made, and suppressed.
     Sniffer,
     /// Loaded, and no port enabled.
     Idle,

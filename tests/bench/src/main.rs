@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts the instructions that a frame costs on a bridge in hub mode: with nothing else, with maclearn,
-//! and with what else could do the same job.
+//! Counts the instructions that a frame costs on a bridge in hub mode: with nothing else, with
+//! maclearn, and with what else could do the same job.
 //!
-//! `bench measure` runs in a virtual machine in which a nanosecond is an instruction, and prints what
-//! it measured; `bench collect` makes a file of results of that, `bench report` tables and charts of such a
-//! file; `bench guard` compares two.
+//! `bench measure` runs in a virtual machine in which a nanosecond is an instruction, and prints
+//! what it measured; `bench collect` makes a file of results of that, `bench report` tables and
+//! charts of such a file; `bench guard` compares two.
 
 mod chart;
 mod cost;

@@ -17,8 +17,8 @@ use crate::{
     unload,
 };
 
-/// A cell is measured so often, and the mean taken of all but the least and the most: now and then the
-/// kernel has other work to do.
+/// A cell is measured so often, and the mean taken of all but the least and the most: now and then
+/// the kernel has other work to do.
 const BATCHES: u32 = 5;
 /// What a batch may take, instructions, within these bounds of frames.
 const BATCH_BUDGET: f64 = 12e6;
@@ -35,8 +35,8 @@ const CHUNK: u32 = 1 << 16;
 /// How often what was not learned is sent again.
 const TRIES: usize = 20;
 
-/// MACs that nobody has. Where one of them is in the bridge's hash table is random, and worth some 30
-/// instructions.
+/// MACs that nobody has. Where one of them is in the bridge's hash table is random, and worth some
+/// 30 instructions.
 const NOBODIES: Macs = Macs {
     first: Mac::NOBODY,
     count: 256,
@@ -170,8 +170,8 @@ impl Bench<'_> {
         self.hub.set_ports(ports)
     }
 
-    /// Lets the peer learn MACs up to `macs`. No copies are made meanwhile. What the last new ones cost is a
-    /// cell, or, where nothing is learned, what any cost.
+    /// Lets the peer learn MACs up to `macs`. No copies are made meanwhile. What the last new ones
+    /// cost is a cell, or, where nothing is learned, what any cost.
     fn fill(&mut self, macs: u32) -> Result<()> {
         self.macs = macs;
         let half = macs / 2;
@@ -236,8 +236,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// maclearn learns nothing while its table grows, and can be asked. The others are seen to have learned
-    /// when they filter.
+    /// maclearn learns nothing while its table grows, and can be asked. The others are seen to have
+    /// learned when they filter.
     fn send_until_learned(&self, count: u32, mut send: impl FnMut() -> Result<()>) -> Result<()> {
         let before = self.known()?;
         for _ in 0..TRIES {
@@ -287,8 +287,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// [`Work::Vlan`]: the MACs are learned again, in the ports' VLAN, and all are to be learned anew
-    /// after it: maclearn forgets them when the bridge begins or ceases to filter VLANs.
+    /// [`Work::Vlan`]: the MACs are learned again, in the ports' VLAN, and all are to be learned
+    /// anew after it: maclearn forgets them when the bridge begins or ceases to filter VLANs.
     fn vlan_cell(&mut self) -> Result<()> {
         set(BRIDGE, "bridge/vlan_filtering", 1)?;
         pktgen::send(OWNER, Way::Received, 1, Mac::destination(0), Mac::source(0))?;

@@ -108,7 +108,8 @@ impl Peer {
         }
     }
 
-    /// Whether the bridge's FDB has its MACs, so that no copies are made for ports that are enabled.
+    /// Whether the bridge's FDB has its MACs, so that no copies are made for ports that are
+    /// enabled.
     pub fn offloads(self) -> bool {
         use maclearn::Mode;
         matches!(self, Self::Maclearn(Mode::Offloaded | Mode::Mirror(_)))

@@ -23,8 +23,8 @@ const NONE: &str = "–";
 const ALL_PORTS: [usize; 4] = [FEW_PORTS, PORTS, 64, MANY_PORTS];
 const ALL_MACS: [u32; 4] = [FEW_MACS, SOME_MACS, 262_144, MANY_MACS];
 
-/// Prints tables, and writes them and charts to `directory`. Whether all targets are reached: without a `directory`
-/// those that were measured.
+/// Prints tables, and writes them and charts to `directory`. Whether all targets are reached:
+/// without a `directory` those that were measured.
 pub fn run(results: &str, directory: Option<&str>) -> Result<bool> {
     let results = Results::read(results)?;
     let verdicts = match directory {

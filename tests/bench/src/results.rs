@@ -25,8 +25,8 @@ pub enum Work {
     Vlan,
     /// [`Work::Unicast`] with buffers of 40 TCP segments.
     Gso,
-    /// From one after another of the MACs behind the ingress port, to MACs that nobody has, while no port gets
-    /// copies.
+    /// From one after another of the MACs behind the ingress port, to MACs that nobody has, while
+    /// no port gets copies.
     Sources,
     /// The same, each frame from a MAC that was never seen.
     NewSources,
@@ -171,8 +171,8 @@ impl Results {
         fs::write(path, text).with_context(|| path.display().to_string())
     }
 
-    /// Those of the module built in the other way, on the same kernel. What is not the module's was not
-    /// measured again.
+    /// Those of the module built in the other way, on the same kernel. What is not the module's was
+    /// not measured again.
     pub fn other_way(&self) -> Option<Self> {
         let other = self
             .others
@@ -214,8 +214,8 @@ impl Results {
     }
 }
 
-/// What `bench measure` printed into the file `measured`, beginning with what the others are others of, and
-/// what made it.
+/// What `bench measure` printed into the file `measured`, beginning with what the others are others
+/// of, and what made it.
 pub fn collect(measured: &str) -> Result<Results> {
     let text = fs::read_to_string(measured).context(measured.to_owned())?;
     let mut all: Vec<Results> = Vec::new();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the same traffic through a bridge in hub mode twice, without maclearn and with it, and shows
-//! how many frames each port got. The network is made by `tests/demo/network`.
+//! Runs the same traffic through a bridge in hub mode twice, without maclearn and with it, and
+//! shows how many frames each port got. The network is made by `tests/demo/network`.
 
 mod meter;
 mod namespace;

@@ -2,8 +2,8 @@
 
 //! Counts the frames of a port where they arrive: at the NIC at the other end of its cable.
 //!
-//! How many there are the kernel says (`rx_packets`); a packet(7) socket tells unicast frames from the
-//! others. The two must agree.
+//! How many there are the kernel says (`rx_packets`); a packet(7) socket tells unicast frames from
+//! the others. The two must agree.
 
 use std::{
     fs,

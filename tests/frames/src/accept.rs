@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `frames accept`: what a firewall queues to user space goes on its way (`NETLINK_NETFILTER`, the subsystem
-//! nfnetlink_queue).
+//! `frames accept`: what a firewall queues to user space goes on its way (`NETLINK_NETFILTER`, the
+//! subsystem nfnetlink_queue).
 
 use crate::{endpoint::netfilter_socket, stop::RunArgs};
 use std::{

@@ -2,9 +2,10 @@
 
 //! How a sender knows that all it has sent has arrived.
 //!
-//! A veth device queues a frame on the backlog of the CPU that sends it, and whatever a bridge makes of
-//! the frame is queued on the same backlog. A task that runs on that CPU and sees its backlog empty knows that no frame
-//! is under way there: the receiving side works through it with bottom halves off, so not in the midst of this task.
+//! A veth device queues a frame on the backlog of the CPU that sends it, and whatever a bridge
+//! makes of the frame is queued on the same backlog. A task that runs on that CPU and sees its
+//! backlog empty knows that no frame is under way there: the receiving side works through it with
+//! bottom halves off, so not in the midst of this task.
 
 use nix::{
     sched::{sched_setaffinity, sched_yield, CpuSet},

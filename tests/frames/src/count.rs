@@ -39,7 +39,8 @@ fn count_until_end(
     run: &Run,
 ) -> std::io::Result<()> {
     loop {
-        // What arrived before the end is in the sockets' buffers by now: drain them once more after it.
+        // What arrived before the end is in the sockets' buffers by now: drain them once more after
+        // it.
         let ended = run.has_ended()?;
         for (endpoint, tally) in endpoints.iter_mut().zip(tallies.iter_mut()) {
             endpoint.drain(|arrived| tally.add(arrived))?;

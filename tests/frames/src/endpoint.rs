@@ -41,7 +41,8 @@ struct Inbox {
 struct Control([u8; 64]);
 
 impl Endpoint {
-    /// Opens `interface`, written `IFACE` in this network namespace or `NAMESPACE:IFACE` in a named one.
+    /// Opens `interface`, written `IFACE` in this network namespace or `NAMESPACE:IFACE` in a named
+    /// one.
     pub fn open(name: &str, interface: &str) -> Result<Endpoint, String> {
         let fail = |error: io::Error| format!("{interface}: {error}");
         let socket = match interface.split_once(':') {
@@ -82,8 +83,8 @@ impl Endpoint {
         let mut message: libc::msghdr = unsafe { zeroed() };
         message.msg_iov = parts.as_mut_ptr();
         message.msg_iovlen = parts.len();
-        // SAFETY: the message points to `parts`, and those to buffers of the lengths given; all outlive the call,
-        // which only reads them.
+        // SAFETY: the message points to `parts`, and those to buffers of the lengths given; all
+        // outlive the call, which only reads them.
         let sent = unsafe { libc::sendmsg(self.socket.as_raw_fd(), &message, 0) };
         if sent < 0 {
             return Err(Error::last_os_error());
@@ -117,8 +118,8 @@ impl Endpoint {
         }
         // With MSG_TRUNC a message's length is the frame's, however much of it fits.
         let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-        // SAFETY: there are BATCH messages, each with one buffer and one control buffer of the lengths given, which
-        // outlive the call and which nothing else refers to meanwhile.
+        // SAFETY: there are BATCH messages, each with one buffer and one control buffer of the
+        // lengths given, which outlive the call and which nothing else refers to meanwhile.
         let received = unsafe {
             libc::recvmmsg(
                 self.socket.as_raw_fd(),
@@ -140,7 +141,8 @@ impl Endpoint {
             let len = message.msg_len as usize - VNET_HEADER_LEN;
             let gso_size = u16::from_ne_bytes([data[GSO_SIZE_OFFSET], data[GSO_SIZE_OFFSET + 1]]);
             let frame = &data[VNET_HEADER_LEN..SNAP_LEN.min(VNET_HEADER_LEN + len)];
-            // SAFETY: recvmmsg has just filled this header in, and its control buffer is borrowed above.
+            // SAFETY: recvmmsg has just filled this header in, and its control buffer is borrowed
+            // above.
             let tag = unsafe { stripped_tag(&message.msg_hdr) };
             if let Some(arrived) = frame::parse(frame, tag, len, gso_size.into()) {
                 count(arrived);
@@ -275,7 +277,8 @@ fn set_option(socket: &OwnedFd, level: i32, option: i32, value: libc::c_int) -> 
 ///
 /// # Safety
 ///
-/// `header` must have been filled in by a receiving system call, and its control buffer still be there.
+/// `header` must have been filled in by a receiving system call, and its control buffer still be
+/// there.
 unsafe fn stripped_tag(header: &libc::msghdr) -> Option<u16> {
     // SAFETY: by the function's contract.
     let message = unsafe { libc::CMSG_FIRSTHDR(header) };

@@ -116,7 +116,8 @@ pub struct Arrived {
     pub label: Option<Label>,
     /// Segments that a segmentation offload would make of it.
     pub segments: u64,
-    /// As network devices count them: with the Ethernet header, without the tag that the kernel took out.
+    /// As network devices count them: with the Ethernet header, without the tag that the kernel
+    /// took out.
     pub bytes: u64,
 }
 

@@ -2,8 +2,8 @@
 
 //! Sends Ethernet frames, and counts exactly which of them arrive where.
 //!
-//! Starting a process is dear on an emulated CPU, so one process does a whole exchange between many ports,
-//! in any number of network namespaces, and compares the outcome with what was expected.
+//! Starting a process is dear on an emulated CPU, so one process does a whole exchange between many
+//! ports, in any number of network namespaces, and compares the outcome with what was expected.
 
 mod accept;
 mod backlog;
@@ -36,7 +36,8 @@ enum Command {
     /// Carry out the plan on standard input; fail when anything else arrives than it expects
     #[command(after_help = PLAN_HELP)]
     Exchange {
-        /// Expect every sent frame at every other port, as a hub delivers it, whatever the plan expects
+        /// Expect every sent frame at every other port, as a hub delivers it, whatever the plan
+        /// expects
         #[arg(long)]
         hub: bool,
         /// Frames a second of each stream

@@ -189,7 +189,8 @@ impl Generator {
                 bytes[at] ^= 1 << self.random.random_range(0..8);
             }
             23 if self.random.random_bool(0.1) => {
-                // No message at all. A length that is less than what is there would make one of the rest.
+                // No message at all. A length that is less than what is there would make one of the
+                // rest.
                 let beyond = bytes.len() as u32 + self.random.random_range(4..1000);
                 let short = self.random.random_range(0..HEADER as u32);
                 let length = *[beyond, short, u32::MAX].choose(&mut self.random).unwrap();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Clients of the maclearn family for tests: a fuzzer, and what fills, dumps and measures large tables.
+//! Clients of the maclearn family for tests: a fuzzer, and what fills, dumps and measures large
+//! tables.
 
 mod fuzz;
 mod generate;
@@ -30,7 +31,8 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Make entries 02:01:00:00:00:00 and so on at a port, and print how many milliseconds that took
+    /// Make entries 02:01:00:00:00:00 and so on at a port, and print how many milliseconds that
+    /// took
     Fill { port: String, entries: u32 },
     /// The same at several ports, each of which gets so many of its own
     Spread { entries: u32, ports: Vec<String> },
@@ -44,7 +46,8 @@ enum Command {
     /// Dump again and again while entries are made, and print how many dumps and entries that were
     Disturb {
         port: String,
-        /// Those that `fill` made, all of which a dump must have unless it says that it was interrupted
+        /// Those that `fill` made, all of which a dump must have unless it says that it was
+        /// interrupted
         entries: u32,
         #[arg(long, default_value_t = 5)]
         seconds: u64,

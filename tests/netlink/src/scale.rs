@@ -81,8 +81,8 @@ impl Entries {
         Ok(())
     }
 
-    /// All entries' MACs and ports, and whether entries moved while they were dumped. `between` is done after each
-    /// datagram but the last.
+    /// All entries' MACs and ports, and whether entries moved while they were dumped. `between` is
+    /// done after each datagram but the last.
     fn dump(
         &self,
         connection: &mut Connection,
@@ -106,8 +106,8 @@ impl Entries {
     }
 }
 
-/// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`, the next
-/// those that follow. Prints the milliseconds that it took.
+/// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`,
+/// the next those that follow. Prints the milliseconds that it took.
 pub fn fill(ports: &[String], count: u32) -> Result<()> {
     let (entries, mut connection) = Entries::open(Connection::open()?)?;
     let begun = Instant::now();
@@ -119,7 +119,8 @@ pub fn fill(ports: &[String], count: u32) -> Result<()> {
     Ok(())
 }
 
-/// Dumps everything, which has to be `count` entries, into a buffer of so many bytes, if that is said.
+/// Dumps everything, which has to be `count` entries, into a buffer of so many bytes, if that is
+/// said.
 pub fn dump(count: usize, buffer: Option<usize>) -> Result<()> {
     let connection = buffer.map_or_else(Connection::open, Connection::with_buffer)?;
     let (entries, mut connection) = Entries::open(connection)?;
@@ -145,9 +146,10 @@ pub fn dump(count: usize, buffer: Option<usize>) -> Result<()> {
     Ok(())
 }
 
-/// Dumps while entries are made, by another thread and between any two datagrams of a dump: none waits for a dump to
-/// end. Those that `fill` made have to be in every dump that does not say that it was interrupted. Prints how
-/// many dumps were whole and how many interrupted, and how many entries were made between their datagrams.
+/// Dumps while entries are made, by another thread and between any two datagrams of a dump: none
+/// waits for a dump to end. Those that `fill` made have to be in every dump that does not say that
+/// it was interrupted. Prints how many dumps were whole and how many interrupted, and how many
+/// entries were made between their datagrams.
 pub fn disturb(port: &str, count: u32, seconds: u64) -> Result<()> {
     // For many datagrams.
     let (entries, mut connection) = Entries::open(Connection::with_buffer(8 << 10)?)?;

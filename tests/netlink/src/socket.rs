@@ -134,7 +134,8 @@ impl Connection {
         self.dump_with_breaks(family, command, with, part, || Ok(()))
     }
 
-    /// The same, with something to do after each datagram but the last. The kernel is one datagram ahead.
+    /// The same, with something to do after each datagram but the last. The kernel is one datagram
+    /// ahead.
     pub fn dump_with_breaks(
         &mut self,
         family: u16,

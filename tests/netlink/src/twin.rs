@@ -32,8 +32,8 @@ struct Entry {
     mac: u64,
 }
 
-/// Values of a bridge's attribute `ageing`, and the ageing time that the test's bridges have where they
-/// follow: that of a bridge by default, and of a hub.
+/// Values of a bridge's attribute `ageing`, and the ageing time that the test's bridges have where
+/// they follow: that of a bridge by default, and of a hub.
 const OWN: u64 = 0;
 const BRIDGE: u64 = 1;
 const FOLLOWED_SECONDS: u64 = 300;

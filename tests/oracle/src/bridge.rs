@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's bridge without maclearn, exactly: a hub or a learning bridge. What it does was read in
-//! `net/bridge`, and is compared with the running kernel whenever maclearn is not there.
+//! The kernel's bridge without maclearn, exactly: a hub or a learning bridge. What it does was read
+//! in `net/bridge`, and is compared with the running kernel whenever maclearn is not there.
 
 use crate::event::{
     Destination, Event, Frame, Guest, Ingress, Port, Ports, State, PORTS, PVID, TAGGED,

@@ -112,8 +112,8 @@ pub enum Event {
     /// The module is loaded and these ports are enabled.
     Load(Ports),
     Unload,
-    /// The module is unloaded, and when it has left the first port, half of the guests move there, speak, and are
-    /// answered; the others do when it has left the second.
+    /// The module is unloaded, and when it has left the first port, half of the guests move there,
+    /// speak, and are answered; the others do when it has left the second.
     UnloadUnder,
     Join(Port),
     Leave(Port),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random sequences. Each uses only some kinds of events, chosen anew for each, so that what happens rarely together
-//! with everything else happens often in some.
+//! Random sequences. Each uses only some kinds of events, chosen anew for each, so that what
+//! happens rarely together with everything else happens often in some.
 
 use crate::event::{
     Destination, Event, Frame, Guest, Ingress, Port, Ports, Sequence, Setup, State, Switch, GUESTS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Carries sequences out on the running kernel: a bridge and its ports in a network namespace of this process, and the
-//! NICs behind the ports, which are the other ends of veth pairs.
+//! Carries sequences out on the running kernel: a bridge and its ports in a network namespace of
+//! this process, and the NICs behind the ports, which are the other ends of veth pairs.
 
 use crate::{
     event::{Destination, Event, Frame, Ingress, Port, Ports, Sequence, Switch, PORTS, TAGGED},
@@ -31,7 +31,8 @@ use std::{
 
 /// Until what has to happen has happened, or the run fails.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Until what may take a moment in the background has happened, or the sequence goes on all the same: the frames tell.
+/// Until what may take a moment in the background has happened, or the sequence goes on all the
+/// same: the frames tell.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Until a port has no copy any more that it need not have.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -261,7 +262,8 @@ impl Lab {
             .map_err(because(frame))
     }
 
-    /// Waits until no frame is under way that was sent on this CPU, and compares what has arrived with what had to.
+    /// Waits until no frame is under way that was sent on this CPU, and compares what has arrived
+    /// with what had to.
     fn check(&mut self, sent: &mut Vec<Sent>, model: &mut Model) -> Result<Option<Breach>> {
         let (lost, leaked): (Vec<_>, Vec<_>) = self
             .compare(sent)?
@@ -393,7 +395,8 @@ impl Lab {
             return Ok(None);
         }
         model.begin_unload();
-        // Waiting for readers takes as long as it does elsewhere, so that there is something to see.
+        // Waiting for readers takes as long as it does elsewhere, so that there is something to
+        // see.
         let _ = fs::write(RCU_EXPEDITED, "0");
         let is_over = AtomicBool::new(false);
         let other_cpu = self.other_cpu();
@@ -621,8 +624,8 @@ impl Lab {
         Ok(())
     }
 
-    /// Gives it time to forget what ports had learned that have lost their link: what others use meanwhile may be
-    /// forgotten with that.
+    /// Gives it time to forget what ports had learned that have lost their link: what others use
+    /// meanwhile may be forgotten with that.
     fn wait_for_lost_links(&self, model: &Model) -> Result<()> {
         let is_lost = |port| !model.bridge().has_carrier(port);
         if model.is_loaded() && self.joined.iter().any(is_lost) {
@@ -800,8 +803,9 @@ fn bind_to(cpu: usize) -> Result<()> {
     sched_setaffinity(Pid::from_raw(0), &cpus).map_err(because("sched_setaffinity"))
 }
 
-/// Waits until no frame is under way on this CPU, to which the thread is bound. A veth device queues frames on the
-/// backlog of the CPU that sends them, and so does the bridge what it makes of them.
+/// Waits until no frame is under way on this CPU, to which the thread is bound. A veth device
+/// queues frames on the backlog of the CPU that sends them, and so does the bridge what it makes of
+/// them.
 fn wait_until_idle(cpu: usize) -> Result<()> {
     let is_idle = || {
         let text = fs::read_to_string("/proc/net/softnet_stat").map_err(because("softnet_stat"))?;

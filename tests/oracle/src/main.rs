@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares a running kernel with what maclearn promises, by random sequences of what can happen to a bridge. A sequence
-//! that breaks the promise is shrunk to the shortest that does, and printed as a functional script.
+//! Compares a running kernel with what maclearn promises, by random sequences of what can happen to
+//! a bridge. A sequence that breaks the promise is shrunk to the shortest that does, and printed as
+//! a functional script.
 
 mod bridge;
 mod event;
@@ -145,7 +146,8 @@ fn run(first: u64, count: u64, time: Duration, wish: &Wish) -> Result<bool, Stri
             .carry_out(&sequence)
             .map_err(|error| format!("sequence {number}: {error}\n{sequence}"))?;
         match breach {
-            // A copy too many is no breach of the promise. What the sequence before has left behind may cause it.
+            // A copy too many is no breach of the promise. What the sequence before has left behind
+            // may cause it.
             Some(breach) if breach.is_leak() && !leaks_again(&mut lab, &sequence)? => {
                 println!("sequence {number}, once: {breach}");
                 passing += 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands of `ip` and `bridge` that a sequence needs, over rtnetlink(7): starting a process for each would take
-//! a thousand times as long.
+//! The commands of `ip` and `bridge` that a sequence needs, over rtnetlink(7): starting a process
+//! for each would take a thousand times as long.
 
 use nix::{
     errno::Errno,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What maclearn promises, as code: which ports must, may and must not get a frame, whatever has happened
-//! before. The table "The promise and its exceptions" of `Documentation/semantics.md` is this in words.
+//! What maclearn promises, as code: which ports must, may and must not get a frame, whatever has
+//! happened before. The table "The promise and its exceptions" of `Documentation/semantics.md` is
+//! this in words.
 //!
-//! It is about the promise, and knows nothing of how maclearn is made. What may or may not be known by now is kept as a
-//! *claim* of a port to a guest's address, with how much is certain of it. Where that decides, either outcome is allowed.
+//! It is about the promise, and knows nothing of how maclearn is made. What may or may not be known
+//! by now is kept as a *claim* of a port to a guest's address, with how much is certain of it.
+//! Where that decides, either outcome is allowed.
 
 use crate::{
     bridge::{Bridge, Delivery, Key},
@@ -26,7 +28,8 @@ pub enum Expectation {
 /// What is expected of each port.
 pub type Verdict = [Expectation; PORTS];
 
-/// That a source was seen at a port, and may still be known to have been. Without one it is not known there.
+/// That a source was seen at a port, and may still be known to have been. Without one it is not
+/// known there.
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     /// Nothing has happened since that could excuse a frame not being delivered there.
@@ -310,7 +313,8 @@ impl Model {
         May
     }
 
-    /// Two senders send these at the same time, each in order: what is expected whichever comes first.
+    /// Two senders send these at the same time, each in order: what is expected whichever comes
+    /// first.
     pub fn both(&mut self, first: &[Frame], second: &[Frame]) -> (Vec<Verdict>, Vec<Verdict>) {
         let verdicts = (self.beside(first, second), self.beside(second, first));
         for frame in first.iter().chain(second) {
@@ -436,7 +440,8 @@ impl Model {
         true
     }
 
-    /// Who moves to a port that the module has left, as the nth of those: half of the guests that are behind others.
+    /// Who moves to a port that the module has left, as the nth of those: half of the guests that
+    /// are behind others.
     pub fn movers(&self, nth: usize, gone: Ports, to: Port) -> Vec<Guest> {
         Guest::all()
             .filter(|&guest| usize::from(guest.0) % 2 == nth % 2)
@@ -444,7 +449,8 @@ impl Model {
             .collect()
     }
 
-    /// Frames with which a guest shows that it has moved to a port, and gets an answer from behind another.
+    /// Frames with which a guest shows that it has moved to a port, and gets an answer from behind
+    /// another.
     pub fn move_and_answer(&mut self, guest: Guest, to: Port) -> [(Frame, Verdict); 2] {
         let from = self.home(guest);
         self.apply(&Event::Move(guest, to));

@@ -10,7 +10,8 @@ use std::fmt::Write;
 
 const BRIDGE_ADDRESS: &str = "02:00:00:00:0b:01";
 
-/// The lines of a script that reproduces the sequence. What two senders do at the same time it does one after the other.
+/// The lines of a script that reproduces the sequence. What two senders do at the same time it does
+/// one after the other.
 pub fn script(sequence: &Sequence) -> String {
     let mut lines = String::from(
         "#!/bin/bash\n# SPDX-License-Identifier: GPL-2.0\n\nsource \"${BASH_SOURCE%/*}/lib.sh\"\n\n",

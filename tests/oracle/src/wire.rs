@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The NIC behind a port, seen from there: an `AF_PACKET` socket (packet(7)). And the module, which is unloaded by a
-//! system call. All `unsafe` of this program is here.
+//! The NIC behind a port, seen from there: an `AF_PACKET` socket (packet(7)). And the module, which
+//! is unloaded by a system call. All `unsafe` of this program is here.
 
 use std::{
     ffi::CStr,

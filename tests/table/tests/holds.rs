@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long the table's lock is held: what is done under one hold, in words read, which are the same on
-//! any machine. The microseconds that are printed are this machine's.
+//! How long the table's lock is held: what is done under one hold, in words read, which are the
+//! same on any machine. The microseconds that are printed are this machine's.
 
 #![cfg(not(loom))]
 
@@ -20,8 +20,8 @@ const PORTS: PortIndex = MAX_PORTS as PortIndex - 1;
 /// Words that a walk reads at most of the buckets of one hold.
 const WALK: u64 = 2000;
 
-/// Words read in one hold at most: one look-up for each port, besides those after which a walk stops, at 16
-/// words each.
+/// Words read in one hold at most: one look-up for each port, besides those after which a walk
+/// stops, at 16 words each.
 const MOST: u64 = WALK + 16 * (MAX_PORTS as u64 + 256);
 
 /// What is done under one hold of the lock, and what it is called.
@@ -61,8 +61,8 @@ fn learn(writer: &mut Writer, number: u64, port: PortIndex) {
     resize(writer, &mut (number + 1));
 }
 
-/// Keys of ports 1 and 2 each, and one key that every port shares: whoever looks for the owners of a key
-/// has all ports to try.
+/// Keys of ports 1 and 2 each, and one key that every port shares: whoever looks for the owners of
+/// a key has all ports to try.
 fn fill(writer: &mut Writer, shared: u64) {
     for number in 0..shared {
         learn(writer, number, 1);

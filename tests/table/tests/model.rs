@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Readers, writers and frames with a new source, in every order that the model checker (loom) knows of, with two
-//! or three preemptions at most.
+//! Readers, writers and frames with a new source, in every order that the model checker (loom)
+//! knows of, with two or three preemptions at most.
 //!
-//! Two threads, a handful of keys and at most three arrays of a few buckets: a reader asks for one key
-//! while the writer displaces it, shares it, takes it over, removes it, uses its slot again, or
-//! resizes; and a frame looks for its source without the lock and learns it under it, while another port learns
-//! the same and the table is resized, once or twice.
+//! Two threads, a handful of keys and at most three arrays of a few buckets: a reader asks for one
+//! key while the writer displaces it, shares it, takes it over, removes it, uses its slot again, or
+//! resizes; and a frame looks for its source without the lock and learns it under it, while another
+//! port learns the same and the table is resized, once or twice.
 //!
 //! What they don't show:
 //!
-//! - Grace periods. An array that is retired is kept until the threads are done, so that a reader which comes too late
-//!   is not found here. `stress.rs` frees them at once after waiting for readers, and so does KASAN's kernel.
-//! - Loads that see what is stored only later in program order: the checker has none. Every word that a reader
-//!   acts on is checked by the bucket's `seq` after it.
-//! - Stamps, the marks `offloaded` and `revoking`, and the order between the table and the bridge's own database;
-//!   `is_owned_by_any()` and the later look-ups of a frame, which read a bucket in the same way.
-//! - That a reader gets on: its wait for a writer is a yield here, and a writer is never preempted for long.
-//! - Longer sequences: `random.rs` has those, one operation after the other, and `stress.rs` on real threads.
+//! - Grace periods. An array that is retired is kept until the threads are done, so that a reader
+//!   which comes too late is not found here. `stress.rs` frees them at once after waiting for
+//!   readers, and so does KASAN's kernel.
+//! - Loads that see what is stored only later in program order: the checker has none. Every word
+//!   that a reader acts on is checked by the bucket's `seq` after it.
+//! - Stamps, the marks `offloaded` and `revoking`, and the order between the table and the bridge's
+//!   own database; `is_owned_by_any()` and the later look-ups of a frame, which read a bucket in
+//!   the same way.
+//! - That a reader gets on: its wait for a writer is a yield here, and a writer is never preempted
+//!   for long.
+//! - Longer sequences: `random.rs` has those, one operation after the other, and `stress.rs` on
+//!   real threads.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test model`.
 
@@ -312,9 +316,9 @@ fn owners(writer: &mut Writer, key: Key) -> Vec<PortIndex> {
     owners
 }
 
-/// Has port 1 learn `key(1)` as a frame's source is learned: looked for under no lock, and put there
-/// under it. Meanwhile port 2 learns it and the table is resized, each under a hold of the lock of
-/// its own, in the order that `meanwhile` has. In the end both own it.
+/// Has port 1 learn `key(1)` as a frame's source is learned: looked for under no lock, and put
+/// there under it. Meanwhile port 2 learns it and the table is resized, each under a hold of the
+/// lock of its own, in the order that `meanwhile` has. In the end both own it.
 fn check_frame(
     prepare: impl Fn(&mut Writer) + Clone + Send + Sync + 'static,
     meanwhile: &'static [fn(&mut Writer) -> Option<Retired>],
@@ -403,8 +407,8 @@ fn absence_is_no_proof_while_two_resizes_overlap() {
     );
 }
 
-/// Has a reader ask for `key(1)`, which port 1 learns first of all that the writer does. Once that is
-/// learned, every answer is that port 1 owns it, however the arrays change under the reader.
+/// Has a reader ask for `key(1)`, which port 1 learns first of all that the writer does. Once that
+/// is learned, every answer is that port 1 owns it, however the arrays change under the reader.
 fn check_reader(
     preemptions: usize,
     prepare: impl Fn(&mut Writer) + Clone + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a firewall may drop of the frames that pass a bridge, asked by nfnetlink, and of the older tables by the
-//! commands that are for these.
+//! What a firewall may drop of the frames that pass a bridge, asked by nfnetlink, and of the older
+//! tables by the commands that are for these.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -19,7 +19,8 @@ use nix::libc;
 
 use crate::failure::plain;
 
-// <linux/netfilter/nfnetlink.h>, <linux/netfilter/nf_tables.h>, <linux/netfilter/nf_tables_compat.h>
+// <linux/netfilter/nfnetlink.h>, <linux/netfilter/nf_tables.h>,
+// <linux/netfilter/nf_tables_compat.h>
 const GET_TABLE: u16 = (10 << 8) | 1;
 const GET_CHAIN: u16 = (10 << 8) | 4;
 const GET_RULE: u16 = (10 << 8) | 7;
@@ -203,8 +204,8 @@ pub struct Untold {
     pub why: String,
 }
 
-/// The chains of nftables that drop something of what passes a bridge, one of whose devices `is_meant` names. None
-/// if it is not for this user to ask.
+/// The chains of nftables that drop something of what passes a bridge, one of whose devices
+/// `is_meant` names. None if it is not for this user to ask.
 pub fn suspects(is_meant: impl Fn(&str) -> bool) -> Result<Option<Vec<Suspect>>, Error> {
     let mut rules = Rules::default();
     match rules.look() {
@@ -216,9 +217,9 @@ pub fn suspects(is_meant: impl Fn(&str) -> bool) -> Result<Option<Vec<Suspect>>,
     }
 }
 
-/// The same of the older tables, of iptables only if they are passed. Asking for one makes it, so that only those are asked
-/// for that are there in this network namespace. Of ebtables that is seen by their hooks: where the kernel does not tell
-/// these, they are left out.
+/// The same of the older tables, of iptables only if they are passed. Asking for one makes it, so
+/// that only those are asked for that are there in this network namespace. Of ebtables that is seen
+/// by their hooks: where the kernel does not tell these, they are left out.
 pub fn old_suspects(with_iptables: bool) -> (Vec<Suspect>, Vec<Untold>) {
     let (mut rules, mut untold) = (Rules::default(), Vec::new());
     let mut ask = |command, table: &str, arguments: &[&str]| match said(command, arguments) {
@@ -278,7 +279,8 @@ fn said(program: &str, arguments: &[&str]) -> Result<String, String> {
 
 /// Whether a target of ebtables that changes a frame says itself that it is dropped then.
 fn drops_after(target: &str, info: &[u8]) -> bool {
-    // `struct ebt_mark_t_info`, `ebt_nat_info` and `ebt_redirect_info`; EBT_DROP in EBT_VERDICT_BITS.
+    // `struct ebt_mark_t_info`, `ebt_nat_info` and `ebt_redirect_info`; EBT_DROP in
+    // EBT_VERDICT_BITS.
     let offset = match target {
         "mark" => size_of::<libc::c_ulong>(),
         "dnat" | "snat" => 8,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who gives settings to devices waits for who reloads the module or restores what was saved, and the
-//! other way round: a port that filters before it has its MACs back would lose frames.
+//! Who gives settings to devices waits for who reloads the module or restores what was saved, and
+//! the other way round: a port that filters before it has its MACs back would lose frames.
 
 use std::{
     fs::{File, OpenOptions},

@@ -183,7 +183,8 @@ fn is_help_option(word: &str) -> bool {
     ["-h", "-help", "--help"].contains(&word)
 }
 
-/// The one that is called so, or else the only one whose name begins so; the names if there are several.
+/// The one that is called so, or else the only one whose name begins so; the names if there are
+/// several.
 pub fn the_only<'g, T: 'g>(
     all: impl Iterator<Item = &'g T>,
     word: &str,

@@ -390,8 +390,8 @@ impl Known {
         }
     }
 
-    /// Takes what rtnetlink says: of devices that come, of those that have another name, and of bridges
-    /// that filter VLANs or stop, if they have entries.
+    /// Takes what rtnetlink says: of devices that come, of those that have another name, and of
+    /// bridges that filter VLANs or stop, if they have entries.
     fn told(&mut self, told: Told, work: &mut Work) {
         match told {
             Told::There(index, name, filters)
@@ -484,7 +484,8 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Says whether it waits for the module, and to systemd also what is wrong in the file, if that is news.
+    /// Says whether it waits for the module, and to systemd also what is wrong in the file, if that
+    /// is news.
     fn say(&mut self) -> Result<(), Failure> {
         let is_there = self.module.is_some();
         let now = Some((is_there, self.wrong.clone()));

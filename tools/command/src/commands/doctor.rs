@@ -526,7 +526,8 @@ fn suspicion(suspect: &Suspect, calling: &Calling) -> Option<Finding> {
     Some(Finding::hint(text, Some(show_chain(suspect))))
 }
 
-/// A table of the older ones that is there, and whose command tells nothing of it, if frames pass it.
+/// A table of the older ones that is there, and whose command tells nothing of it, if frames pass
+/// it.
 fn silence(untold: &Untold, calling: &Calling) -> Option<Finding> {
     let Untold {
         command,
@@ -670,8 +671,8 @@ impl Patient<'_> {
         mirror::obstacle(self.bridge, self.device, ports, self.host)
     }
 
-    /// One that is left out, such as an uplink, may keep anything from being offloaded. With two ports there is no copy
-    /// that would be spared.
+    /// One that is left out, such as an uplink, may keep anything from being offloaded. With two
+    /// ports there is no copy that would be spared.
     fn some_left_out(&self) -> Option<Finding> {
         let is_off = self.has_setting(FdbOffload::Off);
         if !self.any_enabled() || is_off || !self.is_hub() || self.ports.len() <= 2 {
@@ -1052,7 +1053,8 @@ mod tests {
         }
     }
 
-    /// What is found at a bridge with the ports 2 and 3, where all is as it should be, after a change.
+    /// What is found at a bridge with the ports 2 and 3, where all is as it should be, after a
+    /// change.
     fn found(
         change: impl FnOnce(
             &mut BridgeAttributes,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `maclearn metrics`: counters and states for Prometheus, in its text format. No MAC is a label, so
-//! that there are as many series as ports, whatever the guests do.
+//! `maclearn metrics`: counters and states for Prometheus, in its text format. No MAC is a label,
+//! so that there are as many series as ports, whatever the guests do.
 
 use std::{collections::HashMap, fmt::Write as _};
 

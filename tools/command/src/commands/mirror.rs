@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a bridge can be told where MACs are although it has ports that are not enabled, as far as
-//! that can be seen from outside: the module then mirrors frames to these. What of the module's
+//! Whether a bridge can be told where MACs are although it has ports that are not enabled, as far
+//! as that can be seen from outside: the module then mirrors frames to these. What of the module's
 //! conditions does not show is whether a port is a hardware switch's.
 
 use maclearn_family::{BridgeAttributes, FdbOffload, PortAttributes};
@@ -21,7 +21,8 @@ pub enum Obstacle {
     Few(usize),
     /// The kernel is PREEMPT_RT.
     Realtime,
-    /// A port has a setting of the bridge, by its name, with which it would not do what flooding does.
+    /// A port has a setting of the bridge, by its name, with which it would not do what flooding
+    /// does.
     Setting(u32, &'static str),
     /// The frames of bridges go through the hooks of IP.
     Netfilter,

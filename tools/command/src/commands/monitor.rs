@@ -18,7 +18,8 @@ use crate::{
     output::{Item, Paint, Record},
 };
 
-/// Shows what happens, a line for each, at once, until the module goes: another one would not be heard.
+/// Shows what happens, a line for each, at once, until the module goes: another one would not be
+/// heard.
 pub fn show(context: &mut Context) -> Result<(), Failure> {
     let mut arrivals = Arrivals::listen()?;
     // From here on nothing is missed.

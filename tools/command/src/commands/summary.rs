@@ -234,8 +234,8 @@ fn reason(port: &PortAttributes, counted: Option<&StatisticsAttributes>) -> Opti
     }
 }
 
-/// Copies that the bridge did not make since the MACs were offloaded, as far as that follows from what is so now:
-/// of a frame that came to an owner, all but those that were made and suppressed.
+/// Copies that the bridge did not make since the MACs were offloaded, as far as that follows from
+/// what is so now: of a frame that came to an owner, all but those that were made and suppressed.
 fn never_made(
     bridge: &BridgeAttributes,
     device: route::Bridge,
@@ -251,13 +251,14 @@ fn never_made(
     copies.checked_sub(sums.suppressed?)
 }
 
-/// Whether MACs are offloaded to the bridge's own fdb, so that there are copies that are never made.
+/// Whether MACs are offloaded to the bridge's own fdb, so that there are copies that are never
+/// made.
 pub fn is_offloading(bridge: &BridgeAttributes) -> bool {
     bridge.n_offloaded > Some(0)
 }
 
-/// The ports of all bridges, if MACs are offloaded to any or could be but for ports that are not enabled: only then
-/// they are asked for.
+/// The ports of all bridges, if MACs are offloaded to any or could be but for ports that are not
+/// enabled: only then they are asked for.
 fn links(
     route: &mut Route,
     bridges: &[BridgeAttributes],
@@ -270,9 +271,10 @@ fn links(
     }
 }
 
-/// Least number of copies that the bridge, since the MACs are offloaded, does not make of a frame for an owner that
-/// is enabled: one for each enabled port but that and the frame's own. Nothing follows where a MAC may have two
-/// owners, or where not every port floods to every other. `ports` and `links` are the bridge's.
+/// Least number of copies that the bridge, since the MACs are offloaded, does not make of a frame
+/// for an owner that is enabled: one for each enabled port but that and the frame's own. Nothing
+/// follows where a MAC may have two owners, or where not every port floods to every other. `ports`
+/// and `links` are the bridge's.
 pub fn never_made_per_frame<'a>(
     bridge: &BridgeAttributes,
     device: route::Bridge,

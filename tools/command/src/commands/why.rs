@@ -458,7 +458,8 @@ mod tests {
         }
     }
 
-    /// What a case has else than the others: ports, their settings, owners, whom the bridge sends the frame to, its VLAN.
+    /// What a case has else than the others: ports, their settings, owners, whom the bridge sends
+    /// the frame to, its VLAN.
     type Change<'a> = dyn Fn(
             &mut Vec<Port>,
             &mut HashMap<u32, PortAttributes>,
@@ -467,7 +468,8 @@ mod tests {
             &mut u16,
         ) + 'a;
 
-    /// What port 3 gets of a frame from port 2 for a MAC that port 4 owns, after changes to all that.
+    /// What port 3 gets of a frame from port 2 for a MAC that port 4 owns, after changes to all
+    /// that.
     fn verdict(change: &Change) -> Verdict {
         verdict_for(MAC, false, change)
     }
