@@ -2,6 +2,11 @@
 
 //! The rule: what happens to a copy of a unicast frame at an enabled port.
 //!
+//! `filter()` in `mod.rs` comes before it: a copy passes where the port is not enabled, where the
+//! frame is for a group, and where its VLAN does not show. Where the bridge mirrors, `mirror.rs`
+//! comes before that: it notes copies at ports that are not enabled, and consumes those that a
+//! flooding makes of the bridge device's frames when it has made them itself.
+//!
 //! What may let a copy pass after all is in `fdb.rs` and `quiet.rs`; `filter_slow()` in `mod.rs`
 //! puts the three together.
 

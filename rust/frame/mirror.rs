@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Mirroring: the copies, for ports that are not filtered, of what the bridge forwards to its owner
-//! alone. "With a port that gets every copy" in `Documentation/design.md` says how it is done.
+//! alone. "Mirroring" in `Documentation/design.md` says how it is done.
 //!
 //! What comes in is tagged in the prerouting hook, mirrored as it goes up to the host, since the
 //! bridge device is promiscuous meanwhile, and consumed there. What the bridge device sends is

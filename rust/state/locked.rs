@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a bridge's spin locks guard.
+//! What the locks guard, as values that are had by holding one: [`Locked`] in the table's lock and
+//! [`OffloadState`] in that of offloading, both of a bridge; [`Walking`] and [`Structure`], the
+//! rights that a bridge's mutex for walks and a namespace's mutex give. "Locks, outermost first" in
+//! `Documentation/design.md` is the order of all locks.
 
 use core::ops::{Deref, DerefMut};
 

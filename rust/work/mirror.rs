@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Mirroring: who gets copies of what the bridge forwards to one port, and when that begins and
-//! ends. "With a port that gets every copy" in `Documentation/design.md` says how it is done and
-//! why no frame is lost.
+//! ends. "Mirroring" in `Documentation/design.md` says how it is done and why no frame is lost.
 
 use core::ptr;
 
