@@ -152,7 +152,7 @@ impl Network {
     fn untrack(&self, structure: &Structure, bridge: &Bridge) {
         bridge.set_tracked(structure, false);
         offload::flush_offloaded(bridge);
-        if bridge.mirror.is_on.load_relaxed() {
+        if bridge.mirror.is_on() {
             // What was forwarded by that is still mirrored.
             rcu::wait_for_readers();
         }

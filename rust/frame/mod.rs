@@ -137,12 +137,10 @@ impl Hook<Ports> for LocalOut {
         context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
-            Some(port) if port.bridge.mirror.is_on.load_relaxed() => {
-                match mirror::send(port, frame, context) {
-                    Ok(frame) => filter(port, true, false, frame, context),
-                    Err(verdict) => verdict,
-                }
-            }
+            Some(port) if port.bridge.mirror.is_on() => match mirror::send(port, frame, context) {
+                Ok(frame) => filter(port, true, false, frame, context),
+                Err(verdict) => verdict,
+            },
             Some(port) => filter(port, true, false, frame, context),
             None => frame.accept(),
         }

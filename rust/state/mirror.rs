@@ -10,6 +10,7 @@ use crate::{
         atomic::AtomicBool,
         percpu::{Pairs, Serials},
         rcu::{self, RcuBox},
+        rtnl::Rtnl,
     },
     table::PortIndex,
 };
@@ -17,9 +18,7 @@ use crate::{
 /// The ports that copies are made for, and what each CPU notes of the frame that it deals with. A
 /// port is a `P`.
 pub(crate) struct Mirror<P: Send + Sync> {
-    /// Whether its frames are tagged so that copies are made. Changes under RTNL.
-    pub(crate) is_on: AtomicBool,
-    /// Changes under RTNL.
+    is_on: AtomicBool,
     ports: RcuBox<KVec<Arc<P>>>,
     /// A frame that was copied to such ports, and which, see [`Seen`].
     seen: Pairs,
@@ -56,6 +55,17 @@ impl<P: Send + Sync> Mirror<P> {
         })
     }
 
+    /// Whether the bridge's frames are tagged so that copies are made.
+    #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load_relaxed()
+    }
+
+    /// Sets [`Mirror::is_on`].
+    pub(crate) fn set_on(&self, _rtnl: &Rtnl, on: bool) {
+        self.is_on.store_relaxed(on);
+    }
+
     /// The ports that copies are made for; `None` where the bridge does not mirror.
     #[inline]
     pub(crate) fn ports<'a>(&'a self, section: &'a rcu::Guard) -> Option<&'a [Arc<P>]> {
@@ -67,9 +77,8 @@ impl<P: Send + Sync> Mirror<P> {
         rcu::read(|section| self.ports(section).map(|ports| ports.len()))
     }
 
-    /// Changes the ports, and waits until nobody uses the old ones. The caller holds RTNL. May
-    /// sleep.
-    pub(crate) fn replace(&self, ports: Option<KBox<KVec<Arc<P>>>>) {
+    /// Changes the ports, and waits until nobody uses the old ones. May sleep.
+    pub(crate) fn replace(&self, _rtnl: &Rtnl, ports: Option<KBox<KVec<Arc<P>>>>) {
         self.ports.replace(ports);
     }
 

@@ -117,17 +117,17 @@ pub(crate) fn follow(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Resu
 
 fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let ports = KBox::new(ports, GFP_KERNEL)?;
-    let was_on = bridge.mirror.is_on.load_relaxed();
+    let was_on = bridge.mirror.is_on();
     if !was_on {
         egress::register(bridge)?;
         bridge.device.set_promiscuous(true, rtnl)?;
         // Whatever the bridge looks up from now on comes up.
         rcu::wait_for_readers();
     }
-    bridge.mirror.replace(Some(ports));
+    bridge.mirror.replace(rtnl, Some(ports));
     note_mirrored(bridge);
     if !was_on {
-        tag_frames(bridge, true);
+        tag_frames(bridge, true, rtnl);
         rcu::wait_for_readers();
     }
     Ok(())
@@ -136,14 +136,14 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
 /// Ends it for a bridge on which nothing is offloaded, or all of whose ports are filtered. May
 /// sleep.
 pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
-    if !bridge.mirror.is_on.load_relaxed() {
+    if !bridge.mirror.is_on() {
         return;
     }
-    tag_frames(bridge, false);
+    tag_frames(bridge, false, rtnl);
     rcu::wait_for_readers();
     // Ending it can't fail.
     let _ = bridge.device.set_promiscuous(false, rtnl);
-    bridge.mirror.replace(None);
+    bridge.mirror.replace(rtnl, None);
     note_mirrored(bridge);
 }
 
@@ -166,8 +166,8 @@ fn note_mirrored(bridge: &Bridge) {
     }
 }
 
-fn tag_frames(bridge: &Bridge, on: bool) {
-    bridge.mirror.is_on.store_relaxed(on);
+fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
+    bridge.mirror.set_on(rtnl, on);
     for port in &*bridge.ports() {
         port.set(&mut bridge.table_lock.lock(), Flag::Mirrored, on);
     }
@@ -183,7 +183,7 @@ pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
         match others(bridge, port)? {
             None => end(bridge, rtnl),
             others => {
-                bridge.mirror.replace(others);
+                bridge.mirror.replace(rtnl, others);
                 note_mirrored(bridge);
             }
         }

@@ -86,7 +86,7 @@ pub(crate) fn flush_offloaded(bridge: &Bridge) {
 pub(crate) fn sync(bridge: &Bridge) {
     if !wants(bridge) {
         flush_offloaded(bridge);
-        if bridge.mirror.is_on.load_relaxed() {
+        if bridge.mirror.is_on() {
             // Unless that is over in a moment.
             bridge.queue_offload_work(clock::HZ as usize);
         }
@@ -114,7 +114,7 @@ fn wants(bridge: &Bridge) -> bool {
 impl Job for OffloadWork {
     fn run(&self) -> Option<usize> {
         let is_wanted = wants(&self.bridge);
-        if !is_wanted && !self.bridge.mirror.is_on.load_relaxed() {
+        if !is_wanted && !self.bridge.mirror.is_on() {
             // The maintenance work revokes what is offloaded.
             return None;
         }
