@@ -27,15 +27,15 @@ impl switchdev::Listener for FdbNotifier {
             return;
         };
         if let Some(port) = network.every_port.get(device, section) {
-            follow(&port.bridge, Some(port), &event);
+            handle(&port.bridge, Some(port), &event);
         } else if let Some(bridge) = network.every_bridge.get(device, section) {
-            follow(bridge, None, &event);
+            handle(bridge, None, &event);
         };
     }
 }
 
 /// Does what an event asks for that is about `port`, or about an address of the bridge itself.
-fn follow(bridge: &Bridge, port: Option<&Port>, event: &switchdev::Event) {
+fn handle(bridge: &Bridge, port: Option<&Port>, event: &switchdev::Event) {
     match event {
         switchdev::Event::Added(entry) => {
             if port.is_some() {

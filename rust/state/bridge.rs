@@ -315,7 +315,7 @@ impl Bridge {
     }
 
     /// Whether that is so as well where some ports are not filtered.
-    pub(crate) fn may_mirror(&self) -> bool {
+    pub(crate) fn wants_mirroring(&self) -> bool {
         self.settings.get(BridgeSetting::FdbOffload) == FDB_OFFLOAD_AUTO
     }
 

@@ -37,7 +37,7 @@ impl PortSet {
         self.ports[word].load_relaxed() & bit != 0
     }
 
-    /// Says whether `port` is one of them. The caller holds the table's lock.
+    /// Says whether `port` is one of them.
     pub(crate) fn set(&self, _locked: &mut Locked, port: PortIndex, on: bool) {
         if self.has(port) == on {
             return;

@@ -33,9 +33,9 @@ fn is_unfiltered(port: &Port) -> bool {
 
 /// Whether frames may be forwarded to one of the `ports`, all those of the bridge: the others that
 /// get every copy, if there are any, can have them mirrored.
-pub(crate) fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+pub(crate) fn can_serve_all(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let unfiltered = ports.iter().filter(|port| is_unfiltered(port)).count();
-    unfiltered == 0 || pays(ports.len() - unfiltered, unfiltered) && may_mirror(bridge, ports)
+    unfiltered == 0 || pays(ports.len() - unfiltered, unfiltered) && can_mirror(bridge, ports)
 }
 
 /// Whether so many filtered ports are spared more than mirroring costs.
@@ -44,28 +44,30 @@ fn pays(filtered: usize, unfiltered: usize) -> bool {
 }
 
 /// Whether mirroring is wanted, and does all that flooding does.
-fn may_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
+fn can_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let suppresses = [
         PortFlag::ProxyArpWifi,
         PortFlag::NeighbourSuppress,
         PortFlag::NeighbourVlanSuppress,
     ];
-    let is_fit = |port: &Port| {
+    let allows_mirroring = |port: &Port| {
         rcu::read(|section| {
             let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
             let keeps_out = is_unfiltered(port) && suppresses.into_iter().any(has);
-            let is_odd = port.is_switch_port || has(PortFlag::VlanTunnel);
-            !keeps_out && !is_odd && !kernel_bridge::has_querier(&bridge.device, &port.device)
+            !keeps_out
+                && !port.is_switch_port
+                && !has(PortFlag::VlanTunnel)
+                && !kernel_bridge::has_querier(&bridge.device, &port.device)
         })
     };
     !cfg!(CONFIG_PREEMPT_RT)
-        && bridge.may_mirror()
+        && bridge.wants_mirroring()
         && !br_netfilter::is_loaded()
-        && ports.iter().all(|port| is_fit(port))
+        && ports.iter().all(|port| allows_mirroring(port))
 }
 
 /// Whether copies are made for the ports that are not filtered, and for no others.
-pub(crate) fn is_right(bridge: &Bridge) -> bool {
+pub(crate) fn is_up_to_date(bridge: &Bridge) -> bool {
     let ports = bridge.ports();
     let mut unfiltered = ports.iter().filter(|port| is_unfiltered(port));
     let count = unfiltered.clone().count();
@@ -73,9 +75,9 @@ pub(crate) fn is_right(bridge: &Bridge) -> bool {
         && unfiltered.all(|port| bridge.mirrored.has(port.index))
 }
 
-/// Whether `port` misses nothing while [`follow`] is called, although keys are offloaded. Who lets
+/// Whether `port` misses nothing while [`update`] is called, although keys are offloaded. Who lets
 /// one join sees to what is offloaded, if it is not to be enabled.
-fn is_covered(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
+fn misses_nothing_meanwhile(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
     let flags = port.flags();
     flags.filters()
         || flags.has(Flag::Joining)
@@ -83,23 +85,23 @@ fn is_covered(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
 }
 
 /// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.
-pub(crate) fn are_all_covered(bridge: &Bridge, is_wanted: bool) -> bool {
+pub(crate) fn may_stay_offloaded(bridge: &Bridge, is_wanted: bool) -> bool {
     bridge
         .ports()
         .iter()
-        .all(|port| is_covered(bridge, port, is_wanted))
+        .all(|port| misses_nothing_meanwhile(bridge, port, is_wanted))
 }
 
 /// Has copies made for the ports that are not filtered, or for none unless that is wanted. Nothing
-/// is offloaded, and a grace period has passed since it was, unless [`are_all_covered`] says that
-/// it can be. May sleep.
+/// is offloaded, and a grace period has passed since it was, unless [`may_stay_offloaded`] says
+/// that it can be. May sleep.
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or what [`egress::register`] returns. Copies are then made for the ports that
-/// they were made for.
-pub(crate) fn follow(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Result {
-    if is_wanted && is_right(bridge) {
+/// `ENOMEM`, or what [`egress::register`] returns. Copies are then made for the ports that they
+/// were made for.
+pub(crate) fn update(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Result {
+    if is_wanted && is_up_to_date(bridge) {
         return Ok(());
     }
     let mut ports = KVec::new();
@@ -180,7 +182,7 @@ fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
 /// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
 pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
     if is_listed(bridge, port) {
-        match others(bridge, port)? {
+        match targets_but(bridge, port)? {
             None => end(bridge, rtnl),
             others => {
                 bridge.mirror.replace(rtnl, others);
@@ -192,7 +194,7 @@ pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
 }
 
 /// The ports that copies are made for, but `port`; `None` if there is none.
-fn others(bridge: &Bridge, port: &Port) -> Result<Option<KBox<KVec<Arc<Port>>>>> {
+fn targets_but(bridge: &Bridge, port: &Port) -> Result<Option<KBox<KVec<Arc<Port>>>>> {
     let mut others = KVec::with_capacity(bridge.mirror.count().unwrap_or(0), GFP_KERNEL)?;
     rcu::read(|section| {
         for other in bridge.mirror.ports(section).unwrap_or_default() {

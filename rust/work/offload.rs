@@ -96,7 +96,7 @@ pub(crate) fn sync(bridge: &Bridge) {
     if bridge.ports().iter().any(|port| has_changed(port)) {
         revoke::reconsider_offload(bridge);
     }
-    let is_done = mirror::is_right(bridge) && !is_pick_due(bridge) && {
+    let is_done = mirror::is_up_to_date(bridge) && !is_pick_due(bridge) && {
         let state = bridge.offload.lock();
         let is_full = bridge.table.offloaded() >= MOST;
         state.is_enabled() && (is_full || state.done == Some(bridge.table_lock.lock().changes()))
@@ -122,7 +122,7 @@ impl Job for OffloadWork {
             // On -ENOMEM those stay offloaded that are.
             let _ = pick(&self.bridge, MOST);
         }
-        if !mirror::are_all_covered(&self.bridge, is_wanted) {
+        if !mirror::may_stay_offloaded(&self.bridge, is_wanted) {
             flush_offloaded(&self.bridge);
             // Nobody has still to make copies of what was forwarded by that.
             rcu::wait_for_readers();
@@ -133,11 +133,11 @@ impl Job for OffloadWork {
         };
         self.retry.reset();
         let is_enabled = self.bridge.offload.lock().is_enabled();
-        if is_enabled && !mirror::are_all_covered(&self.bridge, is_wanted) {
+        if is_enabled && !mirror::may_stay_offloaded(&self.bridge, is_wanted) {
             return Some(SOON);
         }
         // On an error it is tried again in a second.
-        let _ = mirror::follow(&self.bridge, is_wanted, &rtnl);
+        let _ = mirror::update(&self.bridge, is_wanted, &rtnl);
         if !is_wanted {
             return None;
         }
@@ -159,8 +159,9 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
-    let is_served = |port: &Port| port.flags().filters() || bridge.mirrored.has(port.index);
-    let may = knows_all && ports.iter().all(|port| is_served(port)) && may_offload(bridge, &ports);
+    let misses_nothing = |port: &Port| port.flags().filters() || bridge.mirrored.has(port.index);
+    let may =
+        knows_all && ports.iter().all(|port| misses_nothing(port)) && may_offload(bridge, &ports);
     state.set_enabled(may);
     may
 }
@@ -191,7 +192,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
                 // made for one that is not filtered.
                 (flags.filters() || !flags.has(Flag::Enabled)) && is_plain(port)
             })
-            && mirror::may_offload(bridge, ports)
+            && mirror::can_serve_all(bridge, ports)
     })
 }
 
