@@ -51,8 +51,7 @@ COUNT_PID=
 TRACE=
 declare -A BEFORE INNER_BRIDGES=()
 
-# ---- failing
-# --------------------------------------------------------------------------------------------------
+# ---- failing -------------------------------------------------------------------------------------
 
 fail() {
     trap - ERR
@@ -117,8 +116,7 @@ fails() {
 # A bridge does not mirror beside br_netfilter, which another script may have loaded.
 if [[ -e /sys/module/br_netfilter ]]; then modprobe --remove --quiet br_netfilter || true; fi
 
-# ---- the network
-# --------------------------------------------------------------------------------------------------
+# ---- the network ---------------------------------------------------------------------------------
 
 mount -t tmpfs tmpfs "$LAB"
 mkdir "$LAB/run"
@@ -269,8 +267,7 @@ counted() {
     REPLY=$(jq ".\"hosts:$1\" | $2" "$LAB/count")
 }
 
-# ---- the module
-# --------------------------------------------------------------------------------------------------
+# ---- the module ----------------------------------------------------------------------------------
 
 # The module's parameters, NAME=VALUE each
 PARAMETERS=()
@@ -348,8 +345,7 @@ listen() {
     [[ $ready == ready ]]
 }
 
-# ---- statistics
-# --------------------------------------------------------------------------------------------------
+# ---- statistics ----------------------------------------------------------------------------------
 
 # remember_statistics PORT...
 remember_statistics() {
@@ -374,8 +370,7 @@ expect_since() {
     ((REPLY == $3)) || fail "$1 statistics/$2 grew by $REPLY, not by $3"
 }
 
-# ---- frames
-# --------------------------------------------------------------------------------------------------
+# ---- frames --------------------------------------------------------------------------------------
 
 # run_plan OPTION...: carries out the plan on standard input. `frames` prints a line for each port.
 run_plan() {
@@ -386,6 +381,26 @@ run_plan() {
     done
     "${FRAMES:-frames}" exchange "$@" <<<"$declared$plan" >"$LAB/summary" || fail "frames: see above"
 }
+
+# greet: what is known is forgotten, but for a guest of each of three hosts
+greet() {
+    set_attribute br flush 1
+    exchange <<PLAN
+hello host1 $G11
+hello host2 $G21
+hello host3 $G31
+PLAN
+}
+
+# A plan in which these guests talk, and the sniffer gets it all
+# shellcheck disable=SC2034 # for the scripts
+readonly ONLY_OWNERS_GET="\
+send host1 $G11 $G21 count 20
+expect host2 $G11 $G21 count 20
+expect sniffer $G11 $G21 count 20
+send host2 $G21 $G31 count 20
+expect host3 $G21 $G31 count 20
+expect sniffer $G21 $G31 count 20"
 
 # What a plain hub makes of a plan: every frame at every other port. (Hellos aside, `expect` is not
 # looked at.)

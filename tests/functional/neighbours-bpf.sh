@@ -51,15 +51,6 @@ detach() {
     done
 }
 
-greet() {
-    set_attribute br flush 1
-    exchange <<PLAN
-hello host1 $G11
-hello host2 $G21
-hello host3 $G31
-PLAN
-}
-
 talk=$(
     cat <<PLAN
 $SELF

@@ -10,25 +10,6 @@ make_hub host1 host2 host3 sniffer
 load_module
 enable host1 host2 host3
 
-only_owners_get=$(
-    cat <<PLAN
-send host1 $G11 $G21 count 20
-expect host2 $G11 $G21 count 20
-expect sniffer $G11 $G21 count 20
-send host2 $G21 $G31 count 20
-expect host3 $G21 $G31 count 20
-expect sniffer $G21 $G31 count 20
-PLAN
-)
-greet() {
-    set_attribute br flush 1
-    exchange <<PLAN
-hello host1 $G11
-hello host2 $G21
-hello host3 $G31
-PLAN
-}
-
 for ebtables in ebtables-nft ebtables-legacy; do
     if ! $ebtables -t broute -L >"$LAB/tables"; then
         [[ $ebtables == ebtables-legacy ]] || fail "see above"
@@ -41,7 +22,7 @@ for ebtables in ebtables-nft ebtables-legacy; do
     $ebtables -t nat -A PREROUTING -s $G12 -j DROP
     $ebtables -t nat -A POSTROUTING -o host2 -s $G13 -j DROP
     uncounted_exchange <<PLAN
-$only_owners_get
+$ONLY_OWNERS_GET
 send host1 $G12 $G21 count 5
 PLAN
     expect_attribute host1 n_macs 1
@@ -57,7 +38,7 @@ PLAN
     $ebtables -A FORWARD -o host3 -d $G21 -j ACCEPT
     $ebtables -A FORWARD -o host2 -s $G13 -j DROP
     uncounted_exchange <<PLAN
-$only_owners_get
+$ONLY_OWNERS_GET
 send host1 $G13 $G21 count 5
 expect sniffer $G13 $G21 count 5
 PLAN
@@ -70,7 +51,7 @@ PLAN
     $ebtables -t broute -A BROUTING -i host1 -s $G12 -j DROP
     uncounted_exchange <<PLAN
 send host1 $G12 $G21 count 5
-$only_owners_get
+$ONLY_OWNERS_GET
 send host2 $G21 $G12 count 5
 expect host1 $G21 $G12 count 5
 expect host3 $G21 $G12 count 5

@@ -34,17 +34,6 @@ filters() {
     done | tc -batch -
 }
 
-only_owners_get=$(
-    cat <<PLAN
-send host1 $G11 $G21 count 20
-expect host2 $G11 $G21 count 20
-expect sniffer $G11 $G21 count 20
-send host2 $G21 $G31 count 20
-expect host3 $G21 $G31 count 20
-expect sniffer $G21 $G31 count 20
-PLAN
-)
-
 # ---- on its way in: dropped, handed to another port, sent past the bridge, sent by the bridge
 # device itself
 filters host1 ingress <<EOF
@@ -54,7 +43,7 @@ pref 3 u32 match u32 0x02000000 0xffffffff at -8 match u16 0x0401 0xffff at -4 a
 pref 4 flower src_mac $G42 action mirred egress redirect dev br
 pref 5 matchall action ok
 EOF
-exchange <<<"$only_owners_get"
+exchange <<<"$ONLY_OWNERS_GET"
 uncounted_exchange <<PLAN
 send host1 $G12 $G21 count 5
 send host1 $G13 $G31 count 5
@@ -178,5 +167,5 @@ expect sniffer $G12 $G22 count 5 vlan 10
 send host3 $G31 $G12 count 5 vlan 10
 expect host1 $G31 $G12 count 5 vlan 10
 expect sniffer $G31 $G12 count 5 vlan 10
-$only_owners_get
+$ONLY_OWNERS_GET
 PLAN

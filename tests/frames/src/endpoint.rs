@@ -199,9 +199,18 @@ impl AsFd for Endpoint {
 
 /// A socket of the kernel's packet filter, which does not block.
 pub fn netfilter_socket() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    raw_socket(
+        libc::AF_NETLINK,
+        libc::SOCK_NONBLOCK,
+        libc::NETLINK_NETFILTER,
+    )
+}
+
+/// A raw socket with a large receive buffer.
+fn raw_socket(domain: i32, flags: i32, protocol: i32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | flags;
     // SAFETY: no pointers.
-    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) };
+    let fd = unsafe { libc::socket(domain, kind, protocol) };
     if fd < 0 {
         return Err(Error::last_os_error());
     }
@@ -219,20 +228,7 @@ pub fn netfilter_socket() -> io::Result<OwnedFd> {
 /// A socket that gets every frame arriving at an interface of the present network namespace.
 fn socket_on(interface: &str) -> io::Result<OwnedFd> {
     // With protocol 0 nothing arrives before the socket is bound.
-    // SAFETY: no pointers.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if fd < 0 {
-        return Err(Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new and nobody else's.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-
-    set_option(
-        &socket,
-        libc::SOL_SOCKET,
-        libc::SO_RCVBUFFORCE,
-        RECEIVE_BUFFER_BYTES,
-    )?;
+    let socket = raw_socket(libc::AF_PACKET, 0, 0)?;
     set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
     set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
     set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
@@ -249,7 +245,13 @@ fn socket_on(interface: &str) -> io::Result<OwnedFd> {
     address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
     address.sll_ifindex = index as _;
     // SAFETY: the address is a `sockaddr_ll` and the length its size.
-    let result = unsafe { libc::bind(fd, (&raw const address).cast(), size_of_val(&address) as _) };
+    let result = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            size_of_val(&address) as _,
+        )
+    };
     if result < 0 {
         return Err(Error::last_os_error());
     }
