@@ -8,6 +8,8 @@ pub mod table;
 #[cfg_attr(loom, path = "platform_loom.rs")]
 pub mod platform;
 
+mod boxed;
+
 use table::{Array, Key, Limits, Migration, Secret, Writer};
 
 pub const NO_LIMITS: Limits = Limits { port: 0, total: 0 };

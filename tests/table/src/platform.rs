@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::atomic::{self, fence, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+pub use crate::boxed::Boxed;
 pub use std::hint::spin_loop as relax;
 pub use std::sync::Arc;
 
@@ -130,34 +131,6 @@ impl<T> Deref for Buckets<T> {
 
     #[inline]
     fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-pub struct Boxed<T>(Box<T>);
-
-impl<T> Boxed<T> {
-    pub fn new(value: T) -> Result<Self, OutOfMemory> {
-        Ok(Self(Box::new(value)))
-    }
-
-    pub fn into_raw(self) -> *mut T {
-        Box::into_raw(self.0)
-    }
-
-    /// # Safety
-    ///
-    /// `pointer` must come from `into_raw()`, and nobody else may use it from now on.
-    pub unsafe fn from_raw(pointer: *mut T) -> Self {
-        // SAFETY: The caller promises what is needed.
-        Self(unsafe { Box::from_raw(pointer) })
-    }
-}
-
-impl<T> Deref for Boxed<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
         &self.0
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use loom::sync::atomic::{self, fence, Ordering};
 
+pub use crate::boxed::Boxed;
 pub use loom::thread::yield_now as relax;
 pub use std::sync::Arc;
 
@@ -102,34 +103,6 @@ impl<T> Deref for Buckets<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-pub struct Boxed<T>(Box<T>);
-
-impl<T> Boxed<T> {
-    pub fn new(value: T) -> Result<Self, OutOfMemory> {
-        Ok(Self(Box::new(value)))
-    }
-
-    pub fn into_raw(self) -> *mut T {
-        Box::into_raw(self.0)
-    }
-
-    /// # Safety
-    ///
-    /// `pointer` must come from `into_raw()`, and nobody else may use it from now on.
-    pub unsafe fn from_raw(pointer: *mut T) -> Self {
-        // SAFETY: The caller promises what is needed.
-        Self(unsafe { Box::from_raw(pointer) })
-    }
-}
-
-impl<T> Deref for Boxed<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
         &self.0
     }
 }
