@@ -93,6 +93,8 @@ send br $BRIDGE $G32 tag ${1}10
 send br $BRIDGE $S2 tag ${1}10:2
 send br $BRIDGE $NOBODY tag ${1}10:5
 send br $BRIDGE $G42 tag ${1}20
+send br $BRIDGE $G21 gso 10
+send br $BRIDGE $G22 tag ${1}10:5 gso 10
 PLAN
 }
 
