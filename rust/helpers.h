@@ -43,6 +43,23 @@ enum { MACLEARN_NETLINK_CTX_SIZE = sizeof_field(struct netlink_callback, ctx) };
 static_assert(MACLEARN_CB_TAG_OFFSET + sizeof(u64) == sizeof_field(struct sk_buff, cb));
 static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);
 
+/*
+ * What is read of the beginning of a frame's control block while the bridge has
+ * it: struct br_input_skb_cb, which is in no header that modules can include.
+ */
+struct maclearn_bridge_cb {
+	struct net_device *brdev;
+	u16 frag_max_size;
+#ifdef CONFIG_BRIDGE_IGMP_SNOOPING
+	u8 igmp;
+	u8 mrouters_only:1;
+#endif
+	u8 proxyarp_replied:1;
+	u8 src_port_isolated:1;
+	/* Up only since the bridge is promiscuous, or for a group on one that is. */
+	u8 promisc:1;
+};
+
 /* Numbers of owners in the table: those of a bridge's ports, and one for the bridge. */
 #define MACLEARN_MAX_PORTS	1024
 

@@ -18,14 +18,7 @@ use crate::{
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
         vlan::VlanTag,
     },
-    state::{
-        bridge::{address_of, Bridge, BRIDGE_ITSELF},
-        flags::Flag,
-        mirror::Seen,
-        port::Port,
-        revoke,
-        tag::CbTag,
-    },
+    state::{bridge::Bridge, flags::Flag, mirror::Seen, port::Port, revoke, tag::CbTag},
     table::{Claims, Key, Owners},
 };
 
@@ -64,22 +57,18 @@ pub(super) fn receive<'a>(
     }
     let key = Key::from_parts(tag.vlan(), destination);
     let seen = bridge.mirror.take_seen(frame.data_id());
-    let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
-    let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
-    // Nothing of the bridge's own leaves through a port.
-    let was_forwarded = noted.is_some() || seen != Seen::Nowhere;
-    let is_hosts = !was_forwarded && !owners.is_offloaded() && is_hosts(bridge, key, section);
-    if is_hosts {
+    if !frame.is_up_as_promiscuous() {
+        // It is for an address of the bridge's own.
         return go_up(bridge, tag, frame, section);
     }
-    // Not everything that is the host's is known here, or just this moment.
-    let may_be_hosts = !was_forwarded && (owners == Owners::NOBODY || frame.is_for_host());
+    let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
+    let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     let is_served = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
-    let goes_up = may_be_hosts || is_wanted(bridge);
+    let goes_up = is_wanted(bridge);
     if is_served || is_forwarded_elsewhere(bridge, key, owners, section) {
         if goes_up {
             return go_up(bridge, tag, frame, section);
@@ -108,16 +97,6 @@ pub(super) fn receive<'a>(
         Some(last) => br_forward::send(frame, &port.device, vlan_tag, &last.device, context),
         None => frame.consume(),
     }
-}
-
-/// Whether a frame for `key` of which no copy was seen is the host's, or the bridge has dropped it
-/// at the port that it is configured for.
-#[cold]
-#[inline(never)]
-fn is_hosts(bridge: &Bridge, key: Key, section: &rcu::Guard) -> bool {
-    let is_configured = |port, claims: Claims| port == BRIDGE_ITSELF || claims.has(Claims::BRIDGE);
-    bridge.has_address(address_of(key), section)
-        || bridge.table.is_owned_by_any(section, key, is_configured)
 }
 
 /// Lets a frame go up, unless it is in a VLAN that the bridge device is not in, which it gets only

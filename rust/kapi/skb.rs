@@ -190,12 +190,6 @@ impl<'a> BridgeSkBuff<'a> {
         self.packet_type() == bindings::PACKET_MULTICAST
     }
 
-    /// Whether the frame is the host's, by what the bridge, or the device that it came in through,
-    /// says of its destination (`PACKET_HOST`).
-    pub(crate) fn is_for_host(&self) -> bool {
-        self.packet_type() == bindings::PACKET_HOST
-    }
-
     #[inline(always)]
     fn packet_type(&self) -> u32 {
         // SAFETY: The constant is the offset of the byte whose lowest 3 bits are that field.
@@ -209,13 +203,22 @@ impl<'a> BridgeSkBuff<'a> {
     /// Whether `bridge` has the frame, rather than somebody else who has a port of it send one: its
     /// control block begins with the bridge device (`struct br_input_skb_cb`).
     pub(crate) fn is_bridged_by(&self, bridge: &NetDevice) -> bool {
-        // SAFETY: By the type invariants; a word at the beginning of the control block.
-        let first = unsafe {
-            (&raw const (*self.buffer.0.as_ptr()).cb)
-                .cast::<usize>()
-                .read()
-        };
-        first == bridge.as_raw().addr()
+        // SAFETY: By the type invariants; the control block is large enough, and aligned.
+        let device = unsafe { (&raw const (*self.bridge_cb()).brdev).read() };
+        device.addr() == bridge.as_raw().addr()
+    }
+
+    /// What the bridge has in the control block.
+    fn bridge_cb(&self) -> *mut bindings::maclearn_bridge_cb {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw mut (*self.buffer.0.as_ptr()).cb).cast() }
+    }
+
+    /// Whether the frame, which goes up to the host, is not for an address of the bridge's own, on
+    /// a bridge device that is promiscuous.
+    pub(crate) fn is_up_as_promiscuous(&self) -> bool {
+        // SAFETY: By the type invariants; the control block is large enough, and aligned.
+        unsafe { (*self.bridge_cb()).promisc() != 0 }
     }
 
     /// As [`BridgeSkBuff::was_received_for_group`], for a frame that the bridge device sent, of

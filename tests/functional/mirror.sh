@@ -158,26 +158,53 @@ FDB
 owns host1 $G11
 mirrors $ALL
 
-# ---- users' entries: for a filtered port, for one that gets every copy, and for the bridge itself
-both_bridge <<FDB
-fdb add 02:00:00:00:0e:05 dev host5 master static
-fdb add 02:00:00:00:0e:06 dev host6 master extern_learn
-fdb add 02:00:00:00:0e:08 dev uplink master static
-fdb add 02:00:00:00:0e:fe dev br self local
-FDB
-OWNERS+="owner host5 02:00:00:00:0e:05
+# ---- users' entries: for filtered ports, for one that gets every copy, and for the bridge itself,
+# whichever device is named for it; frames for them from everywhere, from their own port too
+readonly USERS="02:00:00:00:0e:05 dev host3 master static
+02:00:00:00:0e:06 dev host6 master extern_learn
+02:00:00:00:0e:08 dev uplink master static
+02:00:00:00:0e:fe dev br self local
+02:00:00:00:0e:fd dev br self local extern_learn
+02:00:00:00:0e:15 dev host3 master permanent
+02:00:00:00:0e:18 dev uplink master permanent"
+# users_entries add|del
+users_entries() {
+    local entry
+    while read -r entry; do
+        [[ $1 == add ]] || entry=${entry% static} entry=${entry% extern_learn} entry=${entry% local} entry=${entry% permanent}
+        echo "fdb $1 $entry"
+    done <<<"$USERS" | both_bridge
+}
+OWNERS+="owner host3 02:00:00:00:0e:05
 owner host6 02:00:00:00:0e:06
 "
-same <<<"$(for from in "host1 $G11" "uplink $U1" "br $BRIDGE"; do
-    printf "send $from 02:00:00:00:0e:%s\n" 05 06 fe
-done)
-send host1 $G11 02:00:00:00:0e:08"
-both_bridge <<FDB
-fdb del 02:00:00:00:0e:05 dev host5 master
-fdb del 02:00:00:00:0e:06 dev host6 master
-fdb del 02:00:00:00:0e:08 dev uplink master
-fdb del 02:00:00:00:0e:fe dev br self
-FDB
+# for_users [WORD]
+for_users() {
+    same <<<"${1:-}
+$(for from in "host1 $G11" "host3 $G31" "uplink $U1" "sniffer $S1" "br $BRIDGE"; do
+        while read -r address _; do
+            echo "send $from $address"
+            [[ $from == br* ]] || echo "send $from $address udp $BRIDGE_IP"
+        done <<<"$USERS"
+    done)"
+}
+users_entries add
+for_users
+for_users promisc
+# The module is told of entries that were there before it.
+unload_module
+load_module
+enable "${FILTERED[@]}"
+owns host1 $G11 $G12
+owns host2 $G21
+owns host3 $G31 $G33
+owns host4 $G41 $G33
+owns uplink $U1 $U2
+owns sniffer $S1
+mirrors $ALL
+for_users
+users_entries del
+for_users open
 
 # ---- the host's own traffic, and ports that take no large buffers or frames
 both_links <<LINKS
