@@ -25,10 +25,11 @@ const PAYS_FROM: usize = 4;
 const UNFILTERED_A_PORT: usize = 15;
 
 /// Whether `port` is to have copies of what the bridge forwards to another one. One that is joining
-/// may be about to be enabled: RTNL is held until that is done.
+/// may be about to be enabled: RTNL is held until that is done. One that is leaving gets nothing
+/// any more.
 fn is_unfiltered(port: &Port) -> bool {
     let flags = port.flags();
-    !flags.has(Flag::Enabled) && !flags.has(Flag::Joining)
+    !flags.has(Flag::Enabled) && !flags.has(Flag::Joining) && !flags.has(Flag::Gone)
 }
 
 /// Whether frames may be forwarded to one of the `ports`, all those of the bridge: the others that
@@ -81,6 +82,7 @@ fn misses_nothing_meanwhile(bridge: &Bridge, port: &Port, is_wanted: bool) -> bo
     let flags = port.flags();
     flags.filters()
         || flags.has(Flag::Joining)
+        || flags.has(Flag::Gone)
         || is_wanted && is_unfiltered(port) && bridge.mirrored.has(port.index)
 }
 

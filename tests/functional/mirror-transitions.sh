@@ -71,8 +71,9 @@ send bridge $BRIDGE $mac count 10"
     uncounted_exchange <<<"$plan"
 }
 
-# talk <<PLAN: a plan's streams, on a CPU that another talk does not use
-TALKS=()
+# talk <<PLAN: a plan's streams, RATE frames a second of each, on a CPU that another talk does not
+# use
+TALKS=() RATE=100
 talk() {
     local ready cpu=$((${#TALKS[@]} % $(nproc)))
     mkfifo "$LAB/talk.ready"
@@ -80,7 +81,7 @@ talk() {
         for port in "${HUB_PORTS[@]}"; do echo "port $port hosts:$port"; done
         printf 'repeat %s\n' "${CHANGING[@]}"
         cat
-    } | taskset --cpu-list $cpu "${FRAMES:-frames}" exchange --rate 100 --ready "$LAB/talk.ready" \
+    } | taskset --cpu-list $cpu "${FRAMES:-frames}" exchange --rate "$RATE" --ready "$LAB/talk.ready" \
         --until "$LAB/talk.end" >"$LAB/talk.$cpu" &
     TALKS+=($!)
     read -r ready <"$LAB/talk.ready"
@@ -92,6 +93,32 @@ end_talks() {
     local pid
     : >"$LAB/talk.end"
     for pid in "${TALKS[@]}"; do wait "$pid" || fail "the streams: see above"; done
+    TALKS=()
+    rm "$LAB/talk.end"
+}
+
+# begin_revoked, end_revoked: how many entries of speak, but those of host2, were revoked meanwhile
+# is in REPLY then
+MONITOR=
+begin_revoked() {
+    bridge monitor fdb >"$LAB/monitor" &
+    MONITOR=$!
+    # It has begun to listen when it tells of this.
+    wait_until 20 is_monitored
+}
+is_monitored() {
+    bridge fdb replace 02:00:00:00:0f:01 dev br self local
+    bridge fdb del 02:00:00:00:0f:01 dev br self
+    grep -q "^Deleted 02:00:00:00:0f:01" "$LAB/monitor"
+}
+end_revoked() {
+    # And it has told all when it tells of that.
+    bridge fdb add 02:00:00:00:0f:02 dev br self local
+    bridge fdb del 02:00:00:00:0f:02 dev br self
+    wait_until 20 grep -q "^Deleted 02:00:00:00:0f:02" "$LAB/monitor"
+    kill "$MONITOR"
+    wait "$MONITOR" || true
+    REPLY=$(grep -c "^Deleted 02:00:00:00:0[13478]:.*extern_learn" "$LAB/monitor" || true)
 }
 
 speak
@@ -249,6 +276,70 @@ for ((round = 0; round < 2; round++)); do
     mirrors $ALL
 done
 end_talks
+
+# ---- a port that joins and is enabled at once has nothing revoked, although others are being
+# offloaded all the time
+set_attribute br auto_enable 1
+set_attribute host2 max_macs 0
+begin_revoked
+(
+    for ((round = 0; round < 10; round++)); do
+        netlink_client fill host2 3000
+        set_attribute host2 flush 1
+    done
+) >"$LAB/milliseconds" &
+filling=$!
+joins=0
+while kill -0 "$filling" 2>"$LAB/kill"; do
+    ip link set dev sniffer master br
+    ip link set dev sniffer nomaster
+    ((++joins))
+done
+wait "$filling"
+end_revoked
+((REPLY == 0)) || fail "$REPLY entries were revoked by $joins ports that joined"
+set_attribute br auto_enable 0
+set_attribute host2 max_macs 4096
+speak
+mirrors $ALL
+# One that is to get every copy has each revoked once.
+begin_revoked
+for ((joins = 0; joins < 5; joins++)); do
+    ip link set dev sniffer master br
+    mirrors $ALL
+    ip link set dev sniffer nomaster
+    mirrors $ALL
+done
+end_revoked
+((REPLY <= joins * (ALL - 1))) || fail "$REPLY entries were revoked by $joins ports that joined"
+
+# ---- the ports that get every copy change while the bridge device sends: those that remain get
+# each copy, and once
+RATE=2000
+talk <<PLAN
+port bridge br
+stream bridge $BRIDGE $G21 to host2,uplink
+stream bridge $BRIDGE $U1 to uplink
+PLAN
+talk <<PLAN
+port bridge br
+stream bridge $BRIDGE $G11 to host1,uplink
+stream bridge $BRIDGE $NOBODY to host1,host2,host6,uplink
+PLAN
+for ((round = 0; round < 10; round++)); do
+    disable host3
+    mirrors $ALL
+    ip link set dev sniffer master br
+    mirrors $ALL
+    enable host3
+    mirrors $ALL
+    disable host4 host5
+    ip link set dev sniffer nomaster
+    mirrors $ALL
+    enable host4 host5
+done
+end_talks
+mirrors $ALL
 
 # ---- no port is enabled any more
 disable "${FILTERED[@]}"
