@@ -53,35 +53,35 @@ pub(super) fn receive<'a>(
     if is_multicast(destination) {
         bridge.mirror.clear_seen();
         // All that it is for have a copy.
-        return go_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, section);
     }
     let key = Key::from_parts(tag.vlan(), destination);
     let seen = bridge.mirror.take_seen(frame.data_id());
     if !frame.is_up_as_promiscuous() {
         // It is for an address of the bridge's own.
-        return go_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, section);
     }
     let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
     let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
-    let is_served = match (seen, ports) {
+    let all_have_copies = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
-    let goes_up = is_wanted(bridge);
-    if is_served || is_forwarded_elsewhere(bridge, key, owners, section) {
+    let goes_up = others_want_all(bridge);
+    if all_have_copies || is_forwarded_elsewhere(bridge, key, owners, section) {
         if goes_up {
-            return go_up(bridge, tag, frame, section);
+            return pass_up(bridge, tag, frame, section);
         }
         br_forward::uncount_received(&bridge.device, &frame, context);
         return frame.consume();
     }
-    frame.set_cb_tag(tag.when_mirrored().to_bits(port.secret));
-    let others = || others(ports, |other| seen == Seen::At(other.index));
+    frame.set_cb_tag(tag.when_copied().to_bits(port.secret));
+    let lacking = || without_copy(ports, |other| seen == Seen::At(other.index));
     let vlan_tag = vlan_tag(bridge, tag);
     let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
-    let last = others().rfind(is_last);
-    let copies = others().filter(|other| last.is_none_or(|last| last.index != other.index));
+    let last = lacking().rfind(is_last);
+    let copies = lacking().filter(|other| last.is_none_or(|last| last.index != other.index));
     br_forward::send_copies(
         &mut frame,
         Origin::Port(&port.device),
@@ -90,7 +90,7 @@ pub(super) fn receive<'a>(
         context,
     );
     if goes_up {
-        return go_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, section);
     }
     br_forward::uncount_received(&bridge.device, &frame, context);
     match last {
@@ -102,7 +102,7 @@ pub(super) fn receive<'a>(
 /// Lets a frame go up, unless it is in a VLAN that the bridge device is not in, which it gets only
 /// since it is promiscuous. On a hub that is counted, and dropped.
 #[inline(never)]
-fn go_up<'a>(
+fn pass_up<'a>(
     bridge: &Bridge,
     tag: CbTag,
     frame: BridgeSkBuff<'a>,
@@ -111,7 +111,7 @@ fn go_up<'a>(
     let is_outside = tag.vlan() != 0
         && frame.hwaccel_tag().is_some()
         && !kernel_bridge::is_member(&bridge.device, tag.vlan(), section);
-    if is_outside && !is_wanted(bridge) {
+    if is_outside && !others_want_all(bridge) {
         return frame.consume();
     }
     frame.accept()
@@ -131,7 +131,7 @@ fn is_reached(port: &Port, other: &Port, tag: CbTag, section: &rcu::Guard) -> bo
 /// The `ports` but those that have a copy, and those that were enabled a moment ago: these get what
 /// is flooded without its being noted.
 #[inline]
-fn others<'a>(
+fn without_copy<'a>(
     ports: &'a [Arc<Port>],
     has_copy: impl Fn(&Port) -> bool + 'a,
 ) -> impl DoubleEndedIterator<Item = &'a Arc<Port>> {
@@ -140,7 +140,7 @@ fn others<'a>(
 }
 
 /// Whether somebody else wants all that the bridge device receives.
-fn is_wanted(bridge: &Bridge) -> bool {
+fn others_want_all(bridge: &Bridge) -> bool {
     bridge.device.promiscuity() > 1
 }
 
@@ -194,7 +194,7 @@ pub(super) fn send<'a>(
         return Ok(frame);
     };
     // As any other's from here on.
-    let bits = tag.when_mirrored().to_bits(port.secret);
+    let bits = tag.when_copied().to_bits(port.secret);
     frame.set_cb_tag(bits);
     let is_port = |other: &Arc<Port>| other.index == port.index;
     match bridge.mirror.made_before(serial, ports) {
@@ -263,7 +263,7 @@ fn copy_outgoing<'a>(
     let bridge = &*port.bridge;
     let bits = frame.cb_tag();
     frame.set_cb_tag(tag.copy().to_bits(port.secret));
-    let others = others(ports, |other| other.index == port.index);
+    let others = without_copy(ports, |other| other.index == port.index);
     br_forward::send_copies(
         frame,
         Origin::Bridge(&bridge.device),
@@ -309,6 +309,6 @@ pub(super) fn tag_outgoing(
             revoke_now(bridge, key);
         }
     }
-    let tag = CbTag::local(vlan).mirrored(priority(bridge, vlan, || frame.vlan_tag()));
+    let tag = CbTag::local(vlan).with_copies_due(priority(bridge, vlan, || frame.vlan_tag()));
     Some(tag.to_numbered_bits(serial, bridge.secret))
 }

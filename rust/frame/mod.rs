@@ -250,8 +250,8 @@ fn enter_otherwise<'a>(
 ) -> Verdict<'a> {
     let flags = port.flags();
     // All for a group have a copy; but it may be in a VLAN that the bridge device is not in.
-    if flags.has(Flag::Mirrored) && (vlan != 0 || !is_multicast(frame.destination())) {
-        tag = tag.mirrored(mirror::priority(&port.bridge, vlan, || frame.vlan_tag()));
+    if flags.has(Flag::TagsFrames) && (vlan != 0 || !is_multicast(frame.destination())) {
+        tag = tag.with_copies_due(mirror::priority(&port.bridge, vlan, || frame.vlan_tag()));
         frame.set_cb_tag(tag.to_bits(port.secret));
         port.bridge.mirror.clear_seen();
     }
@@ -404,7 +404,7 @@ fn go_up<'a>(
         return frame.accept();
     };
     match CbTag::from_bits(frame.cb_tag(), port.secret) {
-        Some(tag) if tag.is_mirrored() => mirror::receive(port, tag, frame, context),
+        Some(tag) if tag.has_copies_due() => mirror::receive(port, tag, frame, context),
         _ => frame.accept(),
     }
 }
@@ -445,7 +445,7 @@ fn filter<'a>(
 ) -> Verdict<'a> {
     let flags = port.flags();
     if !flags.has(Flag::Enabled) {
-        if !is_local && CbTag::may_be_mirrored(frame.cb_tag()) {
+        if !is_local && CbTag::may_have_copies_due(frame.cb_tag()) {
             return mirror::note_copy(port, frame);
         }
         return frame.accept();

@@ -38,11 +38,11 @@ pub(crate) enum Flag {
     /// Something was learned while the port was quiet.
     LearnedQuiet = 1 << 13,
     /// Nothing is to be done with a frame but to learn its source as of now: the port learns, and
-    /// is neither [`Flag::Forgetting`] nor [`Flag::Mirrored`]. Follows from these, so that a frame
-    /// asks for one flag.
+    /// is neither [`Flag::Forgetting`] nor [`Flag::TagsFrames`]. Follows from these, so that a
+    /// frame asks for one flag.
     LearningNow = 1 << 14,
-    /// Frames that come in there are tagged so that the bridge mirrors them.
-    Mirrored = 1 << 15,
+    /// Frames that come in there are tagged as ones that copies may have to be made of.
+    TagsFrames = 1 << 15,
 }
 
 /// The [`Flag`]s of a port at one time.
@@ -83,7 +83,7 @@ impl Flags {
     pub(crate) fn completed(self) -> Self {
         self.with(
             Flag::LearningNow,
-            self.learns_as_of_now() && !self.has(Flag::Mirrored),
+            self.learns_as_of_now() && !self.has(Flag::TagsFrames),
         )
     }
 

@@ -125,7 +125,7 @@ impl Port {
         let flags = flags
             .with(Flag::Enabled, false)
             .with(Flag::Joining, true)
-            .with(Flag::Mirrored, bridge.mirror.is_on());
+            .with(Flag::TagsFrames, bridge.mirror.is_on());
         Arc::pin_init(
             pin_init!(Self {
                 anchor: Anchor::of(device),

@@ -11,7 +11,7 @@ const LOCAL: u32 = 1 << 13;
 /// Set where the frame's copies can't have a memo.
 const NO_MEMO: u32 = 1 << 14;
 /// Set where copies of the frame may have to be made for the ports that are not filtered.
-const MIRRORED: u32 = 1 << 15;
+const COPIES_DUE: u32 = 1 << 15;
 /// The place of the four bits of the frame's TCI that are not its VLAN identifier.
 const PRIORITY: u32 = 16;
 const PRIORITY_MASK: u32 = 0xf;
@@ -19,7 +19,7 @@ const PRIORITY_MASK: u32 = 0xf;
 const COPY: u32 = 1 << 20;
 /// All bits of a tag.
 const ALL: u32 =
-    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | MIRRORED | PRIORITY_MASK << PRIORITY | COPY;
+    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | COPIES_DUE | PRIORITY_MASK << PRIORITY | COPY;
 /// Where, in the tag of a frame that the bridge device sends and that has a number, a check stands.
 const CHECK: u32 = 21;
 
@@ -64,19 +64,19 @@ impl CbTag {
 
     /// The same, of a frame that copies may have to be made of, with these bits of its TCI.
     #[inline]
-    pub(crate) fn mirrored(self, priority: u16) -> Self {
-        Self(self.0 | MIRRORED | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
+    pub(crate) fn with_copies_due(self, priority: u16) -> Self {
+        Self(self.0 | COPIES_DUE | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
     }
 
     /// The same, when they are made.
     #[inline]
-    pub(crate) fn when_mirrored(self) -> Self {
+    pub(crate) fn when_copied(self) -> Self {
         Self(self.0 & (VLAN | LOCAL | NO_MEMO))
     }
 
     /// The same, of one of the copies that were made.
     pub(crate) fn copy(self) -> Self {
-        Self(self.when_mirrored().0 | COPY)
+        Self(self.when_copied().0 | COPY)
     }
 
     /// Whether it is one of them.
@@ -91,20 +91,20 @@ impl CbTag {
 
     /// Whether copies of the frame may have to be made.
     #[inline(always)]
-    pub(crate) fn is_mirrored(self) -> bool {
-        self.0 & MIRRORED != 0
+    pub(crate) fn has_copies_due(self) -> bool {
+        self.0 & COPIES_DUE != 0
     }
 
     /// Whether `bits`, if they are a tag, say that.
     #[inline(always)]
-    pub(crate) fn may_be_mirrored(bits: u64) -> bool {
-        bits as u32 & MIRRORED != 0
+    pub(crate) fn may_have_copies_due(bits: u64) -> bool {
+        bits as u32 & COPIES_DUE != 0
     }
 
     /// Whether `bits`, if they are a tag, say that copies have to be made, or a source learned.
     #[inline(always)]
     pub(crate) fn may_be_due(bits: u64) -> bool {
-        bits as u32 & (MIRRORED | LEARN_WHEN_ADMITTED) != 0
+        bits as u32 & (COPIES_DUE | LEARN_WHEN_ADMITTED) != 0
     }
 
     /// Whether the frame's copies have a memo.
@@ -166,7 +166,7 @@ impl CbTag {
     pub(crate) fn from_numbered_bits(bits: u64, secret: Secret) -> Option<(Self, u32)> {
         let (tag, serial) = (Self(bits as u32 & ALL), (bits >> 32) as u32);
         let is_one = bits as u32 & !ALL == check(serial, secret);
-        (is_one && tag.is_mirrored() && tag.is_local()).then_some((tag, serial))
+        (is_one && tag.has_copies_due() && tag.is_local()).then_some((tag, serial))
     }
 
     /// Reads what [`CbTag::to_bits`] made; `None` for anything else.
@@ -221,30 +221,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mirrored_keeps_its_tci() {
+    fn a_frame_that_copies_are_due_of_keeps_its_tci() {
         let secret = Secret(0x1234_5678);
         for priority in [0, 5, 15] {
-            let tag = CbTag::new(100).mirrored(priority);
+            let tag = CbTag::new(100).with_copies_due(priority);
             let bits = tag.to_bits(secret);
-            assert!(CbTag::may_be_mirrored(bits) && CbTag::may_be_due(bits));
+            assert!(CbTag::may_have_copies_due(bits) && CbTag::may_be_due(bits));
             // Its copies are filtered as fast as any.
             assert!(CbTag::may_be_plain(bits));
             assert_eq!(CbTag::from_plain_bits(bits, secret), Some(tag));
             assert_eq!(CbTag::from_bits(bits, secret), Some(tag));
             assert_eq!((tag.vlan(), tag.tci()), (100, priority << 12 | 100));
-            assert_eq!(tag.when_mirrored(), CbTag::new(100));
+            assert_eq!(tag.when_copied(), CbTag::new(100));
         }
         let bits = CbTag::new(100).to_bits(secret);
-        assert!(!CbTag::may_be_mirrored(bits) && !CbTag::may_be_due(bits));
+        assert!(!CbTag::may_have_copies_due(bits) && !CbTag::may_be_due(bits));
     }
 
     #[test]
     fn numbered_tags_are_told_apart() {
         let secret = Secret(0x1234_5678);
-        let tag = CbTag::local(100).mirrored(5);
+        let tag = CbTag::local(100).with_copies_due(5);
         for serial in [0, 1, u32::MAX] {
             let bits = tag.to_numbered_bits(serial, secret);
-            assert!(CbTag::may_be_mirrored(bits));
+            assert!(CbTag::may_have_copies_due(bits));
             assert_eq!(CbTag::from_numbered_bits(bits, secret), Some((tag, serial)));
             assert_eq!(CbTag::from_numbered_bits(bits ^ 1 << 31, secret), None);
             assert_eq!(CbTag::from_bits(bits, secret), None);

@@ -73,7 +73,7 @@ pub(crate) fn is_up_to_date(bridge: &Bridge) -> bool {
     let mut unfiltered = ports.iter().filter(|port| is_unfiltered(port));
     let count = unfiltered.clone().count();
     bridge.mirror.count().unwrap_or(0) == count
-        && unfiltered.all(|port| bridge.mirrored.has(port.index))
+        && unfiltered.all(|port| bridge.mirror_targets.has(port.index))
 }
 
 /// Whether `port` misses nothing while [`update`] is called, although keys are offloaded. Who lets
@@ -83,7 +83,7 @@ fn misses_nothing_meanwhile(bridge: &Bridge, port: &Port, is_wanted: bool) -> bo
     flags.filters()
         || flags.has(Flag::Joining)
         || flags.has(Flag::Gone)
-        || is_wanted && is_unfiltered(port) && bridge.mirrored.has(port.index)
+        || is_wanted && is_unfiltered(port) && bridge.mirror_targets.has(port.index)
 }
 
 /// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.
@@ -129,7 +129,7 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
         rcu::wait_for_readers();
     }
     bridge.mirror.replace(rtnl, Some(ports));
-    note_mirrored(bridge);
+    note_targets(bridge);
     if !was_on {
         tag_frames(bridge, true, rtnl);
         rcu::wait_for_readers();
@@ -148,12 +148,12 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     // Ending it can't fail.
     let _ = bridge.device.set_promiscuous(false, rtnl);
     bridge.mirror.replace(rtnl, None);
-    note_mirrored(bridge);
+    note_targets(bridge);
 }
 
-/// Whether copies are made for this very port. [`Bridge::mirrored`] is about whoever has its
+/// Whether copies are made for this very port. [`Bridge::mirror_targets`] is about whoever has its
 /// number.
-fn is_listed(bridge: &Bridge, port: &Port) -> bool {
+fn is_target(bridge: &Bridge, port: &Port) -> bool {
     let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
     rcu::read(|section| {
         let ports = bridge.mirror.ports(section);
@@ -162,18 +162,20 @@ fn is_listed(bridge: &Bridge, port: &Port) -> bool {
 }
 
 /// Says which ports copies are made for.
-fn note_mirrored(bridge: &Bridge) {
+fn note_targets(bridge: &Bridge) {
     for port in &*bridge.ports() {
-        let is_mirrored = is_listed(bridge, port);
+        let is_mirrored = is_target(bridge, port);
         let mut locked = bridge.table_lock.lock();
-        bridge.mirrored.set(&mut locked, port.index, is_mirrored);
+        bridge
+            .mirror_targets
+            .set(&mut locked, port.index, is_mirrored);
     }
 }
 
 fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
     bridge.mirror.set_on(rtnl, on);
     for port in &*bridge.ports() {
-        port.set(&mut bridge.table_lock.lock(), Flag::Mirrored, on);
+        port.set(&mut bridge.table_lock.lock(), Flag::TagsFrames, on);
     }
 }
 
@@ -183,12 +185,12 @@ fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
 ///
 /// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
 pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
-    if is_listed(bridge, port) {
+    if is_target(bridge, port) {
         match targets_but(bridge, port)? {
             None => end(bridge, rtnl),
             others => {
                 bridge.mirror.replace(rtnl, others);
-                note_mirrored(bridge);
+                note_targets(bridge);
             }
         }
     }

@@ -159,7 +159,8 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
-    let misses_nothing = |port: &Port| port.flags().filters() || bridge.mirrored.has(port.index);
+    let misses_nothing =
+        |port: &Port| port.flags().filters() || bridge.mirror_targets.has(port.index);
     let may =
         knows_all && ports.iter().all(|port| misses_nothing(port)) && may_offload(bridge, &ports);
     state.set_enabled(may);
