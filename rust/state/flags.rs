@@ -98,6 +98,17 @@ impl Flags {
         self.has(Flag::Enabled) && !self.has(Flag::Gone) && !self.fails_open()
     }
 
+    /// Whether anything is noted of a failure, or of what can't be learned yet.
+    pub(crate) fn has_failure(self) -> bool {
+        const OF_FAILURE: u32 = Flag::FailingOpen as u32
+            | Flag::LearnPending as u32
+            | Flag::AtLimit as u32
+            | Flag::FdbIncomplete as u32
+            | Flag::LostSource as u32
+            | Flag::LimitLogged as u32;
+        self.0 & OF_FAILURE != 0
+    }
+
     /// Whether every copy passes for a failure, or until the table has grown.
     #[inline(always)]
     pub(crate) fn fails_open(self) -> bool {

@@ -16,6 +16,7 @@ use crate::{
         rtnl::Rtnl,
     },
     state::{bridge::Bridge, flags::Flag, port::Port},
+    table::PortMask,
 };
 
 /// Least number of filtered ports for which it pays (measured: `Documentation/performance`).
@@ -161,14 +162,23 @@ fn is_target(bridge: &Bridge, port: &Port) -> bool {
     })
 }
 
-/// Says which ports copies are made for.
+/// Says which ports copies are made for. Those are the bridge's: one that leaves is taken from the
+/// list before another gets its number.
 fn note_targets(bridge: &Bridge) {
+    let mut targets = PortMask::NONE;
+    rcu::read(|section| {
+        for port in bridge.mirror.ports(section).unwrap_or_default() {
+            targets.set(port.index, true);
+        }
+    });
     for port in &*bridge.ports() {
-        let is_mirrored = is_target(bridge, port);
-        let mut locked = bridge.table_lock.lock();
-        bridge
-            .mirror_targets
-            .set(&mut locked, port.index, is_mirrored);
+        let is_target = targets.has(port.index);
+        if bridge.mirror_targets.has(port.index) != is_target {
+            let mut locked = bridge.table_lock.lock();
+            bridge
+                .mirror_targets
+                .set(&mut locked, port.index, is_target);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Recovery: what could not be learned is learned when there is room, and ports that get every copy
 //! for it cease to.
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 use super::walk::{Walk, WALKS};
 use crate::{
@@ -27,7 +27,11 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
     // for.
     while bridge.table_lock.lock().insert_pending_fdb() {}
     learn_pending(&walk);
-    for port in &*bridge.ports() {
+    let has_nothing_pending = bridge.table_lock.lock().has_nothing_pending();
+    // With a thousand ports, those that are well cost a look. What becomes pending from here on is
+    // noted in the port's flags as well.
+    let is_concerned = |port: &&Arc<Port>| !has_nothing_pending || port.flags().has_failure();
+    for port in bridge.ports().iter().filter(is_concerned) {
         if port.flags().has(Flag::FailClosed) && bridge.is_full(port) {
             // What can't be learned is kept out.
             forget_pending(&walk, port, |_| ());
@@ -35,7 +39,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
         }
     }
     let mut recovering = PortMask::NONE;
-    for port in &*bridge.ports() {
+    for port in bridge.ports().iter().filter(is_concerned) {
         recovering.set(
             port.index,
             may_recover(bridge, port, &bridge.table_lock.lock()),
@@ -46,7 +50,7 @@ pub(crate) fn update_failure_state(bridge: &Bridge) {
         rcu::wait_for_readers();
     }
     let ports = bridge.ports();
-    for port in &*ports {
+    for port in ports.iter().filter(is_concerned) {
         if update_port(bridge, port, recovering.has(port.index)) && log::may_write() {
             pr_info!(
                 "interface {}: sources are not learned, a limit is reached: other ports get copies for them\n",
