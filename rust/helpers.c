@@ -332,20 +332,6 @@ void maclearn_br_forward(struct net_device *dev, struct sk_buff *skb)
 		consume_skb(skb);
 }
 
-/* Undoes dev_sw_netstats_rx_add(), with softirqs off since then. */
-void maclearn_rx_uncount(struct net_device *dev, unsigned int len)
-{
-	struct pcpu_sw_netstats *tstats;
-
-	if (!in_softirq())
-		return;
-	tstats = this_cpu_ptr(dev->tstats);
-	u64_stats_update_begin(&tstats->syncp);
-	u64_stats_add(&tstats->rx_bytes, -(unsigned long)len);
-	u64_stats_add(&tstats->rx_packets, -1UL);
-	u64_stats_update_end(&tstats->syncp);
-}
-
 int maclearn_netif_get_port_parent_id(struct net_device *dev,
 				      struct netdev_phys_item_id *ppid,
 				      bool recurse)

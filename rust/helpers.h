@@ -20,6 +20,7 @@ enum maclearn_layout {
 	MACLEARN_SKB_VLAN_ALL = offsetof(struct sk_buff, vlan_all),
 	MACLEARN_SKB_VLAN_PROTO = offsetof(struct sk_buff, vlan_proto),
 	MACLEARN_SKB_VLAN_TCI = offsetof(struct sk_buff, vlan_tci),
+	MACLEARN_NET_DEVICE_TSTATS = offsetof(struct net_device, tstats),
 };
 
 /* Settings of a port: the kernel's own names for them are macros or an enum. */
@@ -73,6 +74,11 @@ static_assert(sizeof_field(struct sk_buff, protocol) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_all) == 4);
 static_assert(sizeof_field(struct sk_buff, vlan_proto) == 2);
 static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
+
+static_assert(sizeof_field(struct net_device, tstats) == 8);
+static_assert(offsetof(struct pcpu_sw_netstats, rx_packets) == 0);
+static_assert(offsetof(struct pcpu_sw_netstats, rx_bytes) == 8);
+static_assert(sizeof(u64_stats_t) == 8);
 
 /* The bits of the packet type in its byte. */
 static_assert(PKT_TYPE_MAX == 7);
@@ -140,7 +146,6 @@ unsigned int maclearn_count_segments(const struct sk_buff *skb);
 void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
 			      bool local_orig);
 void maclearn_br_forward(struct net_device *dev, struct sk_buff *skb);
-void maclearn_rx_uncount(struct net_device *dev, unsigned int len);
 int maclearn_netif_get_port_parent_id(struct net_device *dev,
 				      struct netdev_phys_item_id *ppid,
 				      bool recurse);

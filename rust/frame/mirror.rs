@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// Notes that a copy of a frame leaves through `port`, which is not filtered.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn note_copy<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {
     // Whatever is for a group is sent to all that it is for.
-    if !is_multicast(frame.destination()) && CbTag::from_bits(frame.cb_tag(), port.secret).is_some()
-    {
+    let is_tagged = CbTag::from_checked_bits(frame.cb_tag(), port.secret).is_some();
+    if is_tagged && !is_multicast(frame.destination()) {
         port.bridge.mirror.note_seen(frame.data_id(), port.index);
     }
     frame.accept()
@@ -39,7 +39,7 @@ pub(super) fn note_copy<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a>
 pub(super) fn receive<'a>(
     port: &Port,
     tag: CbTag,
-    mut frame: BridgeSkBuff<'a>,
+    frame: BridgeSkBuff<'a>,
     context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
     let (bridge, section) = (&*port.bridge, context.section());
@@ -49,25 +49,44 @@ pub(super) fn receive<'a>(
     if !frame.is_at(&bridge.device) {
         return frame.accept();
     }
-    let destination = frame.destination();
-    if is_multicast(destination) {
+    if is_multicast(frame.destination()) {
         bridge.mirror.clear_seen();
         // All that it is for have a copy.
         return pass_up(bridge, tag, frame, section);
     }
-    let key = Key::from_parts(tag.vlan(), destination);
     let seen = bridge.mirror.take_seen(frame.data_id());
-    if !frame.is_up_as_promiscuous() {
-        // It is for an address of the bridge's own.
-        return pass_up(bridge, tag, frame, section);
-    }
-    let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
-    let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     let all_have_copies = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
+    if all_have_copies && !others_want_all(bridge) {
+        br_forward::uncount_received(&bridge.device, &frame, context);
+        return frame.consume();
+    }
+    receive_otherwise(port, tag, frame, context, seen, all_have_copies)
+}
+
+/// The same where a port that is not filtered lacks a copy (unless `all_have_copies`), or the frame
+/// is the host's, or somebody else wants to see it.
+#[inline(never)]
+fn receive_otherwise<'a>(
+    port: &Port,
+    tag: CbTag,
+    mut frame: BridgeSkBuff<'a>,
+    context: &PointContext<'a, points::LocalIn>,
+    seen: Seen,
+    all_have_copies: bool,
+) -> Verdict<'a> {
+    let (bridge, section) = (&*port.bridge, context.section());
+    if !frame.is_up_as_promiscuous() {
+        // It is for an address of the bridge's own.
+        return pass_up(bridge, tag, frame, section);
+    }
+    let ports = bridge.mirror.ports(section).unwrap_or_default();
+    let key = Key::from_parts(tag.vlan(), frame.destination());
+    let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
+    let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     let goes_up = others_want_all(bridge);
     if all_have_copies || is_forwarded_elsewhere(bridge, key, owners, section) {
         if goes_up {
@@ -81,14 +100,16 @@ pub(super) fn receive<'a>(
     let vlan_tag = vlan_tag(bridge, tag);
     let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
     let last = lacking().rfind(is_last);
-    let copies = lacking().filter(|other| last.is_none_or(|last| last.index != other.index));
-    br_forward::send_copies(
-        &mut frame,
-        Origin::Port(&port.device),
-        vlan_tag,
-        copies.map(|port| &*port.device),
-        context,
-    );
+    if last.is_none() || ports.len() > 1 {
+        let copies = lacking().filter(|other| last.is_none_or(|last| last.index != other.index));
+        br_forward::send_copies(
+            &mut frame,
+            Origin::Port(&port.device),
+            vlan_tag,
+            copies.map(|port| &*port.device),
+            context,
+        );
+    }
     if goes_up {
         return pass_up(bridge, tag, frame, section);
     }

@@ -91,10 +91,14 @@ impl Hook<Ports> for LocalIn {
         frame: BridgeSkBuff<'a>,
         context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
-        if CbTag::may_be_due(frame.cb_tag()) {
-            return go_up(ports, device, frame, context);
+        let tag = frame.cb_tag();
+        if !CbTag::may_be_due(tag) {
+            return frame.accept();
         }
-        frame.accept()
+        if CbTag::may_learn_when_admitted(tag) {
+            return learn_going_up(ports, device, frame, context);
+        }
+        go_up(ports, device, frame, context)
     }
 }
 
@@ -204,16 +208,35 @@ fn enter_vlan<'a>(
 ) -> Verdict<'a> {
     let bridge = &*port.bridge;
     let tag = CbTag::new(vlan);
-    let tag = if bridge.memo.clear() {
+    let mut tag = if bridge.memo.clear() {
         tag
     } else {
         tag.without_memo()
     };
-    frame.set_cb_tag(tag.to_bits(port.secret));
-    if !port.flags().has(Flag::LearningNow) {
-        return enter_otherwise(port, tag, vlan, frame, context);
+    let flags = port.flags();
+    if !flags.has(Flag::LearningNow) {
+        if flags.has(Flag::TagsFrames) {
+            tag = tag_with_copies_due(port, &frame, tag, vlan);
+        }
+        if !flags.learns_as_of_now() {
+            frame.set_cb_tag(tag.to_bits(port.secret));
+            return enter_forgetting(port, tag, vlan, frame, context);
+        }
     }
+    frame.set_cb_tag(tag.to_bits(port.secret));
     enter_learning(port, tag, vlan, frame, context)
+}
+
+/// The tag of a frame that the bridge may have to mirror. One for a group is copied to all that it
+/// is for. In a VLAN it is tagged all the same: the bridge device may not be in that.
+#[inline(always)]
+fn tag_with_copies_due(port: &Port, frame: &BridgeSkBuff<'_>, tag: CbTag, vlan: u16) -> CbTag {
+    let bridge = &*port.bridge;
+    if vlan == 0 && is_multicast(frame.destination()) {
+        return tag;
+    }
+    bridge.mirror.clear_seen();
+    tag.with_copies_due(mirror::priority(bridge, vlan, || frame.vlan_tag()))
 }
 
 /// Learns the source of a frame that has its tag.
@@ -235,30 +258,6 @@ fn enter_learning<'a>(
         Sight::Known => frame.accept(),
         Sight::New(miss) => enter_new(port, tag, key, Some(&miss), frame, context),
         Sight::Unclear => enter_unclear(port, tag, key, frame, context),
-    }
-}
-
-/// Learns the source where that takes more: the bridge mirrors, or the port does not learn or is
-/// forgetting.
-#[inline(never)]
-fn enter_otherwise<'a>(
-    port: &Port,
-    mut tag: CbTag,
-    vlan: u16,
-    mut frame: BridgeSkBuff<'a>,
-    context: &HookContext,
-) -> Verdict<'a> {
-    let flags = port.flags();
-    // All for a group have a copy; but it may be in a VLAN that the bridge device is not in.
-    if flags.has(Flag::TagsFrames) && (vlan != 0 || !is_multicast(frame.destination())) {
-        tag = tag.with_copies_due(mirror::priority(&port.bridge, vlan, || frame.vlan_tag()));
-        frame.set_cb_tag(tag.to_bits(port.secret));
-        port.bridge.mirror.clear_seen();
-    }
-    if flags.learns_as_of_now() {
-        enter_learning(port, tag, vlan, frame, context)
-    } else {
-        enter_forgetting(port, tag, vlan, frame, context)
     }
 }
 
@@ -383,7 +382,25 @@ fn learn_admitted(
     }
 }
 
-/// Does what [`LocalIn`] does where something is due.
+/// Learns the source of a frame that goes up to the host, and mirrors it.
+#[cold]
+#[inline(never)]
+fn learn_going_up<'a>(
+    ports: &Ports,
+    device: &NetDevice,
+    frame: BridgeSkBuff<'a>,
+    context: &PointContext<'a, points::LocalIn>,
+) -> Verdict<'a> {
+    if learn_admitted(ports, device, &frame, context) == Admission::Drop {
+        return frame.drop();
+    }
+    if CbTag::may_have_copies_due(frame.cb_tag()) {
+        return go_up(ports, device, frame, context);
+    }
+    frame.accept()
+}
+
+/// Mirrors a frame that goes up to the host, if what says so is a tag.
 #[inline(never)]
 fn go_up<'a>(
     ports: &Ports,
@@ -391,11 +408,6 @@ fn go_up<'a>(
     frame: BridgeSkBuff<'a>,
     context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
-    if CbTag::may_learn_when_admitted(frame.cb_tag())
-        && learn_admitted(ports, device, &frame, context) == Admission::Drop
-    {
-        return frame.drop();
-    }
     let section = context.section();
     let Some(port) = ports
         .get_fast(device, section)
@@ -403,9 +415,9 @@ fn go_up<'a>(
     else {
         return frame.accept();
     };
-    match CbTag::from_bits(frame.cb_tag(), port.secret) {
-        Some(tag) if tag.has_copies_due() => mirror::receive(port, tag, frame, context),
-        _ => frame.accept(),
+    match CbTag::from_checked_bits(frame.cb_tag(), port.secret) {
+        Some(tag) => mirror::receive(port, tag, frame, context),
+        None => frame.accept(),
     }
 }
 
@@ -457,7 +469,7 @@ fn filter<'a>(
     if !has_memo {
         return filter_slow(flags, frame, context, port, is_local);
     }
-    let known = CbTag::from_plain_bits(frame.cb_tag(), port.secret).and_then(|tag| {
+    let known = CbTag::from_checked_bits(frame.cb_tag(), port.secret).and_then(|tag| {
         let key = Key::from_parts(tag.vlan(), destination);
         port.bridge.memo.recall(key)
     });

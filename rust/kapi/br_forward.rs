@@ -10,6 +10,7 @@ use super::{
     bridge::BridgeDevice,
     netdevice::NetDevice,
     netfilter::{points, Bridged, PointContext},
+    percpu, preempt,
     skb::{BridgeSkBuff, Verdict},
 };
 
@@ -88,11 +89,23 @@ pub(crate) fn send<'a, P: Bridged>(
 
 /// Takes a frame that was on its way up to the host from `bridge` off what that has counted as
 /// received (`rx_packets`, `rx_bytes`). Does nothing where softirqs have been on since.
+#[inline]
 pub(crate) fn uncount_received<'a>(
     bridge: &BridgeDevice,
     frame: &BridgeSkBuff<'a>,
     _context: &PointContext<'a, points::LocalIn>,
 ) {
-    // SAFETY: The device is a bridge, whose counters are `tstats`.
-    unsafe { bindings::maclearn_rx_uncount(bridge.as_raw(), frame.bytes_behind_header()) };
+    if !preempt::are_softirqs_excluded() {
+        return;
+    }
+    let bytes = u64::from(frame.bytes_behind_header());
+    // SAFETY: The device is a bridge, whose counters are `tstats` (`br_dev_setup()`): the constant
+    // is the offset of that field, the address of a `struct pcpu_sw_netstats` per CPU, which begins
+    // with those two. What `dev_sw_netstats_rx_add()` does is undone.
+    unsafe {
+        let offset = bindings::maclearn_layout_MACLEARN_NET_DEVICE_TSTATS as usize;
+        let counters = bridge.as_raw().byte_add(offset).cast::<*mut u64>().read();
+        percpu::add::<1>(counters, bytes.wrapping_neg());
+        percpu::add::<0>(counters, 1u64.wrapping_neg());
+    }
 }

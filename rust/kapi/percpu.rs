@@ -136,10 +136,13 @@ impl Pairs {
         }
         // SAFETY: Both are words of the allocation.
         unsafe {
-            let is_it = this_cpu::read::<0>(self.0.words()) == first;
-            let second = is_it.then(|| this_cpu::read::<1>(self.0.words()));
-            this_cpu::write::<1>(self.0.words(), second_of(second));
-            this_cpu::write::<0>(self.0.words(), first);
+            if this_cpu::read::<0>(self.0.words()) == first {
+                let second = this_cpu::read::<1>(self.0.words());
+                this_cpu::write::<1>(self.0.words(), second_of(Some(second)));
+            } else {
+                this_cpu::write::<1>(self.0.words(), second_of(None));
+                this_cpu::write::<0>(self.0.words(), first);
+            }
         }
     }
 
@@ -199,6 +202,18 @@ impl Serials {
         };
         Some((count as u32) << CPU_BITS | cpu)
     }
+}
+
+/// Adds `n` to a word of this CPU's copy of what C has allocated per CPU. With softirqs off, and
+/// only if nobody writes the word in a hard interrupt.
+///
+/// # Safety
+///
+/// Word `INDEX` from `words` on is part of a per-CPU allocation.
+#[inline(always)]
+pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
+    // SAFETY: By the safety requirement.
+    unsafe { this_cpu::add::<INDEX>(words, n) };
 }
 
 /// Bits of a [`Serials`] number that are its CPU: `maclearn_cpu()` is less than 8192.

@@ -143,9 +143,9 @@ impl CbTag {
         self.0 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
     }
 
-    /// Reads what [`CbTag::to_bits`] made, of `bits` that [`CbTag::may_be_plain`] agreed to.
+    /// Reads what [`CbTag::to_bits`] made, where no numbered tag comes: the check alone tells.
     #[inline(always)]
-    pub(crate) fn from_plain_bits(bits: u64, secret: Secret) -> Option<Self> {
+    pub(crate) fn from_checked_bits(bits: u64, secret: Secret) -> Option<Self> {
         let tag = bits as u32;
         ((bits >> 32) as u32 == tag ^ secret.0).then_some(Self(tag))
     }
@@ -203,10 +203,10 @@ mod tests {
             let plain = CbTag::new(vlan).to_bits(secret);
             assert!(CbTag::may_be_plain(plain));
             assert_eq!(
-                CbTag::from_plain_bits(plain, secret),
+                CbTag::from_checked_bits(plain, secret),
                 Some(CbTag::new(vlan))
             );
-            assert_eq!(CbTag::from_plain_bits(plain ^ 1 << 40, secret), None);
+            assert_eq!(CbTag::from_checked_bits(plain ^ 1 << 40, secret), None);
             assert!(!CbTag::may_be_plain(tag.to_bits(secret)));
             let tag = CbTag::new(vlan).without_memo();
             assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
@@ -229,7 +229,7 @@ mod tests {
             assert!(CbTag::may_have_copies_due(bits) && CbTag::may_be_due(bits));
             // Its copies are filtered as fast as any.
             assert!(CbTag::may_be_plain(bits));
-            assert_eq!(CbTag::from_plain_bits(bits, secret), Some(tag));
+            assert_eq!(CbTag::from_checked_bits(bits, secret), Some(tag));
             assert_eq!(CbTag::from_bits(bits, secret), Some(tag));
             assert_eq!((tag.vlan(), tag.tci()), (100, priority << 12 | 100));
             assert_eq!(tag.when_copied(), CbTag::new(100));
