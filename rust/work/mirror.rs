@@ -130,7 +130,7 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
         rcu::wait_for_readers();
     }
     bridge.mirror.replace(rtnl, Some(ports));
-    note_targets(bridge);
+    note_targets(bridge, rtnl);
     if !was_on {
         tag_frames(bridge, true, rtnl);
         rcu::wait_for_readers();
@@ -149,7 +149,7 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     // Ending it can't fail.
     let _ = bridge.device.set_promiscuous(false, rtnl);
     bridge.mirror.replace(rtnl, None);
-    note_targets(bridge);
+    note_targets(bridge, rtnl);
 }
 
 /// Whether copies are made for this very port. [`Bridge::mirror_targets`] is about whoever has its
@@ -164,7 +164,7 @@ fn is_target(bridge: &Bridge, port: &Port) -> bool {
 
 /// Says which ports copies are made for. Those are the bridge's: one that leaves is taken from the
 /// list before another gets its number.
-fn note_targets(bridge: &Bridge) {
+fn note_targets(bridge: &Bridge, _rtnl: &Rtnl) {
     let mut targets = PortMask::NONE;
     rcu::read(|section| {
         for port in bridge.mirror.ports(section).unwrap_or_default() {
@@ -200,7 +200,7 @@ pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
             None => end(bridge, rtnl),
             others => {
                 bridge.mirror.replace(rtnl, others);
-                note_targets(bridge);
+                note_targets(bridge, rtnl);
             }
         }
     }
