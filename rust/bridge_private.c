@@ -15,8 +15,7 @@ static_assert(sizeof(struct br_input_skb_cb) <= MACLEARN_CB_TAG_OFFSET);
 static_assert(offsetof(struct br_input_skb_cb, brdev) == 0);
 
 /* There are bits there whose place nothing but a look at one tells. */
-void maclearn_check_bridge_cb(void);
-void maclearn_check_bridge_cb(void)
+static void __used check_bridge_cb(void)
 {
 	const union {
 		struct br_input_skb_cb theirs;

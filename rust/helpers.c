@@ -8,6 +8,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
 #include <linux/rtnetlink.h>
 #include <linux/rwsem.h>
@@ -273,6 +274,21 @@ bool maclearn_is_ip_multicast(const struct sk_buff *skb)
 	}
 }
 
+/*
+ * Whether a frame that the bridge device is to send came in through a port:
+ * br_netfilter has it get the MAC of the station to which DNAT has turned it.
+ */
+bool maclearn_is_bridged_dnat(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	const struct nf_bridge_info *info = nf_bridge_info_get(skb);
+
+	return info && info->bridged_dnat;
+#else
+	return false;
+#endif
+}
+
 /* The GSO segments of a buffer, as __dev_queue_xmit() is going to count them. */
 unsigned int maclearn_count_segments(const struct sk_buff *skb)
 {
@@ -354,11 +370,6 @@ bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
 						int proto)
 {
 	return br_multicast_has_querier_adjacent(dev, proto);
-}
-
-bool maclearn_has_br_netfilter(void)
-{
-	return rcu_access_pointer(nf_br_ops);
 }
 
 /* Less than 8192. Preemption is off, or another CPU may be this one by now. */

@@ -14,6 +14,11 @@
 /* Where fields stand whose path through anonymous unions depends on the configuration. */
 enum maclearn_layout {
 	MACLEARN_SKB_DEV = offsetof(struct sk_buff, dev),
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	MACLEARN_SKB_NFCT = offsetof(struct sk_buff, _nfct),
+#else
+	MACLEARN_SKB_NFCT = 0, /* There is none. */
+#endif
 	MACLEARN_SKB_MAC_HEADER = offsetof(struct sk_buff, mac_header),
 	MACLEARN_SKB_PKT_TYPE = PKT_TYPE_OFFSET,
 	MACLEARN_SKB_PROTOCOL = offsetof(struct sk_buff, protocol),
@@ -90,7 +95,6 @@ static_assert(SOFTIRQ_MASK == 0xff00);
 struct net_bridge_port;
 void br_forward(const struct net_bridge_port *to, struct sk_buff *skb,
 		bool local_rcv, bool local_orig);
-extern const struct nf_br_ops __rcu *nf_br_ops;
 
 /* Inlines and macros of the kernel, as functions that Rust can call. */
 
@@ -141,6 +145,7 @@ void maclearn_keep_module(void);
 
 void maclearn_consume_skb(struct sk_buff *skb);
 bool maclearn_is_ip_multicast(const struct sk_buff *skb);
+bool maclearn_is_bridged_dnat(const struct sk_buff *skb);
 unsigned int maclearn_count_segments(const struct sk_buff *skb);
 
 void maclearn_br_forward_copy(struct net_device *dev, struct sk_buff *skb,
@@ -154,7 +159,6 @@ bool maclearn_br_multicast_has_querier_anywhere(struct net_device *dev,
 						int proto);
 bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
 						int proto);
-bool maclearn_has_br_netfilter(void);
 u32 maclearn_cpu(void);
 
 struct sk_buff *maclearn_genlmsg_new(void);

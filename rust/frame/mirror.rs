@@ -120,20 +120,24 @@ fn receive_otherwise<'a>(
     }
 }
 
-/// Lets a frame go up, unless it is in a VLAN that the bridge device is not in, which it gets only
-/// since it is promiscuous. On a hub that is counted, and dropped.
+/// Lets a frame go up as on a hub: not if it is in a VLAN that the bridge device is not in, which
+/// it gets only since it is promiscuous. On a hub that is counted, and dropped.
 #[inline(never)]
 fn pass_up<'a>(
     bridge: &Bridge,
     tag: CbTag,
-    frame: BridgeSkBuff<'a>,
+    mut frame: BridgeSkBuff<'a>,
     section: &rcu::Guard,
 ) -> Verdict<'a> {
     let is_outside = tag.vlan() != 0
         && frame.hwaccel_tag().is_some()
         && !kernel_bridge::is_member(&bridge.device, tag.vlan(), section);
-    if is_outside && !others_want_all(bridge) {
-        return frame.consume();
+    if !others_want_all(bridge) {
+        if is_outside {
+            return frame.consume();
+        }
+        // Connection tracking forgets what it knows of a frame that nobody but a listener gets.
+        frame.clear_promiscuous();
     }
     frame.accept()
 }

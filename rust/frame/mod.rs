@@ -157,6 +157,9 @@ pub(crate) struct BridgeEgress;
 
 impl EgressHook<Bridge> for BridgeEgress {
     fn run<'a>(bridge: &Bridge, mut frame: EgressSkBuff<'a>, context: &HookContext) -> Verdict<'a> {
+        if frame.is_bridged_dnat() {
+            return resume(bridge, frame);
+        }
         let vlan = if kernel_bridge::filters_vlans(&bridge.device) {
             classify(bridge, &bridge.device, frame.vlan_tag(), context)
         } else {
@@ -170,6 +173,16 @@ impl EgressHook<Bridge> for BridgeEgress {
         frame.set_cb_tag(tag);
         frame.accept()
     }
+}
+
+/// A frame that br_netfilter sends on its way once more keeps the tag with which it entered. It may
+/// have waited for a neighbour's address meanwhile.
+#[cold]
+#[inline(never)]
+fn resume<'a>(bridge: &Bridge, mut frame: EgressSkBuff<'a>) -> Verdict<'a> {
+    let tag = CbTag::from_bits(frame.cb_tag(), bridge.secret).filter(|tag| !tag.is_local());
+    frame.set_cb_tag(tag.map_or(0, |tag| tag.without_memo().to_bits(bridge.secret)));
+    frame.accept()
 }
 
 /// Tags a frame that enters through `port` and learns its source.
@@ -228,11 +241,12 @@ fn enter_vlan<'a>(
 }
 
 /// The tag of a frame that the bridge may have to mirror. One for a group is copied to all that it
-/// is for. In a VLAN it is tagged all the same: the bridge device may not be in that.
+/// is for. It is tagged all the same if how it goes up to the host may have to be changed: in a
+/// VLAN, which the bridge device may not be in, and where connection tracking has seen it.
 #[inline(always)]
 fn tag_with_copies_due(port: &Port, frame: &BridgeSkBuff<'_>, tag: CbTag, vlan: u16) -> CbTag {
     let bridge = &*port.bridge;
-    if vlan == 0 && is_multicast(frame.destination()) {
+    if vlan == 0 && is_multicast(frame.destination()) && !frame.is_tracked() {
         return tag;
     }
     bridge.mirror.clear_seen();

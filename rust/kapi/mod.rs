@@ -23,7 +23,6 @@ const _: () = assert!(
 pub(crate) mod atomic;
 mod bindings;
 pub(crate) mod br_forward;
-pub(crate) mod br_netfilter;
 pub(crate) mod bridge;
 pub(crate) mod clock;
 pub(crate) mod delayed_work;

@@ -221,12 +221,27 @@ impl<'a> BridgeSkBuff<'a> {
         unsafe { (*self.bridge_cb()).promisc() != 0 }
     }
 
+    /// Has the frame go up as on a bridge device that is not promiscuous.
+    pub(crate) fn clear_promiscuous(&mut self) {
+        // SAFETY: As above, and the hook owns the buffer.
+        unsafe { (*self.bridge_cb()).set_promisc(0) };
+    }
+
     /// As [`BridgeSkBuff::was_received_for_group`], for a frame that the bridge device sent, of
     /// which only IP's destination tells.
     pub(crate) fn was_sent_to_group(&self) -> bool {
         // SAFETY: By the type invariants the skb is valid. `data` is where it is not for a group at
         // the network header; what is read elsewhere is in the frame all the same.
         unsafe { bindings::maclearn_is_ip_multicast(self.buffer.0.as_ptr()) }
+    }
+
+    /// Whether connection tracking has seen the frame (`skb_nfct()`).
+    #[inline(always)]
+    pub(crate) fn is_tracked(&self) -> bool {
+        const OFFSET: u32 = bindings::maclearn_layout_MACLEARN_SKB_NFCT;
+        // SAFETY: The constant is the offset of that field, or 0 if there is none. Its lowest three
+        // bits are something else.
+        OFFSET != 0 && unsafe { self.buffer.field::<u64>(OFFSET) } & !7 != 0
     }
 
     /// The outermost VLAN tag, whether the kernel took it out of the frame or left it there.
@@ -432,6 +447,19 @@ impl<'a> EgressSkBuff<'a> {
         let is_there = (skb.len - skb.data_len) as usize >= HEADER_BYTES;
         // SAFETY: So many bytes at `data` are in the linear part.
         is_there.then(|| u64::from_le(unsafe { skb.data.cast::<u64>().read_unaligned() }) & ADDRESS)
+    }
+
+    /// Whether the bridge device sends the frame for br_netfilter, which has it get the MAC of the
+    /// station that DNAT has turned it to: it came in through a port, and goes on as if from there.
+    pub(crate) fn is_bridged_dnat(&self) -> bool {
+        // SAFETY: By the type invariants the buffer is valid.
+        unsafe { bindings::maclearn_is_bridged_dnat(self.buffer.0.as_ptr()) }
+    }
+
+    /// What [`BridgeSkBuff::set_cb_tag`] wrote, if the bridge had the frame before.
+    pub(crate) fn cb_tag(&self) -> u64 {
+        // SAFETY: It points to a word of the control block.
+        unsafe { self.buffer.cb_tag().read() }
     }
 
     /// Sets what [`BridgeSkBuff::cb_tag`] reads on a bridge that sends the frame.

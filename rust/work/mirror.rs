@@ -10,7 +10,6 @@ use kernel::{prelude::*, sync::Arc};
 use super::egress;
 use crate::{
     kapi::{
-        br_netfilter,
         bridge::{self as kernel_bridge, PortFlag},
         rcu,
         rtnl::Rtnl,
@@ -64,7 +63,6 @@ fn can_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     };
     !cfg!(CONFIG_PREEMPT_RT)
         && bridge.wants_mirroring()
-        && !br_netfilter::is_loaded()
         && ports.iter().all(|port| allows_mirroring(port))
 }
 

@@ -113,7 +113,7 @@ fails() {
     fi
 }
 
-# A bridge does not mirror beside br_netfilter, which another script may have loaded.
+# br_netfilter is there only where a script loads it; another one may have.
 if [[ -e /sys/module/br_netfilter ]]; then modprobe --remove --quiet br_netfilter || true; fi
 
 # ---- the network ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ source "${BASH_SOURCE%/*}/twins.sh"
 readonly U1=02:00:00:00:08:01 U2=02:00:00:00:08:02 S1=$SNIFFER LLDP=01:80:c2:00:00:0e LISTENING=1 DISABLED=0 \
     G51=02:00:00:00:05:01
 make_twins "host1 host2 host3 host4 host5 host6" "uplink sniffer"
+[[ ! ${BESIDE_BR_NETFILTER:-} ]] || with_br_netfilter
 owns host1 $G11 $G12
 owns host2 $G21
 owns host3 $G31 $G33
@@ -283,23 +284,12 @@ link del dev guest
 link del dev br.10
 LINKS
 
-# ---- br_netfilter: IP's hooks see bridged frames as well, and tell by the bridge's promiscuity
-# whose they are
-if modprobe -q br_netfilter; then
-    mirrors 0
-    on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1
-    both_nft <<NFT
-table ip seen {
-    chain prerouting { type filter hook prerouting priority 0; ct state new counter; counter; }
-    chain input { type filter hook input priority 0; ct state invalid drop; counter; }
-    chain output { type filter hook output priority 0; counter; }
-}
-NFT
-    as_on_a_hub silent
-    same_counters ip
-    on_both nft delete table ip seen
-    modprobe --remove br_netfilter
-    mirrors $ALL
+# ---- br_netfilter comes and goes: IP's hooks see bridged frames as well
+if [[ ! ${BESIDE_BR_NETFILTER:-} ]]; then
+    with_br_netfilter
+    as_on_a_hub
+    without_br_netfilter
+    as_on_a_hub
 fi
 
 # ---- multicast snooping; with a querier the bridge does more than to flood or to direct a frame,

@@ -46,12 +46,20 @@ both_bridge() { to_both "bridge -batch -" "bridge -n hub -batch -"; }
 both_hosts() { to_both "links hosts" "links hub-hosts"; }
 both_nft() { to_both "nft -f -" "ip netns exec hub nft -f -"; }
 
+# same_text WHAT THERE HERE
+same_text() {
+    [[ $2 != "$3" ]] || return 0
+    echo "$2" >"$LAB/there"
+    echo "$3" >"$LAB/here"
+    diff --unified=1 "$LAB/there" "$LAB/here" || fail "$1"
+}
+
 # same_counters FAMILY: those of its table "seen", on both
 same_counters() {
     local here there
     here=$(nft list table "$1" seen)
     there=$(ip netns exec hub nft list table "$1" seen)
-    [[ $here == "$there" ]] || fail "a firewall counts other frames: $(diff <(echo "$there") <(echo "$here"))"
+    same_text "a firewall counts other frames" "$there" "$here"
 }
 
 # wait_for_state STATE PORT...: of the spanning tree, on both
@@ -85,6 +93,48 @@ join_ports() {
     done | both_hosts
     wait_for_state $FORWARDING "$@"
     HUB_PORTS+=("$@")
+}
+
+# with_br_netfilter: IP's hooks and connection tracking see bridged frames, on both. What they count
+# and know then is compared as well.
+WITH_IP_HOOKS=
+with_br_netfilter() {
+    modprobe br_netfilter
+    on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1 net.netfilter.nf_conntrack_acct=1
+    both_nft <<NFT
+$(
+        echo "table ip seen {"
+        for hook in prerouting input output; do
+            # The host says by itself, at some time, which groups it has joined.
+            echo "chain $hook { type filter hook $hook priority 0; ip protocol igmp accept; counter"
+            for state in new established related invalid untracked; do
+                echo "ct state $state counter"
+            done
+            echo "}"
+        done
+        echo "}"
+    )
+NFT
+    WITH_IP_HOOKS=1
+}
+
+without_br_netfilter() {
+    WITH_IP_HOOKS=
+    on_both nft delete table ip seen
+    modprobe --remove br_netfilter
+}
+
+# tracked: the connections that are known, without how long they will be, and without IGMP's
+tracked() {
+    sed -E '/ unknown +2 /d; s/^(\S+ +\S+ +\S+ +\S+ +)\S+ /\1/' /proc/net/nf_conntrack | sort
+}
+export -f tracked
+
+same_connections() {
+    local here there
+    here=$(tracked)
+    there=$(ip netns exec hub "$BASH" -c tracked)
+    same_text "other connections are known" "$there" "$here"
 }
 
 # make_twins "PORT..." "PORT...": filtered, and those that get every copy
@@ -150,5 +200,9 @@ same() {
         differences+=$line$'\n'
     done
     [[ ! $differences ]] || fail "different from the hub:"$'\n'"$differences"
+    if [[ $WITH_IP_HOOKS ]]; then
+        same_counters ip
+        same_connections
+    fi
     is_mirroring "$MIRRORED" || fail "nothing is mirrored any more"
 }

@@ -6,7 +6,6 @@ use std::{
     fs::{self, OpenOptions},
     io::Read,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -32,11 +31,6 @@ pub fn release() -> Result<String, Failure> {
 pub fn is_realtime() -> bool {
     let text = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
     text.split_whitespace().any(|word| word == "PREEMPT_RT")
-}
-
-/// Whether br_netfilter is there, be it loaded or built in.
-pub fn has_br_netfilter() -> bool {
-    Path::new("/proc/sys/net/bridge").exists()
 }
 
 /// Whether it loads only modules that are signed with a key that it knows.

@@ -24,8 +24,6 @@ pub enum Obstacle {
     /// A port has a setting of the bridge, by its name, with which it would not do what flooding
     /// does.
     Setting(u32, &'static str),
-    /// The frames of bridges go through the hooks of IP.
-    Netfilter,
     /// The bridge snoops multicast, and there is a querier.
     Querier,
     /// `fdb_offload` says so.
@@ -39,7 +37,6 @@ impl Obstacle {
             Self::Few(least) => format!("fewer than {least} ports are"),
             Self::Realtime => "the kernel is PREEMPT_RT".to_string(),
             Self::Setting(port, setting) => format!("{} has {setting}", names.get(port)),
-            Self::Netfilter => "br_netfilter is loaded".to_string(),
             Self::Querier => "there is a multicast querier".to_string(),
             Self::Filtered => "fdb_offload is filtered".to_string(),
         }
@@ -48,8 +45,7 @@ impl Obstacle {
 
 /// What keeps the module from mirroring on any bridge of this host.
 pub fn obstacle_of_host() -> Option<Obstacle> {
-    let realtime = kernel::is_realtime().then_some(Obstacle::Realtime);
-    realtime.or_else(|| kernel::has_br_netfilter().then_some(Obstacle::Netfilter))
+    kernel::is_realtime().then_some(Obstacle::Realtime)
 }
 
 /// What keeps the module from mirroring to the ports of a bridge that are not enabled, if there are
