@@ -101,6 +101,12 @@ WITH_IP_HOOKS=
 with_br_netfilter() {
     modprobe br_netfilter
     on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1 net.netfilter.nf_conntrack_acct=1
+    # No connection is over while frames are sent on the one bridge and then on the other.
+    local timeout
+    for timeout in /proc/sys/net/netfilter/nf_conntrack_*timeout*; do
+        timeout=${timeout##*/}
+        [[ $timeout == *_loose ]] || on_both sysctl --quiet "net.netfilter.$timeout=36000"
+    done
     both_nft <<NFT
 $(
         echo "table ip seen {"
