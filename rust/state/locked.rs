@@ -13,7 +13,7 @@ use super::{
     events::{Event, Kind, Queue},
     pending::{Pending, PendingFdb},
 };
-use crate::table::{Claims, Entry, Key, Learned, Limits, PortIndex, Writer};
+use crate::table::{Claims, Entry, Key, Learned, Limits, PortIndex, Stamp, Writer};
 
 /// What the table's lock guards: the right to change the table, what is still to be put there, and
 /// the events that wait.
@@ -160,11 +160,15 @@ pub(crate) struct OffloadState {
     pub(crate) pick: Option<Pick>,
 }
 
-/// Keys are offloaded that were used in less than some time, since there are too many.
+/// Which keys are offloaded, since there are too many: those that were used last.
 #[derive(Clone, Copy)]
 pub(crate) struct Pick {
-    /// Class of age from which on none is.
+    /// From when on ages are counted, in the table's units: what was used later has none.
+    pub(crate) now: Stamp,
+    /// Class of age up to which all are.
     pub(crate) classes: usize,
+    /// How many are of that class, of 256.
+    pub(crate) share: u8,
     /// When it was made, in jiffies.
     pub(crate) time: u64,
 }

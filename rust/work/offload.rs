@@ -44,7 +44,7 @@ use crate::{
         retry::SOON,
         revoke,
     },
-    table::{age, Action, Claims, Entry, Stamp, Visit},
+    table::{age, Action, Claims, Entry, Key, Stamp, Visit},
 };
 
 /// Most keys that are offloaded at a time. The bridge visits each entry of its FDB sixty times a
@@ -212,45 +212,67 @@ fn may_offload_port(port: &Port) -> bool {
     })
 }
 
-/// Ages below this have a class each; above, so many have one.
+/// Ages below this have a class each.
 const EXACT: usize = 512;
-const AGES_A_CLASS: usize = 64;
+
+/// Above, so many units of the table's clock have one, from a multiple of that on. So entries that
+/// are of one class stay together as they grow older.
+const UNITS_A_CLASS: Stamp = 64;
 
 /// Classes of age.
-const CLASSES: usize = EXACT + (Stamp::MAX as usize + 1 - EXACT).div_ceil(AGES_A_CLASS);
+const CLASSES: usize = EXACT + Stamp::MAX as usize / UNITS_A_CLASS as usize + 1;
 
-/// The class of an entry by how long ago it was used.
-fn class_of(entry: &Entry, bridge: &Bridge) -> usize {
-    let age = usize::from(age(entry.stamp, bridge.now() as Stamp));
+/// The class of what was used at `stamp`, by how long before `now` that was.
+fn class_of(stamp: Stamp, now: Stamp) -> usize {
+    let age = usize::from(age(stamp, now));
     if age < EXACT {
-        age
-    } else {
-        EXACT + (age - EXACT) / AGES_A_CLASS
+        return age;
     }
+    let classes = CLASSES - EXACT;
+    let [stamp, now] = [stamp, now].map(|time| usize::from(time / UNITS_A_CLASS));
+    EXACT + (now + classes - stamp) % classes
 }
 
-/// How many classes, those of the least ages, have at most `most` entries together.
-fn fitting_classes(counts: &[u32], most: u32) -> usize {
-    let mut sum = 0u64;
-    let exceeds = |count: &u32| {
-        sum += u64::from(*count);
-        sum > u64::from(most)
-    };
-    counts.iter().position(exceeds).unwrap_or(counts.len())
+/// A number by which some keys of a class are told from the others, always the same.
+fn number_of(key: Key) -> u8 {
+    // Any odd number spreads the bits; this one, from the golden ratio, does so evenly.
+    (key.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-/// Whether there are or were too many keys, and it is time to find out which are used most.
+/// Whether an entry's key is one of those that are picked.
+fn is_picked(entry: &Entry, pick: &Pick) -> bool {
+    let class = class_of(entry.stamp, pick.now);
+    class < pick.classes || class == pick.classes && number_of(entry.key) < pick.share
+}
+
+/// How many classes, those of the least ages, have at most `most` entries together, and how many of
+/// 256 of the next one have place beside them.
+fn fitting_classes(counts: &[u32], most: u32) -> (usize, u8) {
+    let mut left = most;
+    for (class, &count) in counts.iter().enumerate() {
+        if count > left {
+            return (class, (u64::from(left) * 256 / u64::from(count)) as u8);
+        }
+        left -= count;
+    }
+    (counts.len(), 0)
+}
+
+/// Whether there are or were too many keys, and it is time to find out which were used last.
 fn is_pick_due(bridge: &Bridge) -> bool {
     let last = bridge.offload.lock().pick;
     let is_old = |pick: Pick| clock::jiffies().wrapping_sub(pick.time) >= PICK_PERIOD;
     let leaves_out = |pick: Pick| pick.classes < CLASSES;
-    last.is_none_or(is_old) && (bridge.table.offloaded() >= MOST || last.is_some_and(leaves_out))
+    last.is_none_or(is_old) && (bridge.table.total() > MOST || last.is_some_and(leaves_out))
 }
 
 /// Has those keys offloaded from now on that were used last, about `most` of them, and revokes the
-/// others that are. What was used since the last time is never left out, so that keys which are
-/// all in use don't take turns. May sleep.
+/// others that are. Where only some fit that are as old, these are always the same; and what was
+/// used since the last time is as old, so that keys which are all in use don't take turns. May
+/// sleep.
 fn pick(bridge: &Bridge, most: u32) -> Result {
+    let recent = (PICK_PERIOD >> bridge.ageing().unit_shift) as Stamp + 2;
+    let now = (bridge.now() as Stamp).wrapping_sub(recent);
     let mut counts = KVec::from_elem(0u32, CLASSES, GFP_KERNEL)?;
     // Once, whatever is moved meanwhile: about as many will do.
     let mut cursor = bridge.table_lock.lock().cursor();
@@ -260,7 +282,7 @@ fn pick(bridge: &Bridge, most: u32) -> Result {
             .lock()
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                 if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
-                    if let Some(count) = counts.get_mut(class_of(&entry, bridge)) {
+                    if let Some(count) = counts.get_mut(class_of(entry.stamp, now)) {
                         *count += 1;
                     }
                 }
@@ -270,19 +292,21 @@ fn pick(bridge: &Bridge, most: u32) -> Result {
             break;
         }
     }
-    let recent = (PICK_PERIOD >> bridge.ageing().unit_shift) as usize + 2;
-    let classes = fitting_classes(&counts, most).max(recent.min(EXACT));
+    let (classes, share) = fitting_classes(&counts, most);
+    let pick = Pick {
+        now,
+        classes,
+        share,
+        time: clock::jiffies(),
+    };
     {
         let mut state = bridge.offload.lock();
         state.done = None;
-        state.pick = Some(Pick {
-            classes,
-            time: clock::jiffies(),
-        });
+        state.pick = Some(pick);
     }
     let walk = Walk::begin(bridge);
     walk.visit_all(Kind::Deleted, |entry, _| {
-        if entry.is_offloaded && class_of(&entry, bridge) >= classes {
+        if entry.is_offloaded && !is_picked(&entry, &pick) {
             Action::Revoke
         } else {
             Action::Keep
@@ -298,9 +322,9 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
         let locked = bridge.table_lock.lock();
         (locked.changes(), locked.cursor())
     };
-    let (done, classes) = {
+    let (done, pick) = {
         let state = bridge.offload.lock();
-        (state.done, state.pick.map_or(CLASSES, |pick| pick.classes))
+        (state.done, state.pick)
     };
     if done == Some(changes) {
         return Ok(false);
@@ -340,7 +364,7 @@ fn offload(bridge: &Bridge, rtnl: &Rtnl) -> Result<bool> {
             .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
                 let is_candidate = !entry.is_offloaded
                     && !entry.claims.has(Claims::BRIDGE)
-                    && class_of(&entry, bridge) < classes
+                    && pick.is_none_or(|pick| is_picked(&entry, &pick))
                     && port_of(entry.port).is_some()
                     // Its frames would be lost.
                     && !bridge.quiet.has(entry.port);
@@ -513,11 +537,55 @@ mod tests {
 
     #[test]
     fn classes_of_age_fit_or_not() {
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 2), 0);
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 3), 2);
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 7), 3);
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 8), 4);
-        assert_eq!(fitting_classes(&[u32::MAX, u32::MAX], u32::MAX), 1);
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 2), (0, 170));
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 3), (2, 0));
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 5), (2, 128));
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 7), (3, 0));
+        assert_eq!(fitting_classes(&[3, 0, 4, 1], 8), (4, 0));
+        assert_eq!(fitting_classes(&[u32::MAX, u32::MAX], u32::MAX), (1, 0));
+    }
+
+    #[test]
+    fn classes_are_in_the_order_of_ages() {
+        for now in [0, 63, 64, 1000, 40_000, Stamp::MAX] {
+            let class = |age| class_of(now.wrapping_sub(age), now);
+            let last = Stamp::MAX - 1024;
+            assert!((0..last).all(|age| class(age) <= class(age + 1)));
+            assert!(class(last) < CLASSES && class(511) < class(512));
+        }
+        // What is together stays together.
+        assert_eq!(class_of(64, 1000), class_of(127, 1000));
+        assert_eq!(class_of(64, 1063), class_of(127, 1063));
+    }
+
+    #[test]
+    fn of_what_is_as_old_the_same_stays_offloaded() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let key = |number: u64| Key::from_parts(0, 2 * number);
+        for number in 1..=128 {
+            let stamp = (bridge.now() as Stamp).wrapping_sub(100);
+            let mut locked = bridge.table_lock.lock();
+            locked.learn(key(number), 0, stamp, Limits::default(), false);
+        }
+        let mut picks = KVec::new();
+        for _ in 0..3 {
+            pick(bridge, 64)?;
+            with_rtnl(|rtnl| {
+                enable(bridge, rtnl);
+                offload(bridge, rtnl)
+            })?;
+            let locked = bridge.table_lock.lock();
+            let is_offloaded = |number: &u64| locked.is_offloaded(key(*number));
+            let sum: u64 = (1..=128)
+                .filter(is_offloaded)
+                .map(|number| number * number)
+                .sum();
+            picks.push((bridge.table.offloaded(), sum), GFP_ATOMIC)?;
+        }
+        assert!((48..=80).contains(&picks[0].0));
+        assert!(picks.iter().all(|pick| *pick == picks[0]));
+        Ok(())
     }
 
     #[test]
