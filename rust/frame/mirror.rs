@@ -43,9 +43,6 @@ pub(super) fn receive<'a>(
     context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
     let (bridge, section) = (&*port.bridge, context.section());
-    let Some(ports) = bridge.mirror.ports(section) else {
-        return frame.accept();
-    };
     if !frame.is_at(&bridge.device) {
         return frame.accept();
     }
@@ -54,6 +51,9 @@ pub(super) fn receive<'a>(
         // All that it is for have a copy.
         return pass_up(bridge, tag, frame, section);
     }
+    let Some(ports) = bridge.mirror.ports(section) else {
+        return frame.accept();
+    };
     let seen = bridge.mirror.take_seen(frame.data_id());
     let all_have_copies = match (seen, ports) {
         (Seen::Everywhere, _) => true,

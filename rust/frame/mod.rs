@@ -181,6 +181,7 @@ impl EgressHook<Bridge> for BridgeEgress {
 #[inline(never)]
 fn resume<'a>(bridge: &Bridge, mut frame: EgressSkBuff<'a>) -> Verdict<'a> {
     let tag = CbTag::from_bits(frame.cb_tag(), bridge.secret).filter(|tag| !tag.is_local());
+    bridge.mirror.clear_seen();
     frame.set_cb_tag(tag.map_or(0, |tag| tag.without_memo().to_bits(bridge.secret)));
     frame.accept()
 }
@@ -242,11 +243,11 @@ fn enter_vlan<'a>(
 
 /// The tag of a frame that the bridge may have to mirror. One for a group is copied to all that it
 /// is for. It is tagged all the same if how it goes up to the host may have to be changed: in a
-/// VLAN, which the bridge device may not be in, and where connection tracking has seen it.
+/// VLAN, which the bridge device may not be in, and where connection tracking has to do with it.
 #[inline(always)]
 fn tag_with_copies_due(port: &Port, frame: &BridgeSkBuff<'_>, tag: CbTag, vlan: u16) -> CbTag {
     let bridge = &*port.bridge;
-    if vlan == 0 && is_multicast(frame.destination()) && !frame.is_tracked() {
+    if vlan == 0 && is_multicast(frame.destination()) && !frame.has_connection_state() {
         return tag;
     }
     bridge.mirror.clear_seen();

@@ -235,13 +235,13 @@ impl<'a> BridgeSkBuff<'a> {
         unsafe { bindings::maclearn_is_ip_multicast(self.buffer.0.as_ptr()) }
     }
 
-    /// Whether connection tracking has seen the frame (`skb_nfct()`).
+    /// Whether connection tracking has seen the frame, or is not to see it: it has a connection or
+    /// a state (`skb->_nfct`), such as `IP_CT_UNTRACKED`.
     #[inline(always)]
-    pub(crate) fn is_tracked(&self) -> bool {
+    pub(crate) fn has_connection_state(&self) -> bool {
         const OFFSET: u32 = bindings::maclearn_layout_MACLEARN_SKB_NFCT;
-        // SAFETY: The constant is the offset of that field, or 0 if there is none. Its lowest three
-        // bits are something else.
-        OFFSET != 0 && unsafe { self.buffer.field::<u64>(OFFSET) } & !7 != 0
+        // SAFETY: The constant is the offset of that field, or 0 if there is none.
+        OFFSET != 0 && unsafe { self.buffer.field::<u64>(OFFSET) } != 0
     }
 
     /// The outermost VLAN tag, whether the kernel took it out of the frame or left it there.

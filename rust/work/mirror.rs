@@ -120,19 +120,20 @@ pub(crate) fn update(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Resu
 
 fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let ports = KBox::new(ports, GFP_KERNEL)?;
-    let was_on = bridge.mirror.is_on();
-    if !was_on {
+    if !bridge.mirror.is_on() {
         egress::register(bridge)?;
-        bridge.device.set_promiscuous(true, rtnl)?;
+        // Tagged first: what goes up once the bridge is promiscuous is dealt with.
+        tag_frames(bridge, true, rtnl);
+        rcu::wait_for_readers();
+        if let Err(error) = bridge.device.set_promiscuous(true, rtnl) {
+            tag_frames(bridge, false, rtnl);
+            return Err(error);
+        }
         // Whatever the bridge looks up from now on comes up.
         rcu::wait_for_readers();
     }
     bridge.mirror.replace(rtnl, Some(ports));
     note_targets(bridge, rtnl);
-    if !was_on {
-        tag_frames(bridge, true, rtnl);
-        rcu::wait_for_readers();
-    }
     Ok(())
 }
 
@@ -142,12 +143,12 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     if !bridge.mirror.is_on() {
         return;
     }
-    tag_frames(bridge, false, rtnl);
-    rcu::wait_for_readers();
-    // Ending it can't fail.
-    let _ = bridge.device.set_promiscuous(false, rtnl);
     bridge.mirror.replace(rtnl, None);
     note_targets(bridge, rtnl);
+    // Ending it can't fail.
+    let _ = bridge.device.set_promiscuous(false, rtnl);
+    rcu::wait_for_readers();
+    tag_frames(bridge, false, rtnl);
 }
 
 /// Whether copies are made for this very port. [`Bridge::mirror_targets`] is about whoever has its

@@ -44,3 +44,19 @@ $(for from in "host1 $G11" "host3 $G31" "uplink $U1" "sniffer $S1"; do
     done)
 PLAN
 done
+
+# ---- what connection tracking is not to see, as it does not see IPv6's neighbour discovery, is no
+# more than that for the host: not something that it should have known
+both_nft <<NFT
+table ip raw {
+    chain prerouting {
+        type filter hook prerouting priority raw
+        ip daddr 10.0.0.255 notrack
+    }
+}
+NFT
+same <<PLAN
+open
+send host1 $G11 $BROADCAST udp 10.0.0.255
+send uplink $U1 $BROADCAST udp 10.0.0.255
+PLAN
