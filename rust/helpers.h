@@ -50,8 +50,9 @@ static_assert(MACLEARN_CB_TAG_OFFSET + sizeof(u64) == sizeof_field(struct sk_buf
 static_assert(offsetof(struct sk_buff, cb) % sizeof(u64) == 0);
 
 /*
- * What is read of the beginning of a frame's control block while the bridge has
- * it: struct br_input_skb_cb, which is in no header that modules can include.
+ * What is read and written at the beginning of a frame's control block while
+ * the bridge has it: struct br_input_skb_cb, which is in no header that modules
+ * can include.
  */
 struct maclearn_bridge_cb {
 	struct net_device *brdev;

@@ -49,7 +49,7 @@ pub(super) fn receive<'a>(
     if is_multicast(frame.destination()) {
         bridge.mirror.clear_seen();
         // All that it is for have a copy.
-        return pass_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, context);
     }
     let Some(ports) = bridge.mirror.ports(section) else {
         return frame.accept();
@@ -81,7 +81,7 @@ fn receive_otherwise<'a>(
     let (bridge, section) = (&*port.bridge, context.section());
     if !frame.is_up_as_promiscuous() {
         // It is for an address of the bridge's own.
-        return pass_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, context);
     }
     let ports = bridge.mirror.ports(section).unwrap_or_default();
     let key = Key::from_parts(tag.vlan(), frame.destination());
@@ -90,7 +90,7 @@ fn receive_otherwise<'a>(
     let goes_up = others_want_all(bridge);
     if all_have_copies || is_forwarded_elsewhere(bridge, key, owners, section) {
         if goes_up {
-            return pass_up(bridge, tag, frame, section);
+            return pass_up(bridge, tag, frame, context);
         }
         br_forward::uncount_received(&bridge.device, &frame, context);
         return frame.consume();
@@ -111,7 +111,7 @@ fn receive_otherwise<'a>(
         );
     }
     if goes_up {
-        return pass_up(bridge, tag, frame, section);
+        return pass_up(bridge, tag, frame, context);
     }
     br_forward::uncount_received(&bridge.device, &frame, context);
     match last {
@@ -127,11 +127,11 @@ fn pass_up<'a>(
     bridge: &Bridge,
     tag: CbTag,
     mut frame: BridgeSkBuff<'a>,
-    section: &rcu::Guard,
+    context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
     let is_outside = tag.vlan() != 0
         && frame.hwaccel_tag().is_some()
-        && !kernel_bridge::is_member(&bridge.device, tag.vlan(), section);
+        && !kernel_bridge::is_member(&bridge.device, tag.vlan(), context.section());
     if !others_want_all(bridge) {
         if is_outside {
             return frame.consume();

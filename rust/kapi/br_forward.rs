@@ -37,8 +37,8 @@ impl<'a> Origin<'a> {
 /// frame as the bridge has classified it, if it filters VLANs; if the frame has it no more, the
 /// copies get it.
 ///
-/// For a hook at a point where the bridge has dealt with the frame, whose `context` it takes. The
-/// hooks of a copy's way run meanwhile.
+/// For a hook at a point where the bridge has dealt with the frame, whose `context` it takes. Does
+/// nothing with a frame that has come there another way. The hooks of a copy's way run meanwhile.
 pub(crate) fn send_copies<'a, 'p, P: Bridged>(
     frame: &mut BridgeSkBuff<'a>,
     origin: Origin<'_>,
@@ -46,13 +46,16 @@ pub(crate) fn send_copies<'a, 'p, P: Bridged>(
     ports: impl Iterator<Item = &'p NetDevice>,
     _context: &PointContext<'a, P>,
 ) {
+    if !frame.is_bridged() {
+        return;
+    }
     let is_local = matches!(origin, Origin::Bridge(_));
     let device = frame.replace_device(origin.device().as_raw());
     let was_put = put_tag(frame, tag);
     for port in ports {
-        // SAFETY: The device is valid. By its context, which is of the same call, the bridge has
-        // dealt with the frame, and this is a read-side section; the frame is the hook's, and stays
-        // so: the bridge sends clones.
+        // SAFETY: The device is valid. By its context, which is of the same call, and what was just
+        // asked, the bridge has dealt with the frame, and this is a read-side section; the frame is
+        // the hook's, and stays so: the bridge sends clones.
         unsafe { bindings::maclearn_br_forward_copy(port.as_raw(), frame.as_raw(), is_local) };
     }
     if was_put {
@@ -73,14 +76,17 @@ fn put_tag(frame: &mut BridgeSkBuff<'_>, tag: Option<(u16, u16)>) -> bool {
 }
 
 /// Has the bridge send `frame` itself, which came in through `port_in`, on through `port`, as
-/// [`send_copies`] does with copies.
-pub(crate) fn send<'a, P: Bridged>(
+/// [`send_copies`] does with copies. What has not come through the bridge is consumed.
+pub(crate) fn send<'a>(
     mut frame: BridgeSkBuff<'a>,
     port_in: &NetDevice,
     tag: Option<(u16, u16)>,
     port: &NetDevice,
-    _context: &PointContext<'a, P>,
+    _context: &PointContext<'a, points::LocalIn>,
 ) -> Verdict<'a> {
+    if !frame.is_bridged() {
+        return frame.consume();
+    }
     frame.replace_device(port_in.as_raw());
     put_tag(&mut frame, tag);
     // SAFETY: As in `send_copies`; the frame is given away.
@@ -101,7 +107,8 @@ pub(crate) fn uncount_received<'a>(
     let bytes = u64::from(frame.bytes_behind_header());
     // SAFETY: The device is a bridge, whose counters are `tstats` (`br_dev_setup()`): the constant
     // is the offset of that field, the address of a `struct pcpu_sw_netstats` per CPU, which begins
-    // with those two. What `dev_sw_netstats_rx_add()` does is undone.
+    // with those two, and which stays as long as the device is held (`netdev_run_todo()`). What
+    // `dev_sw_netstats_rx_add()` does is undone.
     unsafe {
         let offset = bindings::maclearn_layout_MACLEARN_NET_DEVICE_TSTATS as usize;
         let counters = bridge.as_raw().byte_add(offset).cast::<*mut u64>().read();

@@ -34,8 +34,9 @@ pub(crate) unsafe trait Point {
     const IS_INPUT: bool;
 }
 
-/// A [`Point`] at which the bridge has dealt with a frame: its control block has what the bridge
-/// needs to forward the frame (`struct br_input_skb_cb`).
+/// A [`Point`] that a frame comes to when the bridge has dealt with it, or from who makes frames for
+/// a bridge's ports. The first bytes of its control block say which: there the bridge has what it
+/// needs to forward the frame (`struct br_input_skb_cb`), or all is 0.
 ///
 /// # Safety
 ///
@@ -81,9 +82,11 @@ pub(crate) mod points {
     }
 
     // SAFETY: `br_handle_frame()` has cleared the control block, and `br_handle_frame_finish()` has
-    // filled it in, if the frame went that way.
+    // filled it in, unless the frame is one for a link-local group that the bridge keeps to itself.
     unsafe impl Bridged for LocalIn {}
-    // SAFETY: `br_dev_xmit()` has done both. What the bridge itself makes has a cleared one.
+    // SAFETY: `br_dev_xmit()` has done both. In what the bridge itself makes (`br_send_bpdu()`,
+    // `br_multicast_send_query()`), and in what nft rejects with (`nft_reject_bridge.c`), it is as
+    // `alloc_skb()` leaves it, cleared.
     unsafe impl Bridged for LocalOut {}
 }
 

@@ -200,6 +200,12 @@ impl<'a> BridgeSkBuff<'a> {
         u32::from(byte & 7)
     }
 
+    /// Whether the bridge has dealt with the frame: its control block names a bridge device.
+    pub(super) fn is_bridged(&self) -> bool {
+        // SAFETY: By the type invariants; the control block is large enough, and aligned.
+        !unsafe { (&raw const (*self.bridge_cb()).brdev).read() }.is_null()
+    }
+
     /// Whether `bridge` has the frame, rather than somebody else who has a port of it send one: its
     /// control block begins with the bridge device (`struct br_input_skb_cb`).
     pub(crate) fn is_bridged_by(&self, bridge: &NetDevice) -> bool {
@@ -215,13 +221,13 @@ impl<'a> BridgeSkBuff<'a> {
     }
 
     /// Whether the frame, which goes up to the host, is not for an address of the bridge's own, on
-    /// a bridge device that is promiscuous.
+    /// a bridge device that is promiscuous. Elsewhere it tells nothing.
     pub(crate) fn is_up_as_promiscuous(&self) -> bool {
         // SAFETY: By the type invariants; the control block is large enough, and aligned.
         unsafe { (*self.bridge_cb()).promisc() != 0 }
     }
 
-    /// Has the frame go up as on a bridge device that is not promiscuous.
+    /// Has the frame, which goes up to the host, go up as if that were not so.
     pub(crate) fn clear_promiscuous(&mut self) {
         // SAFETY: As above, and the hook owns the buffer.
         unsafe { (*self.bridge_cb()).set_promisc(0) };

@@ -100,7 +100,14 @@ end_talks() {
 # begin_revoked, end_revoked: how many entries of speak, but those of host2, were revoked meanwhile
 # is in REPLY then
 MONITOR=
+# set_room BYTES: what sockets have to receive from now on, which is the first namespace's to say
+set_room() {
+    nsenter --target 1 --net "$BASH" -c "echo $1 >/proc/sys/net/core/rmem_default"
+}
 begin_revoked() {
+    # Thousands of entries come and go while others have the processors.
+    read -r USUAL_ROOM </proc/sys/net/core/rmem_default
+    set_room 33554432
     bridge monitor fdb >"$LAB/monitor" &
     MONITOR=$!
     # It has begun to listen when it tells of this.
@@ -118,6 +125,7 @@ end_revoked() {
     wait_until 20 grep -q "^Deleted 02:00:00:00:0f:02" "$LAB/monitor"
     kill "$MONITOR"
     wait "$MONITOR" || true
+    set_room "$USUAL_ROOM"
     REPLY=$(grep -c "^Deleted 02:00:00:00:0[13478]:.*extern_learn" "$LAB/monitor" || true)
 }
 
