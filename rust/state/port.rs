@@ -2,6 +2,8 @@
 
 //! A port of a bridge: its settings, its state and its counters.
 
+use core::array;
+
 use kernel::{
     prelude::*,
     sync::{aref::ARef, new_mutex, Arc, Mutex},
@@ -307,9 +309,14 @@ impl Port {
 
     /// Counts from 0 again.
     pub(crate) fn reset_counters(&self) {
+        // Before the lock is taken: with many CPUs that takes a while.
+        let sums: [u64; COUNTERS] = array::from_fn(|index| self.counters.sum(index));
         let _locked = self.bridge.table_lock.lock();
-        for (index, reset) in self.reset.iter().enumerate() {
-            reset.store_release(self.counters.sum(index));
+        for (reset, sum) in self.reset.iter().zip(sums) {
+            // Another one may have read later sums, and stored them already.
+            if sum > reset.load_relaxed() {
+                reset.store_release(sum);
+            }
         }
     }
 
