@@ -60,7 +60,7 @@ fn revoke_offload(port: &Port, is_open: bool, revoked: Option<Revoked>) {
 fn learn_locked(
     port: &Port,
     key: Key,
-    now: u64,
+    time: u64,
     miss: Option<&Miss<'_>>,
     locked: &mut Locked,
 ) -> (Admission, bool) {
@@ -70,7 +70,7 @@ fn learn_locked(
         return (Admission::Admit, false);
     }
     let limits = bridge.limits(port);
-    let (index, stamp) = (port.index, now as Stamp);
+    let (index, stamp) = (port.index, time as Stamp);
     let learned = miss
         .and_then(|miss| locked.learn_after_miss(miss, index, stamp, limits))
         .unwrap_or_else(|| locked.learn(key, index, stamp, limits, bridge.is_exclusive()));
@@ -87,7 +87,7 @@ fn learn_locked(
         Learned::NoRoom if !bridge.out_of_memory.load_relaxed() => {
             // It is learned when the table has grown. Until then nothing is kept from this port.
             port.set(locked, Flag::LearnPending, true);
-            keep(port, key, now, false, locked);
+            keep(port, key, time, false, locked);
             port.maintenance.run_within(0);
             (Admission::Admit, true)
         }
@@ -97,7 +97,7 @@ fn learn_locked(
                 port.set(locked, Flag::AtLimit, true);
                 port.note(locked, Kind::LimitReached, Some(key));
             }
-            let may_find_room = bridge.sweeping.load_relaxed() || port.expiry() <= now;
+            let may_find_room = bridge.sweeping.load_relaxed() || port.expiry() <= time;
             if may_find_room {
                 port.maintenance.run_within(0);
             }
@@ -112,7 +112,7 @@ fn learn_locked(
                 Flag::FailingOpen
             };
             port.set(locked, flag, true);
-            keep(port, key, now, true, locked);
+            keep(port, key, time, true, locked);
             (Admission::Admit, true)
         }
     }
@@ -126,10 +126,10 @@ fn learn_locked(
 /// does so only if frames for it would be kept from the port now.
 #[cold]
 #[inline(never)]
-fn keep(port: &Port, key: Key, now: u64, is_failure: bool, locked: &mut Locked) {
+fn keep(port: &Port, key: Key, time: u64, is_failure: bool, locked: &mut Locked) {
     locked.revoke(key);
     port.note_quiet_use(locked);
-    if locked.pending.keep(key, port.index, now as Stamp) {
+    if locked.pending.keep(key, port.index, time as Stamp) {
         return;
     }
     let matters = is_failure
@@ -137,6 +137,6 @@ fn keep(port: &Port, key: Key, now: u64, is_failure: bool, locked: &mut Locked) 
         || locked.has_key(key)
         || locked.pending.has_key(key);
     if matters {
-        port.lose_source(locked, now);
+        port.lose_source(locked, time);
     }
 }

@@ -222,7 +222,7 @@ pub(super) fn send<'a>(
     let bits = tag.when_copied().to_bits(port.secret);
     frame.set_cb_tag(bits);
     let is_port = |other: &Arc<Port>| other.index == port.index;
-    match bridge.mirror.made_before(serial, ports) {
+    match bridge.mirror.note_copy_of(serial, ports) {
         None => {}
         Some(true) if !port.flags().has(Flag::Enabled) && ports.iter().any(is_port) => {
             return Err(frame.consume());

@@ -114,10 +114,10 @@ impl<P: Send + Sync> Mirror<P> {
         self.serials.next()
     }
 
-    /// Whether copies of the frame with this number were made for these `ports`, a value of
-    /// [`Mirror::ports`] in the same section; `None` if it had no copy before, as this CPU knows,
-    /// which is noted.
-    pub(crate) fn made_before(&self, serial: u32, ports: &[Arc<P>]) -> Option<bool> {
+    /// Notes that the frame with this number has a copy. Whether further ones were made before for
+    /// these `ports`, a value of [`Mirror::ports`] in the same section; `None` if this is its first
+    /// copy, as far as this CPU knows.
+    pub(crate) fn note_copy_of(&self, serial: u32, ports: &[Arc<P>]) -> Option<bool> {
         let made = self.made.second_of(word_of(serial));
         if made.is_none() {
             self.made.set(word_of(serial), 0);
@@ -125,7 +125,7 @@ impl<P: Send + Sync> Mirror<P> {
         made.map(|made| made == id_of(ports))
     }
 
-    /// Notes that they were.
+    /// Notes that they were made.
     pub(crate) fn note_made(&self, serial: u32, ports: &[Arc<P>]) {
         self.made.set(word_of(serial), id_of(ports));
     }
@@ -197,12 +197,12 @@ mod tests {
         let serials = [mirror.next_serial(), mirror.next_serial()];
         let mut made = KVec::new();
         for (serial, are_made) in serials.into_iter().flatten().zip([true, false]) {
-            made.push(mirror.made_before(serial, &ports), GFP_ATOMIC)?;
+            made.push(mirror.note_copy_of(serial, &ports), GFP_ATOMIC)?;
             if are_made {
                 mirror.note_made(serial, &ports);
             }
             for ports in [&ports, &others] {
-                made.push(mirror.made_before(serial, ports), GFP_ATOMIC)?;
+                made.push(mirror.note_copy_of(serial, ports), GFP_ATOMIC)?;
             }
         }
         drop(softirqs);

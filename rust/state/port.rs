@@ -189,10 +189,10 @@ impl Port {
         self.set(locked, Flag::FailingOpen, true);
     }
 
-    /// Has the port get every copy until a source that it used `now`, in the table's units, has
+    /// Has the port get every copy until a source that it used at `time`, in the table's units, has
     /// aged: which one that was is not known.
-    pub(crate) fn lose_source(&self, locked: &mut Locked, now: u64) {
-        self.lost.store_relaxed(now);
+    pub(crate) fn lose_source(&self, locked: &mut Locked, time: u64) {
+        self.lost.store_relaxed(time);
         self.set(locked, Flag::LostSource, true);
         self.set(locked, Flag::FailingOpen, true);
     }
