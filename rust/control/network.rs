@@ -32,8 +32,8 @@ const PORTS_AT_ONCE: usize = 64;
 /// The state of a network namespace.
 ///
 /// Structure, that is which bridges and ports there are and which are enabled, changes under
-/// [`Network::members`]. That lock is taken inside RTNL by the notifier and alone by sysfs; RTNL is
-/// never taken inside it.
+/// [`Network::members`]. That lock is taken inside RTNL by the notifier, and without RTNL by sysfs
+/// and netlink's operations; RTNL is never taken inside it.
 #[pin_data]
 pub(crate) struct Network {
     net: NetHandle,

@@ -2,10 +2,12 @@
 
 //! The rule: what happens to a copy of a unicast frame at an enabled port.
 //!
-//! `filter()` in `mod.rs` comes before it: a copy passes where the port is not enabled, where the
-//! frame is for a group, and where its VLAN does not show. Where the bridge mirrors, `mirror.rs`
-//! comes before that: it notes copies at ports that are not enabled, and consumes those that a
-//! flooding makes of the bridge device's frames when it has made them itself.
+//! What comes before it is in `mod.rs`. `filter()` passes a copy where the port is not enabled, and
+//! where the frame is for a group. `filter_first()` and `filter_slow()` pass one that is for a
+//! single member of a group, and the latter one whose VLAN does not show. Where the bridge mirrors,
+//! `filter()` has `mirror.rs` note copies at ports that are not enabled. Before `filter()`,
+//! `mirror.rs` consumes the copies that a flooding makes of the bridge device's frames, where it
+//! has made them itself.
 //!
 //! What may let a copy pass after all is in `fdb.rs` and `quiet.rs`; `filter_slow()` in `mod.rs`
 //! puts the three together.

@@ -3,13 +3,15 @@
 //! The way of a frame: in through a port, where its source is learned, and out as copies, which are
 //! suppressed at ports that do not own its destination.
 //!
-//! Everything here runs under RCU, for every frame of a namespace with an enabled port: mostly with
-//! softirqs off, but not where a firewall has queued the frame to user space.
+//! Everything here runs under RCU, for every frame of a namespace that has had an enabled port:
+//! mostly with softirqs off, but not where a firewall has queued the frame to user space.
 //!
-//! Functions that are never inlined are what a known source and a suppressed copy have no need of.
-//! They stand apart for one reason: so that the hooks themselves keep all they know in registers,
-//! and make no stack frame. They get frame and context where a hook gets them, so that nothing is
-//! moved for the call, which stands at the end of a way.
+//! Functions that are never inlined stand apart for one reason: so that the hooks themselves keep
+//! all they know in registers, and make no stack frame. A known source on a bridge that does not
+//! filter VLANs needs none of them, nor does a copy whose destination is in the memo. Other frames
+//! need one each: `enter_filtered` where VLANs are filtered, `filter_first` for a frame's first
+//! copy, `go_up` for a frame that goes up to be mirrored. These functions get frame and context
+//! where a hook gets them, so that nothing is moved for the call, which stands at the end of a way.
 
 use core::hint;
 
@@ -127,7 +129,8 @@ impl Hook<Ports> for Forward {
     }
 }
 
-/// A copy of a frame that the bridge device sent leaves.
+/// A copy of a frame leaves that came in through no port: mostly the bridge device sent it. The
+/// bridge makes some itself (BPDUs, multicast queries), and so does nft where it rejects a frame.
 pub(crate) struct LocalOut;
 
 impl Hook<Ports> for LocalOut {

@@ -236,8 +236,11 @@ pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
     u32::from(state) == bindings::BR_STATE_LEARNING || is_forwarding(port, rtnl)
 }
 
-/// Whether the bridge sends the frames of some groups to their members only, as `port` sees it: it
-/// snoops, and a querier is about or will be in a moment.
+/// Whether the bridge snoops, and its own multicast context has a querier as `port` sees it, or
+/// will in a moment: then it sends frames for a group to the group's members only.
+///
+/// The contexts of single VLANs (`mcast_vlan_snooping`) are not asked. Entries of the MDB for MACs
+/// need no querier.
 pub(crate) fn has_querier(bridge: &BridgeDevice, port: &NetDevice) -> bool {
     let has_one = |protocol: u32| {
         // SAFETY: The device is valid, and it is asked whether it is a port.

@@ -29,8 +29,8 @@ use super::{
 pub(crate) unsafe trait Point {
     /// Its number (`NF_BR_...`).
     const NUMBER: c_uint;
-    /// Whether a hook there is about the device that the frame came in through, which the state
-    /// has, and not about that which a copy leaves through.
+    /// Which device of the state a hook there is about, and which is never null: the one that the
+    /// frame came in through (`in`), or else the one that a copy leaves through (`out`).
     const IS_INPUT: bool;
 }
 
@@ -54,10 +54,12 @@ pub(crate) mod points {
     pub(crate) enum LocalIn {}
     /// A copy leaves through a port (`NF_BR_FORWARD`).
     pub(crate) enum Forward {}
-    /// A copy of a frame that the bridge device sent leaves through a port (`NF_BR_LOCAL_OUT`).
+    /// A copy of a frame that came in through no port leaves through one (`NF_BR_LOCAL_OUT`): the
+    /// bridge device sent it, the bridge made it (BPDUs, multicast queries), or nft to reject one.
     pub(crate) enum LocalOut {}
 
-    // SAFETY: `nf_hook_bridge_pre()` passes the port.
+    // SAFETY: `nf_hook_bridge_pre()` passes the port, and so does br_netfilter, which has the later
+    // hooks called after those of IP (`br_nf_hook_thresh()`).
     unsafe impl Point for PreRouting {
         const NUMBER: c_uint = bindings::NF_BR_PRE_ROUTING;
         const IS_INPUT: bool = true;
@@ -69,13 +71,15 @@ pub(crate) mod points {
         const IS_INPUT: bool = true;
     }
 
-    // SAFETY: `__br_forward()` passes the port that the copy leaves through.
+    // SAFETY: `__br_forward()` passes the port that the copy leaves through, and so does
+    // br_netfilter (`br_nf_hook_thresh()`).
     unsafe impl Point for Forward {
         const NUMBER: c_uint = bindings::NF_BR_FORWARD;
         const IS_INPUT: bool = false;
     }
 
-    // SAFETY: The same, and so do those who send to groups (`br_send_bpdu()`).
+    // SAFETY: `__br_forward()` does the same here, and so do those who send to groups
+    // (`br_send_bpdu()`).
     unsafe impl Point for LocalOut {
         const NUMBER: c_uint = bindings::NF_BR_LOCAL_OUT;
         const IS_INPUT: bool = false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The forwarding database (FDB) of the bridge itself, as drivers of switches see it: what is
-//! configured there, and entries that they give it.
+//! The bridge as drivers of switches see it: what is configured in its forwarding database (FDB),
+//! and entries that they give it; changes of the STP states and settings of its ports, of its
+//! ageing time, and of VLANs; and whether a port is one of a switch.
 //!
 //! C header: [`include/net/switchdev.h`](srctree/include/net/switchdev.h)
 

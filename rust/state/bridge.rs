@@ -139,7 +139,7 @@ pub(crate) struct Bridge {
     /// What sees its own frames before their VLAN tag goes, once that was called for.
     #[pin]
     pub(crate) egress: Mutex<Option<netfilter::Registration<Bridge>>>,
-    /// That as it is to be registered.
+    /// The hook that [`Bridge::egress`] registers.
     pub(crate) egress_hook: EgressEntry<Bridge>,
     /// The namespace, while that is there.
     pub(crate) net: NetHandle,
@@ -170,7 +170,7 @@ impl OffloadWork {
 }
 
 impl Bridge {
-    /// Makes a bridge with these settings and no ports.
+    /// Makes a bridge with these settings and no ports. May sleep.
     pub(crate) fn new(
         net: NetHandle,
         initial: impl Fn(BridgeSetting) -> u32,
@@ -425,7 +425,7 @@ impl Bridge {
         }
     }
 
-    /// Runs the maintenance work soon. Process context; the packet path has [`Port::maintenance`].
+    /// Runs the maintenance work soon. May sleep; the packet path has [`Port::maintenance`].
     pub(crate) fn queue_maintenance(&self) {
         if let Some(maintenance) = &*self.maintenance.lock() {
             maintenance.run_within(0);
@@ -433,7 +433,7 @@ impl Bridge {
     }
 
     /// Runs the work that offloads what can be, `delay` jiffies from now unless that is due
-    /// already. Process context.
+    /// already. May sleep.
     pub(crate) fn queue_offload_work(&self, delay: usize) {
         if let Some(offload_work) = &*self.offload_work.lock() {
             offload_work.queue(delay);
@@ -480,7 +480,11 @@ impl Bridge {
         self.ports.lock().retain(|other| other.index != port.index);
     }
 
-    /// The ports, by their index in the table.
+    /// The ports, by their index in the table. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub(crate) fn ports_by_index(&self) -> Result<KVec<Option<Arc<Port>>>> {
         let ports = self.ports();
         let mut by_index = KVec::new();
@@ -506,12 +510,12 @@ impl Bridge {
             || self.out_of_memory.load_relaxed()
     }
 
-    /// The sum of a counter over the ports.
+    /// The sum of a counter over the ports, and all CPUs. May sleep.
     pub(crate) fn count_of(&self, counter: Counter) -> u64 {
         self.ports().iter().map(|port| port.count_of(counter)).sum()
     }
 
-    /// Lowest number that no port has, nor one that has left and is not forgotten.
+    /// Lowest number that no port has, nor one that has left and is not forgotten. May sleep.
     pub(crate) fn free_index(&self) -> Option<PortIndex> {
         let mut used = self.table_lock.lock().departed();
         for port in &*self.ports() {
@@ -520,7 +524,7 @@ impl Bridge {
         (0..BRIDGE_ITSELF).find(|index| !used.has(*index))
     }
 
-    /// Notes that its settings were changed, and sees to that being sent. Process context.
+    /// Notes that its settings were changed, and sees to that being sent. May sleep.
     pub(crate) fn note_changed(&self) {
         if has_listeners(&self.device) {
             self.table_lock.lock().events.push(Event {

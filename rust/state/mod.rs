@@ -3,8 +3,9 @@
 //! What there is: bridges and ports with their settings, tables, flags and counters, and what
 //! waits.
 //!
-//! Nothing here starts anything but a work that was asked for: who wants a change that takes more
-//! than a store calls the part of `work/` that makes it.
+//! What is here stores, and asks for a work to run. Who wants a change that takes more calls the
+//! part of `work/` that makes it. The exception is [`revoke`], which deletes in the bridge's own
+//! database, since the packet path has to do that as well.
 
 pub(crate) mod addresses;
 pub(crate) mod ageing;

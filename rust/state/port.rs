@@ -107,7 +107,8 @@ impl Held {
 }
 
 impl Port {
-    /// Makes a port with the settings that the bridge has for it, but not enabled yet.
+    /// Makes a port with the settings that the bridge has for it, but not enabled yet. May
+    /// sleep.
     pub(crate) fn new(
         bridge: Arc<Bridge>,
         maintenance: Arc<DelayedWork<Bridge>>,

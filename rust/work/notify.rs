@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending events, many in a datagram: those that wait, from the maintenance work, and that a port
-//! joins or leaves at once, after them, by who holds RTNL for that.
+//! Sending events, many in a datagram. The maintenance work sends those that wait. That a port
+//! joins or leaves is sent at once, behind those that wait, by whoever handles that under RTNL.
 
 use core::mem;
 
