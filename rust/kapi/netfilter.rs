@@ -34,8 +34,8 @@ pub(crate) unsafe trait Point {
     const IS_INPUT: bool;
 }
 
-/// A [`Point`] that a frame comes to when the bridge has dealt with it, or from who makes frames for
-/// a bridge's ports. The first bytes of its control block say which: there the bridge has what it
+/// A [`Point`] that a frame comes to when the bridge has dealt with it, or from who makes frames
+/// for its ports. The first bytes of its control block say which: there the bridge has what it
 /// needs to forward the frame (`struct br_input_skb_cb`), or all is 0.
 ///
 /// # Safety

@@ -100,13 +100,14 @@ end_talks() {
 # begin_revoked, end_revoked: how many entries of speak, but those of host2, were revoked meanwhile
 # is in REPLY then
 MONITOR=
-# set_room BYTES: what sockets have to receive from now on, which is the first namespace's to say
+# set_room BYTES: what a socket may have to receive from now on, which is the first namespace's to
+# say: bridge asks for a megabyte
 set_room() {
-    nsenter --target 1 --net "$BASH" -c "echo $1 >/proc/sys/net/core/rmem_default"
+    nsenter --target 1 --net "$BASH" -c "echo $1 >/proc/sys/net/core/rmem_max"
 }
 begin_revoked() {
     # Thousands of entries come and go while others have the processors.
-    read -r USUAL_ROOM </proc/sys/net/core/rmem_default
+    read -r USUAL_ROOM </proc/sys/net/core/rmem_max
     set_room 33554432
     bridge monitor fdb >"$LAB/monitor" &
     MONITOR=$!
@@ -322,15 +323,17 @@ end_revoked
 ((REPLY <= joins * (ALL - 1))) || fail "$REPLY entries were revoked by $joins ports that joined"
 
 # ---- the ports that get every copy change while the bridge device sends: those that remain get
-# each copy, and once
+# each copy, and of a frame that is flooded in that moment perhaps a second one
 RATE=2000
 talk <<PLAN
 port bridge br
+repeat uplink
 stream bridge $BRIDGE $G21 to host2,uplink
 stream bridge $BRIDGE $U1 to uplink
 PLAN
 talk <<PLAN
 port bridge br
+repeat uplink
 stream bridge $BRIDGE $G11 to host1,uplink
 stream bridge $BRIDGE $NOBODY to host1,host2,host6,uplink
 PLAN

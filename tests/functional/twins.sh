@@ -99,7 +99,7 @@ join_ports() {
 # and know then is compared as well.
 WITH_IP_HOOKS=
 with_br_netfilter() {
-    modprobe br_netfilter
+    modprobe --all br_netfilter nf_conntrack
     on_both sysctl --quiet net.bridge.bridge-nf-call-iptables=1 net.netfilter.nf_conntrack_acct=1
     # No connection is over while frames are sent on the one bridge and then on the other.
     local timeout
