@@ -11,12 +11,15 @@ readonly U1=02:00:00:00:08:01 U2=02:00:00:00:08:02 S1=$SNIFFER LLDP=01:80:c2:00:
     G51=02:00:00:00:05:01
 make_twins "host1 host2 host3 host4 host5 host6" "uplink sniffer"
 [[ ! ${BESIDE_BR_NETFILTER:-} ]] || with_br_netfilter
-owns host1 $G11 $G12
-owns host2 $G21
-owns host3 $G31 $G33
-owns host4 $G41 $G33
-owns uplink $U1 $U2
-owns sniffer $S1
+all_own() {
+    owns host1 $G11 $G12
+    owns host2 $G21
+    owns host3 $G31 $G33
+    owns host4 $G41 $G33
+    owns uplink $U1 $U2
+    owns sniffer $S1
+}
+all_own
 readonly ALL=8
 
 # from a filtered port, from those that get every copy, and from the bridge device: to every kind of
@@ -196,12 +199,7 @@ for_users promisc
 unload_module
 load_module
 enable "${FILTERED[@]}"
-owns host1 $G11 $G12
-owns host2 $G21
-owns host3 $G31 $G33
-owns host4 $G41 $G33
-owns uplink $U1 $U2
-owns sniffer $S1
+all_own
 mirrors $ALL
 for_users
 users_entries del
