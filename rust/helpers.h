@@ -39,6 +39,7 @@ enum maclearn_port_flag {
 	MACLEARN_BR_NEIGH_VLAN_SUPPRESS = BR_NEIGH_VLAN_SUPPRESS,
 	MACLEARN_BR_ISOLATED = BR_ISOLATED,
 	MACLEARN_BR_VLAN_TUNNEL = BR_VLAN_TUNNEL,
+	MACLEARN_BR_MULTICAST_TO_UNICAST = BR_MULTICAST_TO_UNICAST,
 };
 
 /* What a dump has of its own, in bytes. */
@@ -84,6 +85,7 @@ static_assert(sizeof_field(struct sk_buff, vlan_tci) == 2);
 static_assert(sizeof_field(struct net_device, tstats) == 8);
 static_assert(offsetof(struct pcpu_sw_netstats, rx_packets) == 0);
 static_assert(offsetof(struct pcpu_sw_netstats, rx_bytes) == 8);
+static_assert(offsetof(struct pcpu_sw_netstats, tx_packets) == 16);
 static_assert(sizeof(u64_stats_t) == 8);
 
 /* The bits of the packet type in its byte. */

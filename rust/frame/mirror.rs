@@ -5,7 +5,7 @@
 //!
 //! What comes in is tagged in the prerouting hook, mirrored as it goes up to the host, since the
 //! bridge device is promiscuous meanwhile, and consumed there. What the bridge device sends is
-//! numbered in its egress hook, and mirrored where the first copy leaves.
+//! mirrored where the first copy leaves.
 
 use kernel::sync::Arc;
 
@@ -18,7 +18,13 @@ use crate::{
         skb::{is_multicast, BridgeSkBuff, EgressSkBuff, Verdict},
         vlan::VlanTag,
     },
-    state::{bridge::Bridge, flags::Flag, mirror::Seen, port::Port, revoke, tag::CbTag},
+    state::{
+        bridge::Bridge,
+        flags::Flag,
+        mirror::{OwnCopy, Seen},
+        port::Port,
+        tag::CbTag,
+    },
     table::{Claims, Key, Owners},
 };
 
@@ -51,49 +57,60 @@ pub(super) fn receive<'a>(
         // All that it is for have a copy.
         return pass_up(bridge, tag, frame, context);
     }
-    let Some(ports) = bridge.mirror.ports(section) else {
+    let Some(targets) = bridge.mirror.targets(section) else {
         return frame.accept();
     };
+    let ports = &*targets.ports;
     let seen = bridge.mirror.take_seen(frame.data_id());
     let all_have_copies = match (seen, ports) {
         (Seen::Everywhere, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
-    if all_have_copies && !others_want_all(bridge) {
-        br_forward::uncount_received(&bridge.device, &frame, context);
-        return frame.consume();
+    if !all_have_copies {
+        receive_otherwise(port, ports, tag, frame, context, seen)
+    } else if others_want_all(bridge) {
+        frame.accept()
+    } else {
+        withhold(bridge, frame, context)
     }
-    receive_otherwise(port, tag, frame, context, seen, all_have_copies)
 }
 
-/// The same where a port that is not filtered lacks a copy (unless `all_have_copies`), or the frame
-/// is the host's, or somebody else wants to see it.
+/// Keeps from the host a frame that it gets for the bridge's promiscuity alone.
+#[inline(always)]
+fn withhold<'a>(
+    bridge: &Bridge,
+    frame: BridgeSkBuff<'a>,
+    context: &PointContext<'a, points::LocalIn>,
+) -> Verdict<'a> {
+    br_forward::uncount_received(&bridge.device, &frame, context);
+    frame.consume()
+}
+
+/// Does what [`receive`] does where one of the `ports` lacks a copy, or the frame is the host's.
 #[inline(never)]
 fn receive_otherwise<'a>(
     port: &Port,
+    ports: &[Arc<Port>],
     tag: CbTag,
     mut frame: BridgeSkBuff<'a>,
     context: &PointContext<'a, points::LocalIn>,
     seen: Seen,
-    all_have_copies: bool,
 ) -> Verdict<'a> {
     let (bridge, section) = (&*port.bridge, context.section());
     if !frame.is_up_as_promiscuous() {
         // It is for an address of the bridge's own.
         return pass_up(bridge, tag, frame, context);
     }
-    let ports = bridge.mirror.ports(section).unwrap_or_default();
     let key = Key::from_parts(tag.vlan(), frame.destination());
     let noted = bridge.memo.recall(key).filter(|_| tag.has_memo());
     let owners = noted.unwrap_or_else(|| bridge.table.owners(section, key));
     let goes_up = others_want_all(bridge);
-    if all_have_copies || is_forwarded_elsewhere(bridge, key, owners, section) {
-        if goes_up {
-            return pass_up(bridge, tag, frame, context);
-        }
-        br_forward::uncount_received(&bridge.device, &frame, context);
-        return frame.consume();
+    if is_forwarded_elsewhere(bridge, key, owners, section) {
+        return match goes_up {
+            true => frame.accept(),
+            false => withhold(bridge, frame, context),
+        };
     }
     frame.set_cb_tag(tag.when_copied().to_bits(port.secret));
     let lacking = || without_copy(ports, |other| seen == Seen::At(other.index));
@@ -110,13 +127,13 @@ fn receive_otherwise<'a>(
             context,
         );
     }
-    if goes_up {
-        return pass_up(bridge, tag, frame, context);
-    }
-    br_forward::uncount_received(&bridge.device, &frame, context);
     match last {
-        Some(last) => br_forward::send(frame, &port.device, vlan_tag, &last.device, context),
-        None => frame.consume(),
+        _ if goes_up => frame.accept(),
+        None => withhold(bridge, frame, context),
+        Some(last) => {
+            br_forward::uncount_received(&bridge.device, &frame, context);
+            br_forward::send(frame, &port.device, vlan_tag, &last.device, context)
+        }
     }
 }
 
@@ -211,129 +228,81 @@ pub(super) fn send<'a>(
     context: &PointContext<'a, points::LocalOut>,
 ) -> Result<BridgeSkBuff<'a>, Verdict<'a>> {
     let (bridge, section) = (&*port.bridge, context.section());
-    let Some(ports) = bridge.mirror.ports(section) else {
+    if !is_sent_to_station(port, &frame, section) {
         return Ok(frame);
-    };
-    let Some((tag, serial)) = CbTag::from_numbered_bits(frame.cb_tag(), port.secret) else {
-        send_unnumbered(port, ports, &mut frame, context);
-        return Ok(frame);
-    };
-    // As any other's from here on.
-    let bits = tag.when_copied().to_bits(port.secret);
-    frame.set_cb_tag(bits);
-    let is_port = |other: &Arc<Port>| other.index == port.index;
-    match bridge.mirror.note_copy_of(serial, ports) {
-        None => {}
-        Some(true) if !port.flags().has(Flag::Enabled) && ports.iter().any(is_port) => {
+    }
+    let (data_id, number) = (
+        frame.data_id(),
+        br_forward::frames_sent(&bridge.device, context),
+    );
+    match bridge.mirror.note_copy_of(data_id, number) {
+        Some(OwnCopy::First) => {}
+        Some(OwnCopy::Later(Some(made)))
+            if port.mirrored.has(made) && !port.flags().has(Flag::Enabled) =>
+        {
             return Err(frame.consume());
         }
-        Some(_) => return Ok(frame),
+        _ => return Ok(frame),
     }
+    let (Some(targets), Some(tag)) = (
+        bridge.mirror.targets(section),
+        tag_of_sent(port, &frame, section),
+    ) else {
+        return Ok(frame);
+    };
     let destination = frame.destination();
     let key = Key::from_parts(tag.vlan(), destination);
     let owners = bridge.table.owners(section, key);
     let goes_elsewhere = !owners.is_offloaded() && bridge.has_address(destination, section)
         || is_forwarded_elsewhere(bridge, key, owners, section);
-    if !goes_elsewhere {
-        copy_outgoing(port, ports, tag, &mut frame, context);
-        bridge.mirror.note_made(serial, ports);
+    if goes_elsewhere {
+        return Ok(frame);
     }
+    let others = without_copy(&targets.ports, |other| other.index == port.index);
+    br_forward::send_copies(
+        &mut frame,
+        Origin::Bridge(&bridge.device),
+        vlan_tag(bridge, tag),
+        others
+            .inspect(|_| bridge.mirror.note_sending(data_id))
+            .map(|port| &*port.device),
+        context,
+    );
+    bridge.mirror.note_made(data_id, number, targets.generation);
     Ok(frame)
 }
 
-/// The same for a frame without a number: it was segmented or waited in a queue since the egress
-/// hook, or has passed that by. It is mirrored where it goes to the only owner, in the VLAN that
-/// the copy shows, or that the port sends untagged.
-#[cold]
-#[inline(never)]
-fn send_unnumbered<'a>(
-    port: &Port,
-    ports: &[Arc<Port>],
-    frame: &mut BridgeSkBuff<'a>,
-    context: &PointContext<'a, points::LocalOut>,
-) {
-    let (bridge, section) = (&*port.bridge, context.section());
-    // Others than the bridge have its ports send frames of theirs, to one of them.
-    if !frame.is_bridged_by(&bridge.device) || frame.was_sent_to_group() {
-        return;
-    }
-    let tag = match CbTag::from_bits(frame.cb_tag(), port.secret) {
-        Some(tag) if tag.is_copy() => return,
-        Some(tag) => tag,
-        None if kernel_bridge::filters_vlans(&bridge.device) => {
-            let shown = frame.hwaccel_tag();
-            match kernel_bridge::classify(&bridge.device, &port.device, shown, section) {
-                Some(vlan) => CbTag::local(vlan),
-                None => return,
-            }
-        }
-        None => CbTag::local(0),
-    };
-    let key = Key::from_parts(tag.vlan(), frame.destination());
-    let owners = bridge.table.owners(section, key);
-    if owners.is_offloaded() && owners.only() == Some(port.index) {
-        copy_outgoing(port, ports, tag, frame, context);
-    }
+/// Whether a copy that leaves through `port` is of a frame that the bridge device sends to one
+/// station. Others than the bridge have its ports send frames of theirs, to one of them.
+fn is_sent_to_station(port: &Port, frame: &BridgeSkBuff<'_>, section: &rcu::Guard) -> bool {
+    let may_be_rewritten =
+        || kernel_bridge::has_flag(&port.device, PortFlag::MulticastToUnicast, section);
+    !is_multicast(frame.destination())
+        && frame.is_bridged_by(&port.bridge.device)
+        && !(frame.was_sent_to_group() && may_be_rewritten())
 }
 
-/// Sends copies of a frame of the bridge device's, which leaves through `port`, through the other
-/// `ports`.
-fn copy_outgoing<'a>(
-    port: &Port,
-    ports: &[Arc<Port>],
-    tag: CbTag,
-    frame: &mut BridgeSkBuff<'a>,
-    context: &PointContext<'a, points::LocalOut>,
-) {
+/// The tag of a frame that the bridge device sends and whose copy leaves through `port`; `None` if
+/// its VLAN can't be told. Where it has lost the tag, for it was segmented since, or the egress
+/// hook has not seen it, it has the VLAN that the copy shows, or that the port sends untagged, if
+/// it goes to the only owner there.
+fn tag_of_sent(port: &Port, frame: &BridgeSkBuff<'_>, section: &rcu::Guard) -> Option<CbTag> {
     let bridge = &*port.bridge;
-    let bits = frame.cb_tag();
-    frame.set_cb_tag(tag.copy().to_bits(port.secret));
-    let others = without_copy(ports, |other| other.index == port.index);
-    br_forward::send_copies(
-        frame,
-        Origin::Bridge(&bridge.device),
-        vlan_tag(bridge, tag),
-        others.map(|port| &*port.device),
-        context,
-    );
-    frame.set_cb_tag(bits);
-}
-
-/// Has a frame that is about to be sent flooded: the owner of its destination can't receive, so
-/// that no copy would be seen.
-#[cold]
-#[inline(never)]
-fn revoke_now(bridge: &Bridge, key: Key) {
-    let revoked = {
-        let mut locked = bridge.table_lock.lock();
-        locked.revoke(key);
-        locked.take_revoked()
-    };
-    revoke::revoke(bridge, revoked, None);
-    revoke::reconsider_offload(bridge);
-}
-
-/// What to tag a frame with that the bridge device sends in `vlan`, if copies may have to be made.
-#[inline(never)]
-pub(super) fn tag_outgoing(
-    bridge: &Bridge,
-    vlan: u16,
-    frame: &EgressSkBuff<'_>,
-    section: &rcu::Guard,
-) -> Option<u64> {
-    bridge.mirror.ports(section)?;
-    let destination = frame
-        .destination()
-        .filter(|&address| !is_multicast(address))?;
-    let serial = bridge.mirror.next_serial()?;
-    let key = Key::from_parts(vlan, destination);
-    let owners = bridge.table.owners(section, key);
-    if let (true, Some(owner)) = (owners.is_offloaded(), owners.only()) {
-        // A port that leaves a VLAN is said to have left before it does.
-        if bridge.quiet.has(owner) || vlan != 0 && bridge.left_vlans().is_some() {
-            revoke_now(bridge, key);
-        }
+    if !kernel_bridge::filters_vlans(&bridge.device) {
+        return Some(CbTag::local(0));
     }
-    let tag = CbTag::local(vlan).with_copies_due(priority(bridge, vlan, || frame.vlan_tag()));
-    Some(tag.to_numbered_bits(serial, bridge.secret))
+    let tag = CbTag::from_bits(frame.cb_tag(), port.secret).filter(|tag| tag.is_local());
+    tag.or_else(|| {
+        let shown = frame.hwaccel_tag();
+        let vlan = kernel_bridge::classify(&bridge.device, &port.device, shown, section)?;
+        let key = Key::from_parts(vlan, frame.destination());
+        let owners = bridge.table.owners(section, key);
+        let goes_there = owners.is_offloaded() && owners.only() == Some(port.index);
+        goes_there.then_some(CbTag::local(vlan))
+    })
+}
+
+/// What to tag a frame with that the bridge device sends in `vlan`.
+pub(super) fn tag_sent(bridge: &Bridge, vlan: u16, frame: &EgressSkBuff<'_>) -> CbTag {
+    CbTag::local(vlan).with_priority(priority(bridge, vlan, || frame.vlan_tag()))
 }

@@ -168,10 +168,8 @@ impl EgressHook<Bridge> for BridgeEgress {
         } else {
             Some(0)
         };
-        let plain = |vlan| CbTag::local(vlan).to_bits(bridge.secret);
         let tag = vlan.map_or(0, |vlan| {
-            mirror::tag_outgoing(bridge, vlan, &frame, context.section())
-                .unwrap_or_else(|| plain(vlan))
+            mirror::tag_sent(bridge, vlan, &frame).to_bits(bridge.secret)
         });
         frame.set_cb_tag(tag);
         frame.accept()
@@ -254,7 +252,8 @@ fn tag_with_copies_due(port: &Port, frame: &BridgeSkBuff<'_>, tag: CbTag, vlan: 
         return tag;
     }
     bridge.mirror.clear_seen();
-    tag.with_copies_due(mirror::priority(bridge, vlan, || frame.vlan_tag()))
+    tag.with_copies_due()
+        .with_priority(mirror::priority(bridge, vlan, || frame.vlan_tag()))
 }
 
 /// Learns the source of a frame that has its tag.

@@ -105,14 +105,32 @@ pub(crate) fn uncount_received<'a>(
         return;
     }
     let bytes = u64::from(frame.bytes_behind_header());
-    // SAFETY: The device is a bridge, whose counters are `tstats` (`br_dev_setup()`): the constant
-    // is the offset of that field, the address of a `struct pcpu_sw_netstats` per CPU, which begins
-    // with those two, and which stays as long as the device is held (`netdev_run_todo()`). What
+    let counters = counters(bridge);
+    // SAFETY: They are per CPU, and begin with `rx_packets` and `rx_bytes`. What
     // `dev_sw_netstats_rx_add()` does is undone.
     unsafe {
-        let offset = bindings::maclearn_layout_MACLEARN_NET_DEVICE_TSTATS as usize;
-        let counters = bridge.as_raw().byte_add(offset).cast::<*mut u64>().read();
         percpu::add::<1>(counters, bytes.wrapping_neg());
         percpu::add::<0>(counters, 1u64.wrapping_neg());
     }
+}
+
+/// How many frames the bridge device has sent on this CPU (`tx_packets`), modulo 2^32: the same for
+/// all copies of one of them, unless another one is sent meanwhile. The bridge counts before it
+/// makes them (`br_dev_xmit()`).
+pub(crate) fn frames_sent(
+    bridge: &BridgeDevice,
+    _context: &PointContext<'_, points::LocalOut>,
+) -> u32 {
+    // SAFETY: They are per CPU; the third of them is `tx_packets`.
+    unsafe { percpu::read::<2>(counters(bridge)) as u32 }
+}
+
+/// What the bridge device counts, a `struct pcpu_sw_netstats` per CPU.
+#[inline]
+fn counters(bridge: &BridgeDevice) -> *mut u64 {
+    let offset = bindings::maclearn_layout_MACLEARN_NET_DEVICE_TSTATS as usize;
+    // SAFETY: The device is a bridge, whose counters are `tstats` (`br_dev_setup()`): the constant
+    // is the offset of that field, which stays as it is as long as the device is held
+    // (`netdev_run_todo()`).
+    unsafe { bridge.as_raw().byte_add(offset).cast::<*mut u64>().read() }
 }

@@ -115,16 +115,18 @@ impl Pairs {
         may
     }
 
-    /// Sets this CPU's pair, if it can.
+    /// Sets this CPU's pair. Whether it could.
     #[inline(always)]
-    pub(crate) fn set(&self, first: u64, second: u64) {
-        if preempt::are_softirqs_excluded() {
+    pub(crate) fn set(&self, first: u64, second: u64) -> bool {
+        let may = preempt::are_softirqs_excluded();
+        if may {
             // SAFETY: Both are words of the allocation.
             unsafe {
                 this_cpu::write::<1>(self.0.words(), second);
                 this_cpu::write::<0>(self.0.words(), first);
             }
         }
+        may
     }
 
     /// Makes the pair `first` and what `second_of` says, which is given the second word if the
@@ -177,31 +179,14 @@ impl Pairs {
     }
 }
 
-/// Numbers, each of which is given out once in a long time: a counter for each CPU.
-pub(crate) struct Serials(Words<1>);
-
-impl Serials {
-    /// Begins to count. May sleep.
-    pub(crate) fn new() -> Result<Self> {
-        Words::new().map(Self)
-    }
-
-    /// The next number of this CPU: no other CPU has given it out, nor has this one for the last
-    /// 500,000 numbers. `None` where something else might come in between, as with [`Pairs`].
-    pub(crate) fn next(&self) -> Option<u32> {
-        if !preempt::are_softirqs_excluded() {
-            return None;
-        }
-        // SAFETY: It is a word of the allocation; no requirement for the other.
-        let (count, cpu) = unsafe {
-            this_cpu::increment::<0>(self.0.words());
-            (
-                this_cpu::read::<0>(self.0.words()),
-                bindings::maclearn_cpu(),
-            )
-        };
-        Some((count as u32) << CPU_BITS | cpu)
-    }
+/// Reads a word of this CPU's copy of what C has allocated per CPU.
+///
+/// # Safety
+///
+/// Word `INDEX` from `words` on is part of a per-CPU allocation.
+pub(super) unsafe fn read<const INDEX: usize>(words: *mut u64) -> u64 {
+    // SAFETY: By the safety requirement.
+    unsafe { this_cpu::read::<INDEX>(words) }
 }
 
 /// Adds `n` to a word of this CPU's copy of what C has allocated per CPU. With softirqs off, and
@@ -215,9 +200,6 @@ pub(super) unsafe fn add<const INDEX: usize>(words: *mut u64, n: u64) {
     // SAFETY: By the safety requirement.
     unsafe { this_cpu::add::<INDEX>(words, n) };
 }
-
-/// Bits of a [`Serials`] number that are its CPU: `maclearn_cpu()` is less than 8192.
-const CPU_BITS: u32 = 13;
 
 /// What `this_cpu_read()`, `this_cpu_write()`, `this_cpu_add()` and `this_cpu_inc()` are here: an
 /// instruction each, whose segment register leads to this CPU's copy.

@@ -445,16 +445,6 @@ impl<'a> EgressSkBuff<'a> {
             .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
     }
 
-    /// Destination address, like [`BridgeSkBuff::destination`]; `None` if the frame is too short to
-    /// have one.
-    pub(crate) fn destination(&self) -> Option<u64> {
-        // SAFETY: By the type invariants the buffer is valid.
-        let skb = unsafe { self.buffer.0.as_ref() };
-        let is_there = (skb.len - skb.data_len) as usize >= HEADER_BYTES;
-        // SAFETY: So many bytes at `data` are in the linear part.
-        is_there.then(|| u64::from_le(unsafe { skb.data.cast::<u64>().read_unaligned() }) & ADDRESS)
-    }
-
     /// Whether the bridge device sends the frame for br_netfilter, which has it get the MAC of the
     /// station that DNAT has turned it to: it came in through a port, and goes on as if from there.
     pub(crate) fn is_bridged_dnat(&self) -> bool {

@@ -78,8 +78,6 @@ pub(crate) struct Bridge {
     /// The ports that can't receive.
     pub(crate) quiet: PortSet,
     ahead_until: AtomicU64,
-    /// The ports that copies are made for, see [`Bridge::mirror`].
-    pub(crate) mirror_targets: PortSet,
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.
     pub(crate) known: PortSet,
@@ -202,7 +200,6 @@ impl Bridge {
                 closed: AtomicBool::new(false),
                 quiet: PortSet::new(),
                 ahead_until: AtomicU64::new(0),
-                mirror_targets: PortSet::new(),
                 known: PortSet::new(),
                 foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
                 searched: AtomicU32::new(0),
@@ -452,7 +449,6 @@ impl Bridge {
     pub(crate) fn release_index(&self, locked: &mut Locked, port: PortIndex) {
         self.quiet.set(locked, port, false);
         self.known.set(locked, port, false);
-        self.mirror_targets.set(locked, port, false);
     }
 
     /// The interface index of the port with this number, even after it has left.

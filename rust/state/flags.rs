@@ -93,8 +93,9 @@ impl Flags {
         self.has(Flag::Learning) && !self.has(Flag::Forgetting)
     }
 
-    /// Whether copies to the port are filtered, and it is not failing open.
-    pub(crate) fn filters(self) -> bool {
+    /// Whether copies to the port are suppressed that are not its own: it is filtered, and is not
+    /// failing open.
+    pub(crate) fn suppresses(self) -> bool {
         self.has(Flag::Enabled) && !self.has(Flag::Gone) && !self.fails_open()
     }
 

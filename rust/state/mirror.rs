@@ -7,8 +7,8 @@ use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     kapi::{
-        atomic::AtomicBool,
-        percpu::{Pairs, Serials},
+        atomic::{AtomicBool, AtomicU32, AtomicU64},
+        percpu::Pairs,
         rcu::{self, RcuBox},
         rtnl::Rtnl,
     },
@@ -19,12 +19,75 @@ use crate::{
 /// port is a `P`.
 pub(crate) struct Mirror<P: Send + Sync> {
     is_on: AtomicBool,
-    ports: RcuBox<KVec<Arc<P>>>,
+    /// Counts the changes of the ports, under RTNL.
+    generation: AtomicU32,
+    targets: RcuBox<Targets<P>>,
     /// A frame that was copied to such ports, and which, see [`Seen`].
     seen: Pairs,
-    /// A frame of the bridge device's own for which all copies are made.
-    made: Pairs,
-    serials: Serials,
+    /// A frame of the bridge device's own by its data, and in one word its number among those and
+    /// the change since which further copies of it were made.
+    own: Pairs,
+}
+
+/// The ports that copies are made for, from one change of them to the next.
+pub(crate) struct Targets<P: Send + Sync> {
+    /// The ports.
+    pub(crate) ports: KVec<Arc<P>>,
+    /// Which change it was, from [`Mirror::next_generation`].
+    pub(crate) generation: u32,
+}
+
+/// Since which change copies are made for a port, or from which until which they last were.
+pub(crate) struct Span(AtomicU64);
+
+impl Span {
+    /// Stands for a change that is still to come.
+    const OPEN: u32 = u32::MAX;
+
+    /// They never were.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Says whether they are as of the change `generation`, before that can be seen.
+    pub(crate) fn set(&self, _rtnl: &Rtnl, is_target: bool, generation: u32) {
+        if is_target != self.is_open() {
+            let (from, until) = match is_target {
+                true => (generation, Self::OPEN),
+                false => (self.bounds().0, generation),
+            };
+            self.0
+                .store_relaxed(u64::from(from) << 32 | u64::from(until));
+        }
+    }
+
+    /// Whether they are.
+    pub(crate) fn is_open(&self) -> bool {
+        self.bounds().1 == Self::OPEN
+    }
+
+    /// Whether they were between the change `generation` and the next one.
+    pub(crate) fn has(&self, generation: u32) -> bool {
+        let (from, until) = self.bounds();
+        (from..until).contains(&generation)
+    }
+
+    fn bounds(&self) -> (u32, u32) {
+        let bounds = self.0.load_relaxed();
+        ((bounds >> 32) as u32, bounds as u32)
+    }
+}
+
+/// What a copy of a frame is that the bridge device has sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OwnCopy {
+    /// The bridge's own, and the first of its frame.
+    First,
+    /// Another one of the bridge's own. Where further ones were made for the ports that are not
+    /// filtered, since which change of these.
+    Later(Option<u32>),
+    /// One of those.
+    Further,
 }
 
 /// At which ports that are not filtered a frame had a copy.
@@ -44,14 +107,17 @@ impl Seen {
 }
 
 impl<P: Send + Sync> Mirror<P> {
+    /// In the place of a change: copies are being made.
+    const SENDING: u64 = u32::MAX as u64;
+
     /// Makes one without ports. May sleep.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             is_on: AtomicBool::new(false),
-            ports: RcuBox::empty(),
+            generation: AtomicU32::new(0),
+            targets: RcuBox::empty(),
             seen: Pairs::new()?,
-            made: Pairs::new()?,
-            serials: Serials::new()?,
+            own: Pairs::new()?,
         })
     }
 
@@ -68,18 +134,25 @@ impl<P: Send + Sync> Mirror<P> {
 
     /// The ports that copies are made for; `None` where the bridge does not mirror.
     #[inline]
-    pub(crate) fn ports<'a>(&'a self, section: &'a rcu::Guard) -> Option<&'a [Arc<P>]> {
-        self.ports.read(section).map(|ports| &**ports)
+    pub(crate) fn targets<'a>(&'a self, section: &'a rcu::Guard) -> Option<&'a Targets<P>> {
+        self.targets.read(section)
     }
 
     /// For how many ports copies are made; `None` where the bridge does not mirror.
     pub(crate) fn count(&self) -> Option<usize> {
-        rcu::read(|section| self.ports(section).map(|ports| ports.len()))
+        rcu::read(|section| self.targets(section).map(|targets| targets.ports.len()))
+    }
+
+    /// A number for a change of the ports: neither 0 nor what stands for something else.
+    pub(crate) fn next_generation(&self, _rtnl: &Rtnl) -> u32 {
+        let generation = self.generation.load_relaxed() % (u32::MAX - 1) + 1;
+        self.generation.store_relaxed(generation);
+        generation
     }
 
     /// Changes the ports, and waits until nobody uses the old ones. May sleep.
-    pub(crate) fn replace(&self, _rtnl: &Rtnl, ports: Option<KBox<KVec<Arc<P>>>>) {
-        self.ports.replace(ports);
+    pub(crate) fn replace(&self, _rtnl: &Rtnl, targets: Option<KBox<Targets<P>>>) {
+        self.targets.replace(targets);
     }
 
     /// Forgets what this CPU has noted of a frame that has not come up, for whatever reason.
@@ -109,36 +182,38 @@ impl<P: Send + Sync> Mirror<P> {
         }
     }
 
-    /// A number for a frame that the bridge device sends.
-    pub(crate) fn next_serial(&self) -> Option<u32> {
-        self.serials.next()
-    }
-
-    /// Notes that the frame with this number has a copy. Whether further ones were made before for
-    /// these `ports`, a value of [`Mirror::ports`] in the same section; `None` if this is its first
-    /// copy, as far as this CPU knows.
-    pub(crate) fn note_copy_of(&self, serial: u32, ports: &[Arc<P>]) -> Option<bool> {
-        let made = self.made.second_of(word_of(serial));
-        if made.is_none() {
-            self.made.set(word_of(serial), 0);
+    /// Notes a copy of a frame that the bridge device has sent, by the
+    /// [`data_id`](crate::kapi::skb::BridgeSkBuff::data_id) of its copies and by its number, and
+    /// says what it is. `None` if that can't be noted.
+    pub(crate) fn note_copy_of(&self, data_id: u64, number: u32) -> Option<OwnCopy> {
+        match self.own.second_of(data_id) {
+            Some(noted) if noted & Self::SENDING == Self::SENDING => Some(OwnCopy::Further),
+            Some(noted) if (noted >> 32) as u32 == number => {
+                let generation = noted as u32;
+                Some(OwnCopy::Later((generation != 0).then_some(generation)))
+            }
+            _ => {
+                let is_noted = self.own.set(data_id, word_of(number, 0));
+                is_noted.then_some(OwnCopy::First)
+            }
         }
-        made.map(|made| made == id_of(ports))
     }
 
-    /// Notes that they were made.
-    pub(crate) fn note_made(&self, serial: u32, ports: &[Arc<P>]) {
-        self.made.set(word_of(serial), id_of(ports));
+    /// Notes that the next copy of that frame is a further one. What that is sent through may have
+    /// the bridge device send other frames in between: to be said before each of them.
+    pub(crate) fn note_sending(&self, data_id: u64) {
+        self.own.set(data_id, Self::SENDING);
+    }
+
+    /// Notes that they are made, for the ports as of the change `generation`.
+    pub(crate) fn note_made(&self, data_id: u64, number: u32, generation: u32) {
+        self.own.set(data_id, word_of(number, generation));
     }
 }
 
-/// Stands for a number. No word is 0, which is there at first.
-fn word_of(serial: u32) -> u64 {
-    u64::from(serial) | 1 << 32
-}
-
-/// Tells the ports of [`Mirror::ports`] from others that come meanwhile. Never 0.
-fn id_of<P>(ports: &[Arc<P>]) -> u64 {
-    ports.as_ptr().addr() as u64
+/// The number of a frame, and the change since which copies of it were made, if not 0.
+fn word_of(number: u32, generation: u32) -> u64 {
+    u64::from(number) << 32 | u64::from(generation)
 }
 
 #[kernel::macros::kunit_tests(maclearn_mirror)]
@@ -191,25 +266,59 @@ mod tests {
     #[test]
     fn a_frame_of_the_bridge_has_one_first_copy() -> Result {
         let mirror = Mirror::<()>::new()?;
-        let one = || Arc::new((), GFP_KERNEL);
-        let (ports, others) = ([one()?], [one()?]);
         let softirqs = local_bh_disable();
-        let serials = [mirror.next_serial(), mirror.next_serial()];
-        let mut made = KVec::new();
-        for (serial, are_made) in serials.into_iter().flatten().zip([true, false]) {
-            made.push(mirror.note_copy_of(serial, &ports), GFP_ATOMIC)?;
-            if are_made {
-                mirror.note_made(serial, &ports);
-            }
-            for ports in [&ports, &others] {
-                made.push(mirror.note_copy_of(serial, ports), GFP_ATOMIC)?;
-            }
-        }
+        let copies = [
+            mirror.note_copy_of(7, 1),
+            mirror.note_copy_of(7, 1),
+            // The next frame, whose data is at the same place.
+            mirror.note_copy_of(7, 2),
+            // One that it was sent within.
+            mirror.note_copy_of(8, 2),
+            mirror.note_copy_of(8, 2),
+        ];
         drop(softirqs);
-        let [yes, no] = [Some(true), Some(false)];
-        assert_eq!(&*made, [None, yes, no, None, no, no]);
-        assert_ne!(serials[0], serials[1]);
-        assert!(mirror.next_serial().is_none());
+        let [first, later] = [OwnCopy::First, OwnCopy::Later(None)].map(Some);
+        assert_eq!(copies, [first, later, first, first, later]);
+        assert_eq!(mirror.note_copy_of(9, 3), None);
         Ok(())
+    }
+
+    #[test]
+    fn further_copies_are_told_from_the_bridges_own() -> Result {
+        let mirror = Mirror::<()>::new()?;
+        let softirqs = local_bh_disable();
+        mirror.note_copy_of(7, 1);
+        mirror.note_sending(7);
+        let further = mirror.note_copy_of(7, 1);
+        // The first of them had another frame sent.
+        mirror.note_copy_of(8, 2);
+        mirror.note_sending(7);
+        let next = mirror.note_copy_of(7, 2);
+        mirror.note_made(7, 2, 5);
+        let later = mirror.note_copy_of(7, 2);
+        drop(softirqs);
+        assert_eq!([further, next], [Some(OwnCopy::Further); 2]);
+        assert_eq!(later, Some(OwnCopy::Later(Some(5))));
+        Ok(())
+    }
+
+    #[test]
+    fn a_span_has_the_changes_from_its_begin_to_its_end() {
+        let rtnl = Rtnl::lock();
+        let span = Span::new();
+        let has = || [4, 5, 6, 7, 8].map(|generation| span.has(generation));
+        assert_eq!(has(), [false; 5]);
+        span.set(&rtnl, false, 4);
+        assert!(!span.is_open());
+        span.set(&rtnl, true, 5);
+        span.set(&rtnl, true, 6);
+        assert!(span.is_open());
+        assert_eq!(has(), [false, true, true, true, true]);
+        span.set(&rtnl, false, 7);
+        span.set(&rtnl, false, 8);
+        assert!(!span.is_open());
+        assert_eq!(has(), [false, true, true, false, false]);
+        span.set(&rtnl, true, 8);
+        assert_eq!(has(), [false, false, false, false, true]);
     }
 }

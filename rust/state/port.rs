@@ -15,6 +15,7 @@ use super::{
     events::{Event, Kind},
     flags::{Flag, Flags},
     locked::{Locked, TableHeld},
+    mirror::Span,
     settings::{Change, PortSetting, Setting},
     tag::Secret,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Port {
     /// Time, in the table's units, up to which what was learned is to be forgotten, for
     /// [`Flag::Forgetting`].
     forget_until: AtomicU64,
+    /// Since when it is mirrored to, while it is not filtered.
+    pub(crate) mirrored: Span,
     /// Whether it is a port of a hardware switch.
     pub(crate) is_switch_port: bool,
     /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
@@ -144,6 +147,7 @@ impl Port {
                 expiry: AtomicU64::new(u64::MAX),
                 lost: AtomicU64::new(0),
                 forget_until: AtomicU64::new(0),
+                mirrored: Span::new(),
                 is_switch_port: switchdev::is_switch_port(device, rtnl),
                 left_vlan: AtomicU32::new(0),
                 maintenance,

@@ -15,13 +15,9 @@ const COPIES_DUE: u32 = 1 << 15;
 /// The place of the four bits of the frame's TCI that are not its VLAN identifier.
 const PRIORITY: u32 = 16;
 const PRIORITY_MASK: u32 = 0xf;
-/// Set in a copy that was made for a port that is not filtered.
-const COPY: u32 = 1 << 20;
 /// All bits of a tag.
 const ALL: u32 =
-    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | COPIES_DUE | PRIORITY_MASK << PRIORITY | COPY;
-/// Where, in the tag of a frame that the bridge device sends and that has a number, a check stands.
-const CHECK: u32 = 21;
+    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | COPIES_DUE | PRIORITY_MASK << PRIORITY;
 
 /// The VLAN that the bridge puts a frame in, and what is still to be done with the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,10 +58,16 @@ impl CbTag {
         Self(self.0 | LEARN_WHEN_ADMITTED)
     }
 
-    /// The same, of a frame that copies may have to be made of, with these bits of its TCI.
+    /// The same, with the four bits of the frame's TCI that are not its VLAN identifier.
     #[inline]
-    pub(crate) fn with_copies_due(self, priority: u16) -> Self {
-        Self(self.0 | COPIES_DUE | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
+    pub(crate) fn with_priority(self, priority: u16) -> Self {
+        Self(self.0 | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
+    }
+
+    /// The same, of a frame that copies may have to be made of.
+    #[inline]
+    pub(crate) fn with_copies_due(self) -> Self {
+        Self(self.0 | COPIES_DUE)
     }
 
     /// The same, when they are made.
@@ -74,28 +76,12 @@ impl CbTag {
         Self(self.0 & (VLAN | LOCAL | NO_MEMO))
     }
 
-    /// The same, of one of the copies that were made.
-    pub(crate) fn copy(self) -> Self {
-        Self(self.when_copied().0 | COPY)
-    }
-
-    /// Whether it is one of them.
-    pub(crate) fn is_copy(self) -> bool {
-        self.0 & COPY != 0
-    }
-
-    /// The frame's TCI, of a frame in a VLAN that copies may have to be made of.
+    /// The frame's TCI, of a tag with its priority.
     pub(crate) fn tci(self) -> u16 {
         self.vlan() | ((self.0 >> PRIORITY & PRIORITY_MASK) << 12) as u16
     }
 
-    /// Whether copies of the frame may have to be made.
-    #[inline(always)]
-    pub(crate) fn has_copies_due(self) -> bool {
-        self.0 & COPIES_DUE != 0
-    }
-
-    /// Whether `bits`, if they are a tag, say that.
+    /// Whether `bits`, if they are a tag, say that copies of the frame may have to be made.
     #[inline(always)]
     pub(crate) fn may_have_copies_due(bits: u64) -> bool {
         bits as u32 & COPIES_DUE != 0
@@ -143,7 +129,7 @@ impl CbTag {
         self.0 & (LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO) == 0
     }
 
-    /// Reads what [`CbTag::to_bits`] made, where no numbered tag comes: the check alone tells.
+    /// Reads what [`CbTag::to_bits`] made: the check alone tells.
     #[inline(always)]
     pub(crate) fn from_checked_bits(bits: u64, secret: Secret) -> Option<Self> {
         let tag = bits as u32;
@@ -156,32 +142,12 @@ impl CbTag {
         u64::from(self.0) | u64::from(self.0 ^ secret.0) << 32
     }
 
-    /// As stored, with a number, for a frame that the bridge device sends and that copies may have
-    /// to be made of. There is less of a check: what a guest sends does not get there.
-    pub(crate) fn to_numbered_bits(self, serial: u32, secret: Secret) -> u64 {
-        u64::from(self.0 | check(serial, secret)) | u64::from(serial) << 32
-    }
-
-    /// Reads what [`CbTag::to_numbered_bits`] made, a tag and a number.
-    pub(crate) fn from_numbered_bits(bits: u64, secret: Secret) -> Option<(Self, u32)> {
-        let (tag, serial) = (Self(bits as u32 & ALL), (bits >> 32) as u32);
-        let is_one = bits as u32 & !ALL == check(serial, secret);
-        (is_one && tag.has_copies_due() && tag.is_local()).then_some((tag, serial))
-    }
-
     /// Reads what [`CbTag::to_bits`] made; `None` for anything else.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u64, secret: Secret) -> Option<Self> {
         let tag = bits as u32;
         ((bits >> 32) as u32 == tag ^ secret.0 && tag & !ALL == 0).then_some(Self(tag))
     }
-}
-
-/// Tells a numbered tag from what else may stand there.
-fn check(serial: u32, secret: Secret) -> u32 {
-    // Any odd number spreads the bits; this one, from the golden ratio, does so evenly.
-    let mixed = (serial ^ secret.0).wrapping_mul(0x9e37_79b1);
-    mixed >> CHECK << CHECK
 }
 
 #[kernel::macros::kunit_tests(maclearn_tag)]
@@ -224,7 +190,7 @@ mod tests {
     fn a_frame_that_copies_are_due_of_keeps_its_tci() {
         let secret = Secret(0x1234_5678);
         for priority in [0, 5, 15] {
-            let tag = CbTag::new(100).with_copies_due(priority);
+            let tag = CbTag::new(100).with_priority(priority).with_copies_due();
             let bits = tag.to_bits(secret);
             assert!(CbTag::may_have_copies_due(bits) && CbTag::may_be_due(bits));
             // Its copies are filtered as fast as any.
@@ -233,24 +199,14 @@ mod tests {
             assert_eq!(CbTag::from_bits(bits, secret), Some(tag));
             assert_eq!((tag.vlan(), tag.tci()), (100, priority << 12 | 100));
             assert_eq!(tag.when_copied(), CbTag::new(100));
+            // One that the bridge device sends has no copies due where it comes up elsewhere.
+            let bits = CbTag::local(100).with_priority(priority).to_bits(secret);
+            assert!(!CbTag::may_be_due(bits));
+            let tag = CbTag::from_bits(bits, secret).map(CbTag::tci);
+            assert_eq!(tag, Some(priority << 12 | 100));
         }
         let bits = CbTag::new(100).to_bits(secret);
         assert!(!CbTag::may_have_copies_due(bits) && !CbTag::may_be_due(bits));
-    }
-
-    #[test]
-    fn numbered_tags_are_told_apart() {
-        let secret = Secret(0x1234_5678);
-        let tag = CbTag::local(100).with_copies_due(5);
-        for serial in [0, 1, u32::MAX] {
-            let bits = tag.to_numbered_bits(serial, secret);
-            assert!(CbTag::may_have_copies_due(bits));
-            assert_eq!(CbTag::from_numbered_bits(bits, secret), Some((tag, serial)));
-            assert_eq!(CbTag::from_numbered_bits(bits ^ 1 << 31, secret), None);
-            assert_eq!(CbTag::from_bits(bits, secret), None);
-        }
-        let plain = CbTag::local(100).to_bits(secret);
-        assert_eq!(CbTag::from_numbered_bits(plain, secret), None);
     }
 
     #[test]

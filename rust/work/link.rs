@@ -21,8 +21,8 @@ use crate::{
         rcu,
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, flags::Flag, port::Port, revoke},
-    table::{Claims, Entry},
+    state::{bridge::Bridge, events::Kind, flags::Flag, port::Port, revoke},
+    table::{Action, Claims, Entry},
 };
 
 /// Looks whether `port` can receive, and whether the bridge learns there.
@@ -89,6 +89,9 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     if due.is_empty() {
         return false;
     }
+    if bridge.table.offloaded() != 0 {
+        revoke_at(walk, &due);
+    }
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
     let ageing = bridge.ageing();
@@ -127,6 +130,19 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
 
 /// A port, and the time up to which what was learned there is to be forgotten.
 type Due = (Arc<Port>, u64);
+
+/// Has frames for all that these ports own flooded at once, also for what stays since it was used
+/// later. The bridge drops what it forwards to a port that is not forwarding.
+fn revoke_at(walk: &Walk<'_>, ports: &[Option<Due>]) {
+    walk.visit_table(Kind::Deleted, |entry, _| {
+        let port = ports.get(usize::from(entry.port));
+        if entry.is_offloaded && port.is_some_and(Option::is_some) {
+            Action::Revoke
+        } else {
+            Action::Keep
+        }
+    });
+}
 
 /// The ports that have something to forget, by their index.
 fn forgetting_ports(bridge: &Bridge) -> Result<KVec<Option<Due>>> {

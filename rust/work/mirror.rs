@@ -3,18 +3,15 @@
 //! Mirroring: who gets copies of what the bridge forwards to one port, and when that begins and
 //! ends. "Mirroring" in `Documentation/design.md` says how it is done and why no frame is lost.
 
-use core::ptr;
-
 use kernel::{prelude::*, sync::Arc};
 
-use super::egress;
 use crate::{
     kapi::{
         bridge::{self as kernel_bridge, PortFlag},
         rcu,
         rtnl::Rtnl,
     },
-    state::{bridge::Bridge, flags::Flag, port::Port},
+    state::{bridge::Bridge, flags::Flag, mirror::Targets, port::Port},
     table::PortMask,
 };
 
@@ -27,7 +24,7 @@ const UNFILTERED_A_PORT: usize = 15;
 /// Whether `port` is to have copies of what the bridge forwards to another one. One that is joining
 /// may be about to be enabled: RTNL is held until that is done. One that is leaving gets nothing
 /// any more.
-fn is_unfiltered(port: &Port) -> bool {
+fn wants_copies(port: &Port) -> bool {
     let flags = port.flags();
     !flags.has(Flag::Enabled) && !flags.has(Flag::Joining) && !flags.has(Flag::Gone)
 }
@@ -35,7 +32,7 @@ fn is_unfiltered(port: &Port) -> bool {
 /// Whether frames may be forwarded to one of the `ports`, all those of the bridge: the others that
 /// get every copy, if there are any, can have them mirrored.
 pub(crate) fn can_serve_all(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
-    let unfiltered = ports.iter().filter(|port| is_unfiltered(port)).count();
+    let unfiltered = ports.iter().filter(|port| wants_copies(port)).count();
     unfiltered == 0 || pays(ports.len() - unfiltered, unfiltered) && can_mirror(bridge, ports)
 }
 
@@ -54,7 +51,7 @@ fn can_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
     let allows_mirroring = |port: &Port| {
         rcu::read(|section| {
             let has = |flag| kernel_bridge::has_flag(&port.device, flag, section);
-            let keeps_out = is_unfiltered(port) && suppresses.into_iter().any(has);
+            let keeps_out = wants_copies(port) && suppresses.into_iter().any(has);
             !keeps_out
                 && !port.is_switch_port
                 && !has(PortFlag::VlanTunnel)
@@ -69,20 +66,19 @@ fn can_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
 /// Whether copies are made for the ports that are not filtered, and for no others.
 pub(crate) fn is_up_to_date(bridge: &Bridge) -> bool {
     let ports = bridge.ports();
-    let mut unfiltered = ports.iter().filter(|port| is_unfiltered(port));
+    let mut unfiltered = ports.iter().filter(|port| wants_copies(port));
     let count = unfiltered.clone().count();
-    bridge.mirror.count().unwrap_or(0) == count
-        && unfiltered.all(|port| bridge.mirror_targets.has(port.index))
+    bridge.mirror.count().unwrap_or(0) == count && unfiltered.all(|port| port.mirrored.is_open())
 }
 
 /// Whether `port` misses nothing while [`update`] is called, although keys are offloaded. Who lets
 /// one join sees to what is offloaded, if it is not to be enabled.
-fn misses_nothing_meanwhile(bridge: &Bridge, port: &Port, is_wanted: bool) -> bool {
+fn misses_nothing_meanwhile(port: &Port, is_wanted: bool) -> bool {
     let flags = port.flags();
-    flags.filters()
+    flags.suppresses()
         || flags.has(Flag::Joining)
         || flags.has(Flag::Gone)
-        || is_wanted && is_unfiltered(port) && bridge.mirror_targets.has(port.index)
+        || is_wanted && wants_copies(port) && port.mirrored.is_open()
 }
 
 /// Whether all ports miss nothing meanwhile, so that what is offloaded can stay.
@@ -90,7 +86,7 @@ pub(crate) fn may_stay_offloaded(bridge: &Bridge, is_wanted: bool) -> bool {
     bridge
         .ports()
         .iter()
-        .all(|port| misses_nothing_meanwhile(bridge, port, is_wanted))
+        .all(|port| misses_nothing_meanwhile(port, is_wanted))
 }
 
 /// Has copies made for the ports that are not filtered, or for none unless that is wanted. Nothing
@@ -99,15 +95,15 @@ pub(crate) fn may_stay_offloaded(bridge: &Bridge, is_wanted: bool) -> bool {
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or what [`egress::register`] returns. Copies are then made for the ports that they
-/// were made for.
-pub(crate) fn update(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Result {
+/// `ENOMEM`, or what making the bridge promiscuous returns. Copies are then made for the ports that
+/// they were made for.
+pub(crate) fn update(bridge: &Bridge, is_wanted: bool, rtnl: &Rtnl) -> Result {
     if is_wanted && is_up_to_date(bridge) {
         return Ok(());
     }
     let mut ports = KVec::new();
     if is_wanted {
-        for port in bridge.ports().iter().filter(|port| is_unfiltered(port)) {
+        for port in bridge.ports().iter().filter(|port| wants_copies(port)) {
             ports.push(port.clone(), GFP_KERNEL)?;
         }
     }
@@ -118,10 +114,9 @@ pub(crate) fn update(bridge: &Arc<Bridge>, is_wanted: bool, rtnl: &Rtnl) -> Resu
     begin(bridge, ports, rtnl)
 }
 
-fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
-    let ports = KBox::new(ports, GFP_KERNEL)?;
+fn begin(bridge: &Bridge, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
+    let targets = box_targets(ports)?;
     if !bridge.mirror.is_on() {
-        egress::register(bridge)?;
         // Tagged first: what goes up once the bridge is promiscuous is dealt with.
         tag_frames(bridge, true, rtnl);
         rcu::wait_for_readers();
@@ -132,8 +127,7 @@ fn begin(bridge: &Arc<Bridge>, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
         // Whatever the bridge looks up from now on comes up.
         rcu::wait_for_readers();
     }
-    bridge.mirror.replace(rtnl, Some(ports));
-    note_targets(bridge, rtnl);
+    replace_targets(bridge, Some(targets), rtnl);
     Ok(())
 }
 
@@ -143,42 +137,34 @@ pub(crate) fn end(bridge: &Bridge, rtnl: &Rtnl) {
     if !bridge.mirror.is_on() {
         return;
     }
-    bridge.mirror.replace(rtnl, None);
-    note_targets(bridge, rtnl);
+    replace_targets(bridge, None, rtnl);
     // Ending it can't fail.
     let _ = bridge.device.set_promiscuous(false, rtnl);
     rcu::wait_for_readers();
     tag_frames(bridge, false, rtnl);
 }
 
-/// Whether copies are made for this very port. [`Bridge::mirror_targets`] is about whoever has its
-/// number.
-fn is_target(bridge: &Bridge, port: &Port) -> bool {
-    let is_it = |other: &Arc<Port>| ptr::eq(&**other, port);
-    rcu::read(|section| {
-        let ports = bridge.mirror.ports(section);
-        ports.is_some_and(|ports| ports.iter().any(is_it))
-    })
-}
-
-/// Says which ports copies are made for. Those are the bridge's: one that leaves is taken from the
-/// list before another gets its number.
-fn note_targets(bridge: &Bridge, _rtnl: &Rtnl) {
-    let mut targets = PortMask::NONE;
-    rcu::read(|section| {
-        for port in bridge.mirror.ports(section).unwrap_or_default() {
-            targets.set(port.index, true);
+/// Has copies made for these ports from now on, and for no others, which are all the bridge's: one
+/// that leaves is taken from them before another gets its number. May sleep.
+fn replace_targets(bridge: &Bridge, targets: Option<KBox<Targets<Port>>>, rtnl: &Rtnl) {
+    let generation = bridge.mirror.next_generation(rtnl);
+    let mut mask = PortMask::NONE;
+    let targets = targets.map(|mut targets| {
+        targets.generation = generation;
+        for port in &targets.ports {
+            mask.set(port.index, true);
         }
+        targets
     });
     for port in &*bridge.ports() {
-        let is_target = targets.has(port.index);
-        if bridge.mirror_targets.has(port.index) != is_target {
-            let mut locked = bridge.table_lock.lock();
-            bridge
-                .mirror_targets
-                .set(&mut locked, port.index, is_target);
-        }
+        port.mirrored.set(rtnl, mask.has(port.index), generation);
     }
+    bridge.mirror.replace(rtnl, targets);
+}
+
+fn box_targets(ports: KVec<Arc<Port>>) -> Result<KBox<Targets<Port>>> {
+    let generation = 0;
+    Ok(KBox::new(Targets { ports, generation }, GFP_KERNEL)?)
 }
 
 fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
@@ -194,23 +180,21 @@ fn tag_frames(bridge: &Bridge, on: bool, rtnl: &Rtnl) {
 ///
 /// `ENOMEM`: the caller is to revoke what is offloaded, and to call [`end`].
 pub(crate) fn remove(bridge: &Bridge, port: &Port, rtnl: &Rtnl) -> Result {
-    if is_target(bridge, port) {
+    if port.mirrored.is_open() {
         match targets_but(bridge, port)? {
             None => end(bridge, rtnl),
-            others => {
-                bridge.mirror.replace(rtnl, others);
-                note_targets(bridge, rtnl);
-            }
+            others => replace_targets(bridge, others, rtnl),
         }
     }
     Ok(())
 }
 
 /// The ports that copies are made for, but `port`; `None` if there is none.
-fn targets_but(bridge: &Bridge, port: &Port) -> Result<Option<KBox<KVec<Arc<Port>>>>> {
+fn targets_but(bridge: &Bridge, port: &Port) -> Result<Option<KBox<Targets<Port>>>> {
     let mut others = KVec::with_capacity(bridge.mirror.count().unwrap_or(0), GFP_KERNEL)?;
     rcu::read(|section| {
-        for other in bridge.mirror.ports(section).unwrap_or_default() {
+        let targets = bridge.mirror.targets(section);
+        for other in targets.map_or(&[][..], |targets| &targets.ports) {
             if other.index != port.index {
                 // There is room for all of them.
                 let _ = others.push_within_capacity(other.clone());
@@ -220,5 +204,5 @@ fn targets_but(bridge: &Bridge, port: &Port) -> Result<Option<KBox<KVec<Arc<Port
     if others.is_empty() {
         return Ok(None);
     }
-    Ok(Some(KBox::new(others, GFP_KERNEL)?))
+    box_targets(others).map(Some)
 }

@@ -159,8 +159,7 @@ fn enable(bridge: &Bridge, rtnl: &Rtnl) -> bool {
     // A port for which there was no memory is not in the list, and gets every copy.
     let knows_all = ports.len() == kernel_bridge::count_ports(&bridge.device, rtnl);
     let mut state = bridge.offload.lock();
-    let misses_nothing =
-        |port: &Port| port.flags().filters() || bridge.mirror_targets.has(port.index);
+    let misses_nothing = |port: &Port| port.flags().suppresses() || port.mirrored.is_open();
     let may =
         knows_all && ports.iter().all(|port| misses_nothing(port)) && may_offload(bridge, &ports);
     state.set_enabled(may);
@@ -191,7 +190,7 @@ fn may_offload(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
                 // Nothing is offloaded while a port joins, which takes RTNL; and who lets it join
                 // sees to what is, if it is not to be enabled. Nor is anything before copies are
                 // made for one that is not filtered.
-                (flags.filters() || !flags.has(Flag::Enabled)) && is_plain(port)
+                (flags.suppresses() || !flags.has(Flag::Enabled)) && is_plain(port)
             })
             && mirror::can_serve_all(bridge, ports)
     })
@@ -429,6 +428,7 @@ mod tests {
         lab::Lab,
         state::settings::BridgeSetting,
         table::{Key, Limits},
+        work::link,
     };
 
     const KEY: Key = Key::from_parts(0, 2);
@@ -494,6 +494,29 @@ mod tests {
         while !flushing.has_ended.load_acquire() {
             rcu::wait_for_readers();
         }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_stays_offloaded_for_a_port_that_is_quiet() -> Result {
+        let lab = Lab::new()?;
+        let (bridge, port) = (&*lab.bridge, &*lab.ports[0]);
+        lab.learn(0, KEY);
+        with_rtnl(|rtnl| {
+            enable(bridge, rtnl);
+            offload(bridge, rtnl)
+        })?;
+        assert_eq!(bridge.table.offloaded(), 1);
+        {
+            let mut locked = bridge.table_lock.lock();
+            bridge.quiet.set(&mut locked, 0, true);
+            port.begin_forgetting(&mut locked);
+        }
+        // As from a port that the spanning tree has learn, but not forward: it is not forgotten.
+        lab.learn(0, KEY);
+        assert!(link::forget(&Walk::begin(bridge)));
+        assert!(bridge.table_lock.lock().owners_of(KEY).has(0));
+        assert_eq!(bridge.table.offloaded(), 0);
         Ok(())
     }
 

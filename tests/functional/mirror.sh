@@ -212,14 +212,22 @@ neighbour add 10.0.0.3 lladdr $U1 dev br
 neighbour add 10.0.0.4 lladdr $NOBODY dev br
 LINKS
 on_both ethtool --offload uplink tso off gso off
-same <<PLAN
+readonly HOST_SPEAKS="
 speak 10.0.0.2
 speak 10.0.0.2 20
 speak 10.0.0.3 20
 speak 10.0.0.4 20
 speak 10.0.0.255
 $ALL_KINDS
-PLAN
+"
+same <<<"$HOST_SPEAKS"
+# What waits or comes twice in a queueing discipline, and buffers that are segmented before the
+# bridge has them
+on_both tc qdisc add dev br root netem duplicate 100%
+on_both ethtool --offload br tso off gso off
+same <<<"$HOST_SPEAKS"
+on_both ethtool --offload br tso on gso on
+on_both tc qdisc del dev br root
 both_links <<<"link set dev sniffer mtu 600"
 same <<PLAN
 send host1 $G11 $G21 size 614
