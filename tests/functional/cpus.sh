@@ -9,6 +9,7 @@
 # counts, and only a plain loss is a failure, and only if it stays after many more rounds.
 
 source "${BASH_SOURCE%/*}/lib.sh"
+source "${BASH_SOURCE%/*}/pktgen.sh"
 
 readonly ROUNDS=5 MOST_ROUNDS=40
 # (These count what they send for each CPU.)
@@ -16,51 +17,7 @@ readonly PORTS=(in0 in1 out2 out3 out4 out5) SNIFFER_PORT=sniffer
 # Of the hub's scaling
 readonly LEAST_PERCENT=65
 
-(($(nproc) > 1)) || skip "one CPU"
 [[ ! -e /proc/lockdep ]] || skip "a debug kernel's own locks decide"
-modprobe -q pktgen || [[ -e /proc/net/pktgen ]]
-
-pktgen() {
-    echo "$2" >"/proc/net/pktgen/$1"
-}
-
-# feed CPU PORT FRAMES SOURCE DESTINATION: this CPU will, as if the port had received them
-feed() {
-    local setting
-    pktgen "kpktgend_$1" "add_device $2"
-    for setting in "xmit_mode netif_receive" "count $3" "src_mac $4" "dst_mac $5" \
-        "dst 10.0.0.2" "pkt_size 60" "clone_skb 0" "delay 0"; do
-        pktgen "$2" "$setting"
-    done
-}
-
-# has_result PORT: it is in RESULT then
-has_result() {
-    RESULT=$(<"/proc/net/pktgen/$1")
-    [[ $RESULT == *" usec, "*pps* ]]
-}
-
-is_released() {
-    [[ ! -e /proc/net/pktgen/$1 ]]
-}
-
-# start PORT...: lets the CPUs do it; frames a second that these ports had together are in REPLY
-# then
-start() {
-    local port rate=0
-    pktgen pgctrl start
-    for port; do
-        # On a busy machine pktgen may not have begun yet when it says that it has ended, nor let go
-        # of a port when it says so.
-        wait_until 60 has_result "$port"
-        [[ $RESULT =~ \ ([0-9]+)pps ]]
-        rate=$((rate + BASH_REMATCH[1]))
-    done
-    pktgen kpktgend_0 rem_device_all
-    pktgen kpktgend_1 rem_device_all
-    for port; do wait_until 60 is_released "$port"; done
-    REPLY=$rate
-}
 
 # measure WHAT: the best frames a second so far, with one CPU and with two, are in BEST[WHAT-1] and
 # BEST[WHAT-2]
@@ -73,11 +30,6 @@ measure() {
     feed 1 in1 "$frames" $G21 $G31
     start in0 in1
     ((REPLY <= ${BEST[$1-2]:-0})) || BEST[$1-2]=$REPLY
-}
-
-# sent PORT: how many frames it was given is in REPLY then
-sent() {
-    read -r REPLY <"/sys/class/net/$1/statistics/tx_packets"
 }
 
 ip link add name br up type bridge ageing_time 0 mcast_snooping 0
