@@ -372,12 +372,6 @@ bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
 	return br_multicast_has_querier_adjacent(dev, proto);
 }
 
-/* Less than 8192. Preemption is off, or another CPU may be this one by now. */
-u32 maclearn_cpu(void)
-{
-	return raw_smp_processor_id() & 8191;
-}
-
 struct sk_buff *maclearn_genlmsg_new(void)
 {
 	return genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);

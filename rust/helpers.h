@@ -162,7 +162,6 @@ bool maclearn_br_multicast_has_querier_anywhere(struct net_device *dev,
 						int proto);
 bool maclearn_br_multicast_has_querier_adjacent(struct net_device *dev,
 						int proto);
-u32 maclearn_cpu(void);
 
 struct sk_buff *maclearn_genlmsg_new(void);
 void maclearn_nlmsg_free(struct sk_buff *skb);
