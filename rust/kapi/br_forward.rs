@@ -106,8 +106,9 @@ pub(crate) fn uncount_received<'a>(
     }
     let bytes = u64::from(frame.bytes_behind_header());
     let counters = counters(bridge);
-    // SAFETY: They are per CPU, and begin with `rx_packets` and `rx_bytes`. What
-    // `dev_sw_netstats_rx_add()` does is undone.
+    // SAFETY: They are per CPU, and begin with `rx_packets` and `rx_bytes` (`helpers.h` looks).
+    // What `dev_sw_netstats_rx_add()` does is undone. That runs with softirqs off, never in a hard
+    // interrupt, and they are off here.
     unsafe {
         percpu::add::<1>(counters, bytes.wrapping_neg());
         percpu::add::<0>(counters, 1u64.wrapping_neg());
@@ -130,7 +131,7 @@ pub(crate) fn frames_sent(
 fn counters(bridge: &BridgeDevice) -> *mut u64 {
     let offset = bindings::maclearn_layout_MACLEARN_NET_DEVICE_TSTATS as usize;
     // SAFETY: The device is a bridge, whose counters are `tstats` (`br_dev_setup()`): the constant
-    // is the offset of that field, which stays as it is as long as the device is held
-    // (`netdev_run_todo()`).
+    // is the offset of that field, which is set before the device is registered, and stays as it is
+    // until all of it is freed.
     unsafe { bridge.as_raw().byte_add(offset).cast::<*mut u64>().read() }
 }

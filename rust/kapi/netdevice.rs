@@ -95,7 +95,8 @@ impl Name {
 ///
 /// # Invariants
 ///
-/// It is registered, or was and has not been freed.
+/// It is registered, or was, and nothing of it has been freed: somebody holds it, or a read-side
+/// section in which it was found has not ended. Unregistering waits for both.
 #[repr(transparent)]
 pub(crate) struct NetDevice(Opaque<bindings::net_device>);
 

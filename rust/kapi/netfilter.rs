@@ -153,7 +153,8 @@ impl HookContext {
 ///
 /// # Invariants
 ///
-/// The call was at that point.
+/// The call was at that point, and is the one in which the [`BridgeSkBuff`] of the same lifetime
+/// was given.
 #[repr(transparent)]
 pub(crate) struct PointContext<'a, P> {
     context: HookContext,
@@ -166,7 +167,7 @@ impl<'a, P: Point> PointContext<'a, P> {
     ///
     /// # Safety
     ///
-    /// For `'b`, it is one that the type invariants hold for.
+    /// For `'b`, it is one that the type invariants hold for. `'a` belongs to this call alone.
     #[inline(always)]
     unsafe fn from_raw<'b>(state: *const bindings::nf_hook_state) -> &'b Self {
         // INVARIANT: By the safety requirement.
@@ -312,7 +313,8 @@ unsafe extern "C" fn trampoline<C, H: Hook<C>>(
     // the verdict.
     let frame = unsafe { BridgeSkBuff::from_raw(skb) };
     // SAFETY: Netfilter calls hooks under RCU, and keeps the state until they return. This is one
-    // of that point.
+    // of that point. Its lifetime is that of the frame, and of nothing that another call was given:
+    // `run` takes any.
     let context = unsafe { PointContext::<H::Point>::from_raw(state) };
     H::run(shared, context.device(), frame, context).into_raw()
 }

@@ -129,7 +129,8 @@ pub(super) type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 ///
 /// The buffer is valid, not shared and owned by the hook; its MAC header is set and the Ethernet
 /// header is in the linear part. `data` is right behind it, but in a BPDU of the bridge's own,
-/// which is for a group: there `data` is at the header.
+/// which is for a group: there `data` is at the header. The call in which the hook was given it is
+/// `'a`.
 pub(crate) struct BridgeSkBuff<'a> {
     buffer: Buffer,
     _call: Call<'a>,
@@ -140,7 +141,8 @@ impl<'a> BridgeSkBuff<'a> {
     ///
     /// # Safety
     ///
-    /// The type invariants hold for `skb` for as long as the value exists.
+    /// The type invariants hold for `skb` for as long as the value exists. `'a` belongs to this
+    /// call alone.
     #[inline(always)]
     pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Self {
         // SAFETY: A hook's skb is never null.
