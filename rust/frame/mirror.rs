@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mirroring: the copies, for ports that are not filtered, of what the bridge forwards to its owner
-//! alone. "Mirroring" in `Documentation/design.md` says how it is done.
+//! Mirroring: the copies, for ports that are not filtered (a sniffer, an uplink), of what the
+//! bridge forwards to its owner alone. "Mirroring" in `Documentation/design.md` says how it is
+//! done.
 //!
 //! What comes in is tagged in the prerouting hook, mirrored as it goes up to the host, since the
 //! bridge device is promiscuous meanwhile, and consumed there. What the bridge device sends is
@@ -116,6 +117,7 @@ fn receive_otherwise<'a>(
     let lacking = || without_copy(ports, |other| seen == Seen::At(other.index));
     let vlan_tag = vlan_tag(bridge, tag);
     let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
+    // If nobody wants the frame itself, it goes to the last of them, which spares a copy.
     let last = lacking().rfind(is_last);
     if last.is_none() || ports.len() > 1 {
         let copies = lacking().filter(|other| last.is_none_or(|last| last.index != other.index));

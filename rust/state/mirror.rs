@@ -19,13 +19,13 @@ use crate::{
 /// port is a `P`.
 pub(crate) struct Mirror<P: Send + Sync> {
     is_on: AtomicBool,
-    /// Counts the changes of the ports, under RTNL.
+    /// Numbers the changes of the ports, under RTNL.
     generation: AtomicU32,
     targets: RcuBox<Targets<P>>,
     /// A frame that was copied to such ports, and which, see [`Seen`].
     seen: Pairs,
-    /// A frame of the bridge device's own by its data, and in one word its number among those and
-    /// the change since which further copies of it were made.
+    /// A frame that the bridge device sends, by its data; and in one word its number among those,
+    /// and of the ports that further copies of it were made for the [`Targets::generation`].
     own: Pairs,
 }
 
@@ -33,23 +33,29 @@ pub(crate) struct Mirror<P: Send + Sync> {
 pub(crate) struct Targets<P: Send + Sync> {
     /// The ports.
     pub(crate) ports: KVec<Arc<P>>,
-    /// Which change it was, from [`Mirror::next_generation`].
+    /// The number of the change that made them these, from [`Mirror::next_generation`].
     pub(crate) generation: u32,
 }
 
-/// Since which change copies are made for a port, or from which until which they last were.
+/// From which change on copies are made for a port, or from which one until which other they last
+/// were. Changes are meant by their number, [`Targets::generation`].
+///
+/// One span is enough, since a frame sees one change at most: all its copies leave within one
+/// read-side section, and a change waits for the readers of the list before it
+/// ([`Mirror::replace`]). The numbers begin anew after 2^32 changes.
 pub(crate) struct Span(AtomicU64);
 
 impl Span {
     /// Stands for a change that is still to come.
     const OPEN: u32 = u32::MAX;
 
-    /// They never were.
+    /// Of a port that no copies were ever made for.
     pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// Says whether they are as of the change `generation`, before that can be seen.
+    /// Notes whether copies are made for the port from the change `generation` on. Called before
+    /// that change can be seen.
     pub(crate) fn set(&self, _rtnl: &Rtnl, is_target: bool, generation: u32) {
         if is_target != self.is_open() {
             let (from, until) = match is_target {
@@ -61,12 +67,12 @@ impl Span {
         }
     }
 
-    /// Whether they are.
+    /// Whether copies are made for the port as of the last change.
     pub(crate) fn is_open(&self) -> bool {
         self.bounds().1 == Self::OPEN
     }
 
-    /// Whether they were between the change `generation` and the next one.
+    /// Whether the port was among the [`Targets`] with this `generation`.
     pub(crate) fn has(&self, generation: u32) -> bool {
         let (from, until) = self.bounds();
         (from..until).contains(&generation)
@@ -83,10 +89,10 @@ impl Span {
 pub(crate) enum OwnCopy {
     /// The bridge's own, and the first of its frame.
     First,
-    /// Another one of the bridge's own. Where further ones were made for the ports that are not
-    /// filtered, since which change of these.
+    /// Another one of the bridge's own. If further copies were made for the ports that are not
+    /// filtered: which ports these were, by their [`Targets::generation`].
     Later(Option<u32>),
-    /// One of those.
+    /// One of the further copies.
     Further,
 }
 
@@ -107,7 +113,7 @@ impl Seen {
 }
 
 impl<P: Send + Sync> Mirror<P> {
-    /// In the place of a change: copies are being made.
+    /// In the place of a generation: copies are being made.
     const SENDING: u64 = u32::MAX as u64;
 
     /// Makes one without ports. May sleep.
@@ -205,13 +211,14 @@ impl<P: Send + Sync> Mirror<P> {
         self.own.set(data_id, Self::SENDING);
     }
 
-    /// Notes that they are made, for the ports as of the change `generation`.
+    /// Notes that the further copies are made, for the ports with this `generation`.
     pub(crate) fn note_made(&self, data_id: u64, number: u32, generation: u32) {
         self.own.set(data_id, word_of(number, generation));
     }
 }
 
-/// The number of a frame, and the change since which copies of it were made, if not 0.
+/// The number of a frame, and the generation of the ports that copies of it were made for; 0 if
+/// none were.
 fn word_of(number: u32, generation: u32) -> u64 {
     u64::from(number) << 32 | u64::from(generation)
 }

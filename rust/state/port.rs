@@ -73,7 +73,7 @@ pub(crate) struct Port {
     /// Time, in the table's units, up to which what was learned is to be forgotten, for
     /// [`Flag::Forgetting`].
     forget_until: AtomicU64,
-    /// Since when it is mirrored to, while it is not filtered.
+    /// Since when copies are made for it, while it is not filtered, or when they last were.
     pub(crate) mirrored: Span,
     /// Whether it is a port of a hardware switch.
     pub(crate) is_switch_port: bool,

@@ -2,6 +2,10 @@
 
 //! The hook that sees a bridge's own frames as they are sent: when it comes, and when it goes.
 //!
+//! It comes when the bridge is both tracked and filtering VLANs for the first time, be it that a
+//! port is enabled or that filtering begins (`Network::update_egress()`): a port that sends a VLAN
+//! untagged hides which one the bridge device's frame is in.
+//!
 //! It stays until the bridge goes: when any hook of a namespace is unregistered, netfilter drops
 //! all that waits in a queue to user space there, whoever queued it.
 

@@ -162,6 +162,7 @@ fn replace_targets(bridge: &Bridge, targets: Option<KBox<Targets<Port>>>, rtnl: 
     bridge.mirror.replace(rtnl, targets);
 }
 
+/// Allocates a list of ports, which [`replace_targets`] numbers.
 fn box_targets(ports: KVec<Arc<Port>>) -> Result<KBox<Targets<Port>>> {
     let generation = 0;
     Ok(KBox::new(Targets { ports, generation }, GFP_KERNEL)?)

@@ -3,9 +3,8 @@
 //! Offload: telling the bridge itself where a MAC is, so that it makes no copies.
 //!
 //! Where every port of a bridge is filtered, or what it would miss is mirrored to it (`mirror.rs`),
-//! copies but the owner's are only made to be suppressed. Then
-//! the bridge's own forwarding database (FDB) is given each MAC that has exactly one owner; the
-//! table calls it *offloaded*.
+//! copies but the owner's are only made to be suppressed. Then the bridge's own forwarding database
+//! (FDB) is given each MAC that has exactly one owner; the table calls it *offloaded*.
 //!
 //! # Why no frame is lost
 //!
