@@ -233,10 +233,10 @@ pub(super) fn send<'a>(
     if !is_sent_to_station(port, &frame, section) {
         return Ok(frame);
     }
-    let (data_id, number) = (
-        frame.data_id(),
-        br_forward::frames_sent(&bridge.device, context),
-    );
+    let data_id = frame.data_id();
+    let Some(number) = br_forward::frames_sent(&bridge.device, context) else {
+        return Ok(frame);
+    };
     match bridge.mirror.note_copy_of(data_id, number) {
         Some(OwnCopy::First) => {}
         Some(OwnCopy::Later(Some(made)))

@@ -117,13 +117,16 @@ pub(crate) fn uncount_received<'a>(
 
 /// How many frames the bridge device has sent on this CPU (`tx_packets`), modulo 2^32: the same for
 /// all copies of one of them, unless another one is sent meanwhile. The bridge counts before it
-/// makes them (`br_dev_xmit()`).
+/// makes them (`br_dev_xmit()`). `None` where softirqs have been on since.
 pub(crate) fn frames_sent(
     bridge: &BridgeDevice,
     _context: &PointContext<'_, points::LocalOut>,
-) -> u32 {
+) -> Option<u32> {
+    if !preempt::are_softirqs_excluded() {
+        return None;
+    }
     // SAFETY: They are per CPU; the third of them is `tx_packets`.
-    unsafe { percpu::read::<2>(counters(bridge)) as u32 }
+    Some(unsafe { percpu::read::<2>(counters(bridge)) as u32 })
 }
 
 /// What the bridge device counts, a `struct pcpu_sw_netstats` per CPU.

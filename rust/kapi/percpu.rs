@@ -179,11 +179,13 @@ impl Pairs {
     }
 }
 
-/// Reads a word of this CPU's copy of what C has allocated per CPU.
+/// Reads a word of this CPU's copy of what C has allocated per CPU. With softirqs off: the thread
+/// might be on another CPU by now otherwise.
 ///
 /// # Safety
 ///
 /// Word `INDEX` from `words` on is part of a per-CPU allocation.
+#[inline(always)]
 pub(super) unsafe fn read<const INDEX: usize>(words: *mut u64) -> u64 {
     // SAFETY: By the safety requirement.
     unsafe { this_cpu::read::<INDEX>(words) }
