@@ -22,7 +22,7 @@ use crate::{
     state::{
         bridge::Bridge,
         flags::Flag,
-        mirror::{OwnCopy, Seen},
+        mirror::{Seen, SentCopy},
         port::Port,
         tag::CbTag,
     },
@@ -43,7 +43,7 @@ pub(super) fn note_copy<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a>
 /// Mirrors a frame that goes up to the host and came in through `port`, and consumes it if the host
 /// is not to get it.
 #[inline(always)]
-pub(super) fn receive<'a>(
+pub(super) fn mirror_forwarded<'a>(
     port: &Port,
     tag: CbTag,
     frame: BridgeSkBuff<'a>,
@@ -64,12 +64,12 @@ pub(super) fn receive<'a>(
     let ports = &*targets.ports;
     let seen = bridge.mirror.take_seen(frame.data_id());
     let all_have_copies = match (seen, ports) {
-        (Seen::Everywhere, _) => true,
+        (Seen::AtSeveral, _) => true,
         (Seen::At(seen), [only]) => only.index == seen,
         _ => false,
     };
     if !all_have_copies {
-        receive_otherwise(port, ports, tag, frame, context, seen)
+        mirror_forwarded_otherwise(port, ports, tag, frame, context, seen)
     } else if others_want_all(bridge) {
         frame.accept()
     } else {
@@ -88,9 +88,10 @@ fn withhold<'a>(
     frame.consume()
 }
 
-/// Does what [`receive`] does where one of the `ports` lacks a copy, or the frame is the host's.
+/// Does what [`mirror_forwarded`] does where one of the `ports` lacks a copy, or the frame is the
+/// host's.
 #[inline(never)]
-fn receive_otherwise<'a>(
+fn mirror_forwarded_otherwise<'a>(
     port: &Port,
     ports: &[Arc<Port>],
     tag: CbTag,
@@ -224,7 +225,7 @@ pub(super) fn priority(bridge: &Bridge, vlan: u16, tag: impl FnOnce() -> Option<
 /// Mirrors a frame that the bridge device sends and whose copy leaves through `port`, if it is the
 /// first one. `Err` if the copy is one too many: copies have been made for all ports like this one.
 #[inline(never)]
-pub(super) fn send<'a>(
+pub(super) fn mirror_sent<'a>(
     port: &Port,
     mut frame: BridgeSkBuff<'a>,
     context: &PointContext<'a, points::LocalOut>,
@@ -238,8 +239,8 @@ pub(super) fn send<'a>(
         return Ok(frame);
     };
     match bridge.mirror.note_copy_of(data_id, number) {
-        Some(OwnCopy::First) => {}
-        Some(OwnCopy::Later(Some(made)))
+        Some(SentCopy::First) => {}
+        Some(SentCopy::Later(Some(made)))
             if port.mirrored.has(made) && !port.flags().has(Flag::Enabled) =>
         {
             return Err(frame.consume());

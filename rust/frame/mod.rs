@@ -24,6 +24,7 @@ mod quiet;
 use decision::{decide, Decision, Policy};
 use fdb::Answer;
 use learning::{learn, Admission};
+use mirror::{mirror_forwarded, mirror_sent};
 
 use crate::{
     kapi::{
@@ -144,7 +145,7 @@ impl Hook<Ports> for LocalOut {
         context: &PointContext<'a, Self::Point>,
     ) -> Verdict<'a> {
         match ports.get(device, context.section()) {
-            Some(port) if port.bridge.mirror.is_on() => match mirror::send(port, frame, context) {
+            Some(port) if port.bridge.mirror.is_on() => match mirror_sent(port, frame, context) {
                 Ok(frame) => filter(port, true, false, frame, context),
                 Err(verdict) => verdict,
             },
@@ -433,7 +434,7 @@ fn go_up<'a>(
         return frame.accept();
     };
     match CbTag::from_checked_bits(frame.cb_tag(), port.secret) {
-        Some(tag) => mirror::receive(port, tag, frame, context),
+        Some(tag) => mirror_forwarded(port, tag, frame, context),
         None => frame.accept(),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Mirror<P: Send + Sync> {
     seen: Pairs,
     /// A frame that the bridge device sends, by its data; and in one word its number among those,
     /// and of the ports that further copies of it were made for the [`Targets::generation`].
-    own: Pairs,
+    sent: Pairs,
 }
 
 /// The ports that copies are made for, from one change of them to the next.
@@ -86,7 +86,7 @@ impl Span {
 
 /// What a copy of a frame is that the bridge device has sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum OwnCopy {
+pub(crate) enum SentCopy {
     /// The bridge's own, and the first of its frame.
     First,
     /// Another one of the bridge's own. If further copies were made for the ports that are not
@@ -104,12 +104,12 @@ pub(crate) enum Seen {
     /// At this one.
     At(PortIndex),
     /// At several: it was flooded.
-    Everywhere,
+    AtSeveral,
 }
 
 impl Seen {
-    /// Stands for [`Seen::Everywhere`] in a word; what is less is a port.
-    const EVERYWHERE: u64 = u64::MAX;
+    /// Stands for [`Seen::AtSeveral`] in a word; what is less is a port.
+    const SEVERAL: u64 = u64::MAX;
 }
 
 impl<P: Send + Sync> Mirror<P> {
@@ -123,7 +123,7 @@ impl<P: Send + Sync> Mirror<P> {
             generation: AtomicU32::new(0),
             targets: RcuBox::empty(),
             seen: Pairs::new()?,
-            own: Pairs::new()?,
+            sent: Pairs::new()?,
         })
     }
 
@@ -172,7 +172,7 @@ impl<P: Send + Sync> Mirror<P> {
     #[inline]
     pub(crate) fn note_seen(&self, data_id: u64, port: PortIndex) {
         self.seen.update(data_id, |seen| match seen {
-            Some(other) if other != u64::from(port) => Seen::EVERYWHERE,
+            Some(other) if other != u64::from(port) => Seen::SEVERAL,
             _ => port.into(),
         });
     }
@@ -183,7 +183,7 @@ impl<P: Send + Sync> Mirror<P> {
     pub(crate) fn take_seen(&self, data_id: u64) -> Seen {
         match self.seen.take(data_id) {
             None => Seen::Nowhere,
-            Some(Seen::EVERYWHERE) => Seen::Everywhere,
+            Some(Seen::SEVERAL) => Seen::AtSeveral,
             Some(port) => Seen::At(port as PortIndex),
         }
     }
@@ -191,16 +191,16 @@ impl<P: Send + Sync> Mirror<P> {
     /// Notes a copy of a frame that the bridge device has sent, by the
     /// [`data_id`](crate::kapi::skb::BridgeSkBuff::data_id) of its copies and by its number, and
     /// says what it is. `None` if that can't be noted.
-    pub(crate) fn note_copy_of(&self, data_id: u64, number: u32) -> Option<OwnCopy> {
-        match self.own.second_of(data_id) {
-            Some(noted) if noted & Self::SENDING == Self::SENDING => Some(OwnCopy::Further),
+    pub(crate) fn note_copy_of(&self, data_id: u64, number: u32) -> Option<SentCopy> {
+        match self.sent.second_of(data_id) {
+            Some(noted) if noted & Self::SENDING == Self::SENDING => Some(SentCopy::Further),
             Some(noted) if (noted >> 32) as u32 == number => {
                 let generation = noted as u32;
-                Some(OwnCopy::Later((generation != 0).then_some(generation)))
+                Some(SentCopy::Later((generation != 0).then_some(generation)))
             }
             _ => {
-                let is_noted = self.own.set(data_id, word_of(number, 0));
-                is_noted.then_some(OwnCopy::First)
+                let is_noted = self.sent.set(data_id, word_of(number, 0));
+                is_noted.then_some(SentCopy::First)
             }
         }
     }
@@ -208,12 +208,12 @@ impl<P: Send + Sync> Mirror<P> {
     /// Notes that the next copy of that frame is a further one. What that is sent through may have
     /// the bridge device send other frames in between: to be said before each of them.
     pub(crate) fn note_sending(&self, data_id: u64) {
-        self.own.set(data_id, Self::SENDING);
+        self.sent.set(data_id, Self::SENDING);
     }
 
     /// Notes that the further copies are made, for the ports with this `generation`.
     pub(crate) fn note_made(&self, data_id: u64, number: u32, generation: u32) {
-        self.own.set(data_id, word_of(number, generation));
+        self.sent.set(data_id, word_of(number, generation));
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
         mirror.note_seen(7, 0);
         mirror.note_seen(7, 1023);
         mirror.note_seen(7, 0);
-        assert_eq!(mirror.take_seen(7), Seen::Everywhere);
+        assert_eq!(mirror.take_seen(7), Seen::AtSeveral);
         drop(softirqs);
         Ok(())
     }
@@ -284,7 +284,7 @@ mod tests {
             mirror.note_copy_of(8, 2),
         ];
         drop(softirqs);
-        let [first, later] = [OwnCopy::First, OwnCopy::Later(None)].map(Some);
+        let [first, later] = [SentCopy::First, SentCopy::Later(None)].map(Some);
         assert_eq!(copies, [first, later, first, first, later]);
         assert_eq!(mirror.note_copy_of(9, 3), None);
         Ok(())
@@ -304,8 +304,8 @@ mod tests {
         mirror.note_made(7, 2, 5);
         let later = mirror.note_copy_of(7, 2);
         drop(softirqs);
-        assert_eq!([further, next], [Some(OwnCopy::Further); 2]);
-        assert_eq!(later, Some(OwnCopy::Later(Some(5))));
+        assert_eq!([further, next], [Some(SentCopy::Further); 2]);
+        assert_eq!(later, Some(SentCopy::Later(Some(5))));
         Ok(())
     }
 

@@ -128,6 +128,8 @@ fn begin(bridge: &Bridge, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
         rcu::wait_for_readers();
     }
     replace_targets(bridge, Some(targets), rtnl);
+    // Whoever finds in the bridge's FDB what is offloaded from now on sees the ports.
+    rcu::wait_for_readers();
     Ok(())
 }
 
