@@ -48,6 +48,7 @@ HUB_PORTS=()
 MODULE_LOADED=
 STREAM_PID=
 COUNT_PID=
+MONITOR_PID=
 TRACE=
 declare -A BEFORE INNER_BRIDGES=()
 
@@ -188,6 +189,30 @@ make_hub() {
     ip link add name br up type bridge ageing_time 0 mcast_snooping 0
     add_namespaces hosts
     add_ports br "$@"
+}
+
+# begin_monitor, end_monitor: what the FDB of the bridge "br" tells of meanwhile is in $LAB/monitor
+# then
+begin_monitor() {
+    bridge monitor fdb >"$LAB/monitor" &
+    MONITOR_PID=$!
+    # It has begun to listen when it tells of this.
+    wait_until 20 is_monitored
+}
+
+is_monitored() {
+    bridge fdb replace 02:00:00:00:0f:01 dev br self local
+    bridge fdb del 02:00:00:00:0f:01 dev br self
+    grep -q "^Deleted 02:00:00:00:0f:01" "$LAB/monitor"
+}
+
+end_monitor() {
+    # And it has told all when it tells of that.
+    bridge fdb add 02:00:00:00:0f:02 dev br self local
+    bridge fdb del 02:00:00:00:0f:02 dev br self
+    wait_until 20 grep -q "^Deleted 02:00:00:00:0f:02" "$LAB/monitor"
+    kill "$MONITOR_PID"
+    wait "$MONITOR_PID" || true
 }
 
 # begin_trace: the folder TRACE is a trace of the script's own, which ends with it, without events

@@ -97,35 +97,22 @@ end_talks() {
     rm "$LAB/talk.end"
 }
 
-# begin_revoked, end_revoked: how many entries of speak, but those of host2, were revoked meanwhile
-# is in REPLY then
-MONITOR=
 # set_room BYTES: what a socket may have to receive from now on, which is the first namespace's to
 # say: bridge asks for a megabyte
 set_room() {
     nsenter --target 1 --net "$BASH" -c "echo $1 >/proc/sys/net/core/rmem_max"
 }
+
+# begin_revoked, end_revoked: how many entries of speak, but those of host2, were revoked meanwhile
+# is in REPLY then
 begin_revoked() {
     # A thousand entries come and go while others have the processors.
     read -r USUAL_ROOM </proc/sys/net/core/rmem_max
     set_room 33554432
-    bridge monitor fdb >"$LAB/monitor" &
-    MONITOR=$!
-    # It has begun to listen when it tells of this.
-    wait_until 20 is_monitored
-}
-is_monitored() {
-    bridge fdb replace 02:00:00:00:0f:01 dev br self local
-    bridge fdb del 02:00:00:00:0f:01 dev br self
-    grep -q "^Deleted 02:00:00:00:0f:01" "$LAB/monitor"
+    begin_monitor
 }
 end_revoked() {
-    # And it has told all when it tells of that.
-    bridge fdb add 02:00:00:00:0f:02 dev br self local
-    bridge fdb del 02:00:00:00:0f:02 dev br self
-    wait_until 20 grep -q "^Deleted 02:00:00:00:0f:02" "$LAB/monitor"
-    kill "$MONITOR"
-    wait "$MONITOR" || true
+    end_monitor
     set_room "$USUAL_ROOM"
     REPLY=$(grep -c "^Deleted 02:00:00:00:0[13478]:.*extern_learn" "$LAB/monitor" || true)
 }

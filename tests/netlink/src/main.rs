@@ -33,7 +33,13 @@ enum Command {
     },
     /// Make entries 02:01:00:00:00:00 and so on at a port, and print how many milliseconds that
     /// took
-    Fill { port: String, entries: u32 },
+    Fill {
+        port: String,
+        entries: u32,
+        /// As if they were seen so many milliseconds ago
+        #[arg(long, default_value_t = 0)]
+        age: u32,
+    },
     /// The same at several ports, each of which gets so many of its own
     Spread { entries: u32, ports: Vec<String> },
     /// Dump all entries, which have to be so many, each once, and print how long it took
@@ -58,8 +64,8 @@ fn main() -> Result<()> {
     let Cli { command } = Cli::parse();
     match command {
         Command::Fuzz { messages, seed } => fuzz::fuzz(messages, seed.unwrap_or_else(rand::random)),
-        Command::Fill { port, entries } => scale::fill(&[port], entries),
-        Command::Spread { entries, ports } => scale::fill(&ports, entries),
+        Command::Fill { port, entries, age } => scale::fill(&[port], entries, age),
+        Command::Spread { entries, ports } => scale::fill(&ports, entries, 0),
         Command::Dump { entries, buffer } => scale::dump(entries, buffer),
         Command::Disturb {
             port,

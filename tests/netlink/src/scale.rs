@@ -33,6 +33,7 @@ struct Entries {
     get: u8,
     port: u16,
     mac: u16,
+    age: u16,
 }
 
 impl Entries {
@@ -44,6 +45,7 @@ impl Entries {
             get: get.command,
             port: attribute(get, "port")?.number,
             mac: attribute(get, "mac")?.number,
+            age: attribute(get, "age")?.number,
         };
         Ok((entries, connection))
     }
@@ -57,8 +59,15 @@ impl Entries {
         name
     }
 
-    /// Has `port` own the entries in `range`, with several requests in a datagram.
-    fn make(&self, connection: &mut Connection, port: u32, range: Range<u32>) -> Result<()> {
+    /// Has `port` own the entries in `range`, as if they were seen `age` milliseconds ago, with
+    /// several requests in a datagram.
+    fn make(
+        &self,
+        connection: &mut Connection,
+        port: u32,
+        range: Range<u32>,
+        age: u32,
+    ) -> Result<()> {
         for first in range.clone().step_by(BATCH as usize) {
             let mut datagram = Vec::new();
             let last = range.end.min(first + BATCH) - 1;
@@ -69,9 +78,10 @@ impl Entries {
                 } else {
                     NLM_F_REQUEST
                 };
-                let name = self.name(port, n);
+                let mut entry = self.name(port, n);
+                put(&mut entry, self.age, &age.to_le_bytes());
                 let sequence = connection.next_sequence();
-                datagram.extend(request(self.family.id, flags, sequence, self.new, &name));
+                datagram.extend(request(self.family.id, flags, sequence, self.new, &entry));
             }
             connection.send(&datagram)?;
             for (_, body) in messages(connection.receive()?) {
@@ -106,14 +116,15 @@ impl Entries {
     }
 }
 
-/// Has each of `ports` own `count` entries, as if they were seen now: the first one 0 to `count`,
-/// the next those that follow. Prints the milliseconds that it took.
-pub fn fill(ports: &[String], count: u32) -> Result<()> {
+/// Has each of `ports` own `count` entries, as if they were seen `age` milliseconds ago: the first
+/// one 0 to `count`, the next those that follow. Prints the milliseconds that it took.
+pub fn fill(ports: &[String], count: u32, age: u32) -> Result<()> {
     let (entries, mut connection) = Entries::open(Connection::open()?)?;
     let begun = Instant::now();
     for (place, port) in (0..).zip(ports) {
         let port = if_nametoindex(port.as_str())?;
-        entries.make(&mut connection, port, place * count..(place + 1) * count)?;
+        let range = place * count..(place + 1) * count;
+        entries.make(&mut connection, port, range, age)?;
     }
     println!("{}", begun.elapsed().as_millis());
     Ok(())
