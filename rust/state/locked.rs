@@ -167,8 +167,8 @@ pub(crate) struct Pick {
     pub(crate) now: Stamp,
     /// Class of age up to which all are.
     pub(crate) classes: usize,
-    /// How many are of that class, of 256.
-    pub(crate) share: u8,
+    /// Number that those of that class must be below.
+    pub(crate) share: usize,
     /// When it was made, in jiffies.
     pub(crate) time: u64,
 }

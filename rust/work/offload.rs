@@ -231,10 +231,13 @@ fn class_of(stamp: Stamp, now: Stamp) -> usize {
     EXACT + (now + classes - stamp) % classes
 }
 
-/// A number by which some keys of a class are told from the others, always the same.
-fn number_of(key: Key) -> u8 {
+/// So many numbers there are by which some keys of a class are told from the others.
+const NUMBERS: usize = 1 << u8::BITS;
+
+/// A key's number, always the same.
+fn number_of(key: Key) -> usize {
     // Any odd number spreads the bits; this one, from the golden ratio, does so evenly.
-    (key.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+    (key.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
 }
 
 /// Whether an entry's key is one of those that are picked.
@@ -243,17 +246,40 @@ fn is_picked(entry: &Entry, pick: &Pick) -> bool {
     class < pick.classes || class == pick.classes && number_of(entry.key) < pick.share
 }
 
-/// How many classes, those of the least ages, have at most `most` entries together, and how many of
-/// 256 of the next one have place beside them.
-fn fitting_classes(counts: &[u32], most: u32) -> (usize, u8) {
+/// How many of these counts, from the first one on, are at most `most` together, and what is left
+/// of that.
+fn fitting(counts: &[u32], most: u32) -> (usize, u32) {
     let mut left = most;
-    for (class, &count) in counts.iter().enumerate() {
+    for (place, &count) in counts.iter().enumerate() {
         if count > left {
-            return (class, (u64::from(left) * 256 / u64::from(count)) as u8);
+            return (place, left);
         }
         left -= count;
     }
-    (counts.len(), 0)
+    (counts.len(), left)
+}
+
+/// Counts the entries that may be offloaded, each in the place that `place_of` says. Once, whatever
+/// is moved meanwhile: about as many will do.
+fn count(bridge: &Bridge, counts: &mut [u32], place_of: impl Fn(&Entry) -> Option<usize>) {
+    let mut cursor = bridge.table_lock.lock().cursor();
+    loop {
+        let visit = bridge
+            .table_lock
+            .lock()
+            .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
+                if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
+                    let place = place_of(&entry);
+                    if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+                        *count += 1;
+                    }
+                }
+                Action::Keep
+            });
+        if visit != Visit::More {
+            break;
+        }
+    }
 }
 
 /// Whether there are or were too many keys, and it is time to find out which were used last.
@@ -272,25 +298,19 @@ fn pick(bridge: &Bridge, most: u32) -> Result {
     let recent = (PICK_PERIOD >> bridge.ageing().unit_shift) as Stamp + 2;
     let now = (bridge.now() as Stamp).wrapping_sub(recent);
     let mut counts = KVec::from_elem(0u32, CLASSES, GFP_KERNEL)?;
-    // Once, whatever is moved meanwhile: about as many will do.
-    let mut cursor = bridge.table_lock.lock().cursor();
-    loop {
-        let visit = bridge
-            .table_lock
-            .lock()
-            .visit(&mut cursor, BUCKETS_A_HOLD, |entry| {
-                if !entry.is_shared && !entry.claims.has(Claims::BRIDGE) {
-                    if let Some(count) = counts.get_mut(class_of(entry.stamp, now)) {
-                        *count += 1;
-                    }
-                }
-                Action::Keep
-            });
-        if visit != Visit::More {
-            break;
-        }
+    count(bridge, &mut counts, |entry| {
+        Some(class_of(entry.stamp, now))
+    });
+    let (classes, left) = fitting(&counts, most);
+    // Counted too, since they are not as many of each number: those that were left out, all of high
+    // ones, may have been used since.
+    let mut of_number = KVec::from_elem(0u32, NUMBERS, GFP_KERNEL)?;
+    if classes < CLASSES {
+        count(bridge, &mut of_number, |entry| {
+            (class_of(entry.stamp, now) == classes).then(|| number_of(entry.key))
+        });
     }
-    let (classes, share) = fitting_classes(&counts, most);
+    let (share, _) = fitting(&of_number, left);
     let pick = Pick {
         now,
         classes,
@@ -558,13 +578,13 @@ mod tests {
     }
 
     #[test]
-    fn classes_of_age_fit_or_not() {
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 2), (0, 170));
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 3), (2, 0));
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 5), (2, 128));
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 7), (3, 0));
-        assert_eq!(fitting_classes(&[3, 0, 4, 1], 8), (4, 0));
-        assert_eq!(fitting_classes(&[u32::MAX, u32::MAX], u32::MAX), (1, 0));
+    fn counts_fit_or_not() {
+        assert_eq!(fitting(&[3, 0, 4, 1], 2), (0, 2));
+        assert_eq!(fitting(&[3, 0, 4, 1], 3), (2, 0));
+        assert_eq!(fitting(&[3, 0, 4, 1], 5), (2, 2));
+        assert_eq!(fitting(&[3, 0, 4, 1], 7), (3, 0));
+        assert_eq!(fitting(&[3, 0, 4, 1], 9), (4, 1));
+        assert_eq!(fitting(&[u32::MAX, u32::MAX], u32::MAX), (1, 0));
     }
 
     #[test]
@@ -607,6 +627,42 @@ mod tests {
         }
         assert!((48..=80).contains(&picks[0].0));
         assert!(picks.iter().all(|pick| *pick == picks[0]));
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_left_out_and_is_used_takes_the_place_of_others() -> Result {
+        let lab = Lab::new()?;
+        let bridge = &*lab.bridge;
+        let keys = || (1..=128).map(|number| Key::from_parts(0, 2 * number));
+        let use_key = |key, ago| {
+            let stamp = (bridge.now() as Stamp).wrapping_sub(ago);
+            let mut locked = bridge.table_lock.lock();
+            locked.learn(key, 0, stamp, Limits::default(), false);
+        };
+        let pick_some = || {
+            pick(bridge, 64)?;
+            with_rtnl(|rtnl| {
+                enable(bridge, rtnl);
+                offload(bridge, rtnl)
+            })
+        };
+        let is_offloaded = |key: &Key| bridge.table_lock.lock().is_offloaded(*key);
+        for key in keys() {
+            use_key(key, 100);
+        }
+        pick_some()?;
+        let mut used = KVec::new();
+        for key in keys().filter(|key| !is_offloaded(key)).take(32) {
+            used.push(key, GFP_KERNEL)?;
+        }
+        for &key in &used {
+            use_key(key, 0);
+        }
+        pick_some()?;
+        assert_eq!(used.len(), 32);
+        assert!(used.iter().all(is_offloaded));
+        assert!((48..=64).contains(&bridge.table.offloaded()));
         Ok(())
     }
 
