@@ -93,7 +93,7 @@ all_talk() {
     talk=$!
     enable host2 host3
     wait_until 60 is_full
-    stay_offloaded 15
+    stay_offloaded 12
     : >"$LAB/silence"
     wait $talk
     unload_module
@@ -114,7 +114,7 @@ head -n $LATER "$LAB/all" >"$LAB/later"
 enable host2 host3
 wait_until 60 is_full
 expect_given "$LAB/later"
-stay_offloaded 25
+stay_offloaded 12
 
 # ---- some that are not offloaded speak: soon they are, for others that were seen before
 readonly SPEAKING=2000
