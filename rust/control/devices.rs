@@ -194,7 +194,7 @@ impl switchdev::ChangeListener for BridgeNotifier {
             Change::AgeingTime => {
                 if let Some(bridge) = network.bridge(device) {
                     // It may be going to learn.
-                    bridge.note_foreign();
+                    bridge.foreign.note(&mut bridge.table_lock.lock());
                     bridge.queue_maintenance();
                 }
             }
@@ -205,7 +205,7 @@ impl switchdev::ChangeListener for BridgeNotifier {
             }
             Change::VlanLeft => rcu::read(|section| {
                 if let Some(port) = network.every_port.get(device, section) {
-                    port.bridge.note_left_vlan(port, rtnl);
+                    port.bridge.vlans.note_left(&port.left_vlan, rtnl);
                     port.maintenance.run_within(0);
                 }
             }),
@@ -213,7 +213,10 @@ impl switchdev::ChangeListener for BridgeNotifier {
                 let bridge = rcu::read(|section| {
                     let port = network.every_port.get(device, section)?;
                     let bridge = &port.bridge;
-                    bridge.remembers_left_vlan(port).then(|| bridge.clone())
+                    bridge
+                        .vlans
+                        .remembers(&port.left_vlan)
+                        .then(|| bridge.clone())
                 });
                 if let Some(bridge) = bridge {
                     vlans::before_joined(&bridge, rtnl);

@@ -39,13 +39,13 @@ fn handle(bridge: &Bridge, port: Option<&Port>, event: &switchdev::Event) {
     match event {
         switchdev::Event::Added(entry) => {
             if port.is_some() {
-                bridge.note_foreign();
+                bridge.foreign.note(&mut bridge.table_lock.lock());
             }
             if entry.is_configured {
                 added(bridge, port, entry);
             }
         }
-        switchdev::Event::Given => bridge.note_foreign(),
+        switchdev::Event::Given => bridge.foreign.note(&mut bridge.table_lock.lock()),
         switchdev::Event::Removed(entry) => removed(bridge, port, entry),
         // Whether frames may be offloaded depends on the settings of its ports.
         switchdev::Event::PortChanging => {
@@ -95,8 +95,8 @@ fn removed(bridge: &Bridge, port: Option<&Port>, entry: &switchdev::Entry) {
     locked.pending_fdb.forget(|other, _| other == key);
     // It may be one that was offloaded.
     locked.clear_offloaded(key);
-    if bridge.has_foreign_entries() {
-        bridge.note_foreign_locked(&mut locked);
+    if bridge.foreign.may_be_there() {
+        bridge.foreign.note(&mut locked);
     }
     match port {
         Some(port) => port.withdraw(&mut locked, key, claims),

@@ -48,7 +48,7 @@ pub(crate) fn ask(
     }
     // The frames of the bridge device are forwarded to the ports' own addresses, too.
     let is_own = is_local && ownership == Ownership::Nobody;
-    if !is_own && !owners.is_revoking() && !bridge.has_foreign_entries() {
+    if !is_own && !owners.is_revoking() && !bridge.foreign.may_be_there() {
         return Answer::Flooded;
     }
     if kernel_bridge::has_path(&bridge.device, key.mac(), key.vlan(), section) {

@@ -533,7 +533,7 @@ fn filter_first<'a>(
 /// Whether all copies of a frame may go by who owns its destination, and nothing else.
 #[inline]
 fn is_simple(bridge: &Bridge, owners: Owners) -> bool {
-    !bridge.has_foreign_entries() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
+    !bridge.foreign.may_be_there() && !owners.only().is_some_and(|owner| bridge.quiet.has(owner))
 }
 
 /// As [`filter`], for a copy of a frame that the bridge device sent, or that has no tag, or whose

@@ -14,6 +14,7 @@ use super::{
     ageing::Ageing,
     counters::Counter,
     events::{Event, Kind, Queue},
+    foreign::ForeignEntries,
     locked::{Locked, OffloadState, Structure, Walking},
     memo::Memo,
     mirror::Mirror,
@@ -22,6 +23,7 @@ use super::{
     retry::Retry,
     settings::{BridgeSetting, BridgeSettings, FDB_OFFLOAD_AUTO, FDB_OFFLOAD_OFF},
     tag,
+    vlans::VlanHistory,
 };
 use crate::{
     kapi::{
@@ -37,7 +39,6 @@ use crate::{
         pernet::NetHandle,
         random,
         rcu::{self, RcuBox},
-        rtnl::Rtnl,
         spinlock_bh::{new_spinlock_bh, SpinLockBh},
         sysfs::Directory,
         BRIDGE_MAX_PORTS,
@@ -81,18 +82,12 @@ pub(crate) struct Bridge {
     /// The ports behind which the bridge knows by itself who there is: it learns there, or lets in
     /// only whom it knows.
     pub(crate) known: PortSet,
-    /// Not 0 while the bridge's own database may have entries that are neither its own addresses
-    /// nor the module's; another number whenever there may be one more, or one less.
-    foreign: AtomicU32,
-    /// What that was when the database was last looked through.
-    searched: AtomicU32,
+    /// Whether the bridge's own database may have entries that the module does not know.
+    pub(crate) foreign: ForeignEntries,
     /// A key with a claim of the bridge's database that a copy has contradicted; 0 is none.
     pub(crate) doubted: AtomicU64,
-    /// How often a port has left a VLAN.
-    left_vlans: AtomicU32,
-    /// How often it had when what was learned in such was last forgotten.
-    forgotten_vlans: AtomicU32,
-    was_filtering: AtomicBool,
+    /// What is still to be forgotten for VLANs.
+    pub(crate) vlans: VlanHistory,
     /// When the maintenance work tries again what needs RTNL.
     pub(crate) retry: Retry,
     /// Whether a sweep for aged entries is under way.
@@ -201,12 +196,9 @@ impl Bridge {
                 quiet: PortSet::new(),
                 ahead_until: AtomicU64::new(0),
                 known: PortSet::new(),
-                foreign: AtomicU32::new((!kernel_bridge::is_hub(device)).into()),
-                searched: AtomicU32::new(0),
+                foreign: ForeignEntries::new(!kernel_bridge::is_hub(device)),
                 doubted: AtomicU64::new(0),
-                left_vlans: AtomicU32::new(0),
-                forgotten_vlans: AtomicU32::new(0),
-                was_filtering: AtomicBool::new(kernel_bridge::filters_vlans(device)),
+                vlans: VlanHistory::new(kernel_bridge::filters_vlans(device)),
                 retry: Retry::new(),
                 sweeping: AtomicBool::new(false),
                 out_of_memory: AtomicBool::new(false),
@@ -324,84 +316,6 @@ impl Bridge {
     /// Sets [`Bridge::is_tracked`].
     pub(crate) fn set_tracked(&self, _structure: &Structure, on: bool) {
         self.tracked.store_relaxed(on);
-    }
-
-    /// Whether the bridge may forward frames to one port by entries of its own database that the
-    /// module does not know. So it is on a bridge that learns, and where something else than the
-    /// module and the bridge's own addresses has come to the database of a hub.
-    #[inline(always)]
-    pub(crate) fn has_foreign_entries(&self) -> bool {
-        self.foreign.load_relaxed() != 0
-    }
-
-    /// Notes that there may be such entries, or less of them.
-    pub(crate) fn note_foreign(&self) {
-        self.note_foreign_locked(&mut self.table_lock.lock());
-    }
-
-    /// The same under the table's lock.
-    pub(crate) fn note_foreign_locked(&self, _locked: &mut Locked) {
-        let next = self.foreign.load_relaxed().wrapping_add(1).max(1);
-        self.foreign.store_relaxed(next);
-    }
-
-    /// Whether the database is to be looked through for such entries: a number for
-    /// [`Bridge::searched`] if it is.
-    pub(crate) fn unsearched(&self, _rtnl: &Rtnl) -> Option<u32> {
-        let foreign = self.foreign.load_relaxed();
-        (foreign != 0 && foreign != self.searched.load_relaxed()).then_some(foreign)
-    }
-
-    /// Notes whether the look through the database, begun when [`Bridge::unsearched`] gave this
-    /// number, has found such an entry.
-    pub(crate) fn searched(&self, foreign: u32, has_found: bool, _rtnl: &Rtnl) {
-        let _locked = self.table_lock.lock();
-        if has_found {
-            self.searched.store_relaxed(foreign);
-        } else if self.foreign.load_relaxed() == foreign {
-            self.foreign.store_relaxed(0);
-            // The numbers begin anew.
-            self.searched.store_relaxed(0);
-        }
-    }
-
-    /// A number for [`Bridge::set_forgotten_vlans`], if a port has left a VLAN in which it may have
-    /// learned, or is about to.
-    pub(crate) fn left_vlans(&self) -> Option<u32> {
-        let left = self.left_vlans.load_relaxed();
-        (left != self.forgotten_vlans.load_relaxed()).then_some(left)
-    }
-
-    /// Notes that `port` is about to leave a VLAN.
-    pub(crate) fn note_left_vlan(&self, port: &Port, _rtnl: &Rtnl) {
-        let left = self.left_vlans.load_relaxed().wrapping_add(1);
-        self.left_vlans.store_relaxed(left);
-        port.left_vlan.store_relaxed(left);
-    }
-
-    /// Whether `port` has left a VLAN, and what was learned there may not be forgotten yet.
-    pub(crate) fn remembers_left_vlan(&self, port: &Port) -> bool {
-        let since = port
-            .left_vlan
-            .load_relaxed()
-            .wrapping_sub(self.forgotten_vlans.load_relaxed());
-        0 < since && since <= u32::MAX / 2
-    }
-
-    /// Notes that all is forgotten that was learned in VLANs that ports had left when
-    /// [`Bridge::left_vlans`] gave this number.
-    pub(crate) fn set_forgotten_vlans(&self, _walking: &Walking, left: u32) {
-        self.forgotten_vlans.store_relaxed(left);
-    }
-
-    /// Whether what is in the table was learned while VLANs were filtered.
-    pub(crate) fn was_filtering(&self, _rtnl: &Rtnl) -> bool {
-        self.was_filtering.load_relaxed()
-    }
-
-    /// Sets [`Bridge::was_filtering`].
-    pub(crate) fn set_was_filtering(&self, _rtnl: &Rtnl, on: bool) {
-        self.was_filtering.store_relaxed(on);
     }
 
     /// Whether no port can be enabled any more: the bridge, its namespace or the module goes.

@@ -18,6 +18,7 @@ use super::{
     mirror::Span,
     settings::{Change, PortSetting, Setting},
     tag::Secret,
+    vlans::LastLeft,
 };
 use crate::{
     kapi::{
@@ -77,8 +78,8 @@ pub(crate) struct Port {
     pub(crate) mirrored: Span,
     /// Whether it is a port of a hardware switch.
     pub(crate) is_switch_port: bool,
-    /// What [`Bridge::left_vlans`] said when the port last left a VLAN; 0 if it never has.
-    pub(crate) left_vlan: AtomicU32,
+    /// When it last left a VLAN.
+    pub(crate) left_vlan: LastLeft,
     /// The bridge's maintenance work, to ask for a run.
     pub(crate) maintenance: Arc<DelayedWork<Bridge>>,
     /// Its directory in sysfs, which refers to the port, until it leaves.
@@ -149,7 +150,7 @@ impl Port {
                 forget_until: AtomicU64::new(0),
                 mirrored: Span::new(),
                 is_switch_port: switchdev::is_switch_port(device, rtnl),
-                left_vlan: AtomicU32::new(0),
+                left_vlan: LastLeft::never(),
                 maintenance,
                 directory <- new_mutex!(None, "maclearn_port_directory"),
             }),

@@ -23,12 +23,12 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
     }
     if !kernel_bridge::is_hub(&bridge.device) {
         // It does not notify of users' `dynamic` entries.
-        if !bridge.has_foreign_entries() {
-            bridge.note_foreign();
+        if !bridge.foreign.may_be_there() {
+            bridge.foreign.note(&mut bridge.table_lock.lock());
         }
         return;
     }
-    let Some(foreign) = bridge.unsearched(rtnl) else {
+    let Some(foreign) = bridge.foreign.unsearched(rtnl) else {
         return;
     };
     let port = bridge.ports().first().cloned();
@@ -42,7 +42,10 @@ pub(crate) fn check(bridge: &Bridge, rtnl: &Rtnl) {
         has_found: AtomicBool::new(false),
     };
     if let Ok(found) = switchdev::look_through(&port.device, search, has_found, rtnl) {
-        bridge.searched(foreign, found, rtnl);
+        let mut locked = bridge.table_lock.lock();
+        bridge
+            .foreign
+            .set_searched(&mut locked, foreign, found, rtnl);
     }
 }
 

@@ -22,7 +22,7 @@ impl Job for Bridge {
         resize(&walk);
         // Those that have become quiet may be able to receive by now.
         let is_soon = link::forget(&walk);
-        let left_vlans = self.left_vlans();
+        let left_vlans = self.vlans.left();
         let waits_for_rtnl = had_rtnl.is_none()
             && (left_vlans.is_some()
                 || !self.quiet.is_empty()
@@ -58,7 +58,7 @@ pub(crate) fn stop(bridge: &Bridge) {
     }
 }
 
-/// Does what needs RTNL. Returns what [`Bridge::left_vlans`] said then; `None` if RTNL is busy.
+/// Does what needs RTNL. Returns what [`VlanHistory::left`](crate::state::vlans::VlanHistory::left) said then; `None` if RTNL is busy.
 fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();
@@ -69,7 +69,7 @@ fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     fdb::check(bridge, &rtnl);
     vlans::follow_filtering(bridge, &rtnl);
     // Whoever takes a port from a VLAN holds RTNL from when that is said until it is done.
-    Some(bridge.left_vlans())
+    Some(bridge.vlans.left())
 }
 
 #[kernel::macros::kunit_tests(maclearn_maintenance)]
@@ -99,13 +99,13 @@ mod tests {
         let rtnl = Rtnl::lock();
         let idle = runs(bridge);
         // Only RTNL can tell when the port has left it.
-        bridge.note_left_vlan(&lab.ports[0], &rtnl);
+        bridge.vlans.note_left(&lab.ports[0].left_vlan, &rtnl);
         let waiting = runs(bridge);
         drop(rtnl);
         assert_eq!(idle, 10);
         assert!((11..=18).contains(&waiting));
         // Others may have it for a moment.
-        while bridge.left_vlans().is_some() {
+        while bridge.vlans.left().is_some() {
             bridge.run();
         }
         Ok(())
@@ -119,12 +119,12 @@ mod tests {
         let mut next = None;
         // As where a range of VLANs is left under one hold of RTNL.
         for _ in 0..10 {
-            bridge.note_left_vlan(&lab.ports[0], &rtnl);
+            bridge.vlans.note_left(&lab.ports[0].left_vlan, &rtnl);
             next = bridge.run();
         }
         drop(rtnl);
         assert_eq!(next, Some(SOON));
-        while bridge.left_vlans().is_some() {
+        while bridge.vlans.left().is_some() {
             bridge.run();
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
 const WALKS: usize = 8;
 
 /// Forgets what was learned in VLANs that ports have left by now, which is what
-/// [`Bridge::left_vlans`] said when that was sure. Whether that is done: it takes memory. May
+/// [`VlanHistory::left`](crate::state::vlans::VlanHistory::left) said when that was sure. Whether that is done: it takes memory. May
 /// sleep.
 pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
     let bridge = walk.bridge();
@@ -31,7 +31,7 @@ pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
         vlan != 0 && !rcu::read(|section| kernel_bridge::has_vlan(&port.device, vlan, section))
     });
     if is_complete {
-        bridge.set_forgotten_vlans(walk.walking(), left);
+        bridge.vlans.set_forgotten(walk.walking(), left);
     }
     is_complete
 }
@@ -41,7 +41,7 @@ pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
 pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
     for _ in 0..WALKS {
         // Who takes a port from a VLAN holds RTNL from when that is said until it is done.
-        let Some(left) = bridge.left_vlans() else {
+        let Some(left) = bridge.vlans.left() else {
             return;
         };
         let walk = Walk::begin(bridge);
@@ -55,7 +55,7 @@ pub(crate) fn before_joined(bridge: &Bridge, _rtnl: &Rtnl) {
 /// round: it would be wrong by the time that it ruled again. May sleep.
 pub(crate) fn follow_filtering(bridge: &Bridge, rtnl: &Rtnl) {
     let filters = bridge.filters_vlans();
-    if filters == bridge.was_filtering(rtnl) {
+    if filters == bridge.vlans.was_filtering(rtnl) {
         return;
     }
     // Frames that entered before are learned by then.
@@ -70,7 +70,7 @@ pub(crate) fn follow_filtering(bridge: &Bridge, rtnl: &Rtnl) {
     });
     drop(walk);
     if is_complete {
-        bridge.set_was_filtering(rtnl, filters);
+        bridge.vlans.set_was_filtering(rtnl, filters);
     }
     bridge.queue_maintenance();
 }
