@@ -58,7 +58,9 @@ pub(crate) fn stop(bridge: &Bridge) {
     }
 }
 
-/// Does what needs RTNL. Returns what [`VlanHistory::left`](crate::state::vlans::VlanHistory::left) said then; `None` if RTNL is busy.
+/// Does what needs RTNL. Returns what [`VlanHistory::left`] said then; `None` if RTNL is busy.
+///
+/// [`VlanHistory::left`]: crate::state::vlans::VlanHistory::left
 fn update_with_rtnl(bridge: &Bridge) -> Option<Option<u32>> {
     let rtnl = Rtnl::try_lock()?;
     bridge.retry.reset();

@@ -14,8 +14,9 @@ use crate::{
 const WALKS: usize = 8;
 
 /// Forgets what was learned in VLANs that ports have left by now, which is what
-/// [`VlanHistory::left`](crate::state::vlans::VlanHistory::left) said when that was sure. Whether that is done: it takes memory. May
-/// sleep.
+/// [`VlanHistory::left`] said when that was sure. Whether that is done: it takes memory. May sleep.
+///
+/// [`VlanHistory::left`]: crate::state::vlans::VlanHistory::left
 pub(crate) fn forget_left(walk: &Walk<'_>, left: u32) -> bool {
     let bridge = walk.bridge();
     let Ok(ports) = bridge.ports_by_index() else {
