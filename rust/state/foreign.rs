@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the bridge's own forwarding database may have entries that the module does not know,
-//! neither the bridge's own addresses nor the module's: *foreign* ones.
+//! Whether the bridge's own forwarding database may have *foreign* entries: neither addresses of
+//! the bridge's own nor offloaded.
 
 use super::locked::Locked;
 use crate::kapi::{atomic::AtomicU32, rtnl::Rtnl};
