@@ -231,7 +231,7 @@ pub(super) fn mirror_sent<'a>(
     context: &PointContext<'a, points::LocalOut>,
 ) -> Result<BridgeSkBuff<'a>, Verdict<'a>> {
     let (bridge, section) = (&*port.bridge, context.section());
-    if !is_sent_to_station(port, &frame, section) {
+    if !is_sent_to_station(port, &frame) {
         return Ok(frame);
     }
     let data_id = frame.data_id();
@@ -247,7 +247,7 @@ pub(super) fn mirror_sent<'a>(
         }
         _ => return Ok(frame),
     }
-    let (Some(targets), Some(tag)) = (
+    let (Some(targets), Some((tag, is_sure))) = (
         bridge.mirror.targets(section),
         tag_of_sent(port, &frame, section),
     ) else {
@@ -271,37 +271,44 @@ pub(super) fn mirror_sent<'a>(
             .map(|port| &*port.device),
         context,
     );
-    bridge.mirror.note_made(data_id, number, targets.generation);
+    // If it was flooded in another VLAN after all, the bridge's own copies are the right ones.
+    let generation = if is_sure { targets.generation } else { 0 };
+    bridge.mirror.note_made(data_id, number, generation);
     Ok(frame)
 }
 
 /// Whether a copy that leaves through `port` is of a frame that the bridge device sends to one
-/// station. Others than the bridge have its ports send frames of theirs, to one of them.
-fn is_sent_to_station(port: &Port, frame: &BridgeSkBuff<'_>, section: &rcu::Guard) -> bool {
-    let may_be_rewritten =
-        || kernel_bridge::has_flag(&port.device, PortFlag::MulticastToUnicast, section);
+/// station. Others than the bridge have its ports send frames of theirs, to one of them. And one
+/// for a group has the MAC of a member where a port is told to (`mcast_to_unicast`), which the
+/// bridge sees to while it has a querier.
+fn is_sent_to_station(port: &Port, frame: &BridgeSkBuff<'_>) -> bool {
+    let bridge = &port.bridge.device;
     !is_multicast(frame.destination())
-        && frame.is_bridged_by(&port.bridge.device)
-        && !(frame.was_sent_to_group() && may_be_rewritten())
+        && frame.is_bridged_by(bridge)
+        && !(frame.was_sent_to_group() && kernel_bridge::has_querier(bridge, &port.device))
 }
 
-/// The tag of a frame that the bridge device sends and whose copy leaves through `port`; `None` if
-/// its VLAN can't be told. Where it has lost the tag, for it was segmented since, or the egress
-/// hook has not seen it, it has the VLAN that the copy shows, or that the port sends untagged, if
-/// it goes to the only owner there.
-fn tag_of_sent(port: &Port, frame: &BridgeSkBuff<'_>, section: &rcu::Guard) -> Option<CbTag> {
+/// The tag of a frame that the bridge device sends and whose copy leaves through `port`, and
+/// whether that is sure; `None` if its VLAN can't be told. Where it has lost the tag, for it was
+/// segmented since, or a tc program took its place, it has the VLAN that the copy shows, or else
+/// the port's PVID, if it goes to the only owner there. That is not sure.
+fn tag_of_sent(
+    port: &Port,
+    frame: &BridgeSkBuff<'_>,
+    section: &rcu::Guard,
+) -> Option<(CbTag, bool)> {
     let bridge = &*port.bridge;
     if !kernel_bridge::filters_vlans(&bridge.device) {
-        return Some(CbTag::local(0));
+        return Some((CbTag::local(0), true));
     }
     let tag = CbTag::from_bits(frame.cb_tag(), port.secret).filter(|tag| tag.is_local());
-    tag.or_else(|| {
+    tag.map(|tag| (tag, true)).or_else(|| {
         let shown = frame.hwaccel_tag();
         let vlan = kernel_bridge::classify(&bridge.device, &port.device, shown, section)?;
         let key = Key::from_parts(vlan, frame.destination());
         let owners = bridge.table.owners(section, key);
         let goes_there = owners.is_offloaded() && owners.only() == Some(port.index);
-        goes_there.then_some(CbTag::local(vlan))
+        goes_there.then_some((CbTag::local(vlan), false))
     })
 }
 

@@ -345,8 +345,6 @@ pub(crate) enum PortFlag {
     Isolated = bindings::maclearn_port_flag_MACLEARN_BR_ISOLATED,
     /// VLANs are mapped to tunnels there (`vlan_tunnel on`).
     VlanTunnel = bindings::maclearn_port_flag_MACLEARN_BR_VLAN_TUNNEL,
-    /// It gets frames for groups as unicast, one for each member (`mcast_to_unicast on`).
-    MulticastToUnicast = bindings::maclearn_port_flag_MACLEARN_BR_MULTICAST_TO_UNICAST,
 }
 
 /// Whether the port has a setting.

@@ -89,8 +89,8 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     if due.is_empty() {
         return false;
     }
-    if bridge.table.offloaded() != 0 {
-        revoke_at(walk, &due);
+    if bridge.table.offloaded() != 0 && !revoke_at(walk, &due) {
+        return true;
     }
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
@@ -132,8 +132,8 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
 type Due = (Arc<Port>, u64);
 
 /// Has frames for all that these ports own flooded at once, also for what stays since it was used
-/// later. The bridge drops what it forwards to a port that is not forwarding.
-fn revoke_at(walk: &Walk<'_>, ports: &[Option<Due>]) {
+/// later. The bridge drops what it forwards to a port that is not forwarding. Whether that is done.
+fn revoke_at(walk: &Walk<'_>, ports: &[Option<Due>]) -> bool {
     walk.visit_table(Kind::Deleted, |entry, _| {
         let port = ports.get(usize::from(entry.port));
         if entry.is_offloaded && port.is_some_and(Option::is_some) {
@@ -141,7 +141,7 @@ fn revoke_at(walk: &Walk<'_>, ports: &[Option<Due>]) {
         } else {
             Action::Keep
         }
-    });
+    })
 }
 
 /// The ports that have something to forget, by their index.

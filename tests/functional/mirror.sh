@@ -108,6 +108,20 @@ for ports in "host1 host2" "host1 sniffer" "host1 uplink sniffer"; do
     slave isolated off $ports
 done
 
+# ---- ports that get frames for groups as unicast, which there are none for while there is no
+# querier; frames for a station whose content is for a group are its own
+readonly GROUP_FOR_ONE="
+send br $BRIDGE $G21 udp 224.1.2.3
+send br $BRIDGE $S1 udp 224.1.2.3
+send br $BRIDGE $NOBODY udp 224.1.2.3
+send host1 $G11 $G21 udp 224.1.2.3
+send host1 $G11 $NOBODY udp 224.1.2.3
+"
+same <<<"$GROUP_FOR_ONE"
+slave mcast_to_unicast on host2 sniffer
+same <<<"$GROUP_FOR_ONE"
+slave mcast_to_unicast off host2 sniffer
+
 # ---- ports that don't forward, or have no carrier
 # is_back PORT: it forwards again, and what it owns has been learned again
 is_back() {
