@@ -116,7 +116,8 @@ pub(crate) fn update(bridge: &Bridge, is_wanted: bool, rtnl: &Rtnl) -> Result {
 
 fn begin(bridge: &Bridge, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
     let targets = box_targets(ports)?;
-    if !bridge.mirror.is_on() {
+    let is_first = !bridge.mirror.is_on();
+    if is_first {
         // Tagged first: what goes up once the bridge is promiscuous is dealt with.
         tag_frames(bridge, true, rtnl);
         rcu::wait_for_readers();
@@ -128,8 +129,11 @@ fn begin(bridge: &Bridge, ports: KVec<Arc<Port>>, rtnl: &Rtnl) -> Result {
         rcu::wait_for_readers();
     }
     replace_targets(bridge, Some(targets), rtnl);
-    // Whoever finds in the bridge's FDB what is offloaded from now on sees the ports.
-    rcu::wait_for_readers();
+    if is_first {
+        // Where a list is replaced, that has waited. Whoever finds in the bridge's FDB what is
+        // offloaded from now on sees the ports.
+        rcu::wait_for_readers();
+    }
     Ok(())
 }
 
