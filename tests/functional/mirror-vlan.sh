@@ -124,9 +124,9 @@ speak 10.0.0.3 20
 PLAN
 }
 own_buffers
-on_both ethtool --offload host6 tso off gso off
+on_both ethtool --offload host6 tso off gso off tx-udp-segmentation off
 own_buffers open
-on_both ethtool --offload host6 tso on gso on
+on_both ethtool --offload host6 tso on gso on tx-udp-segmentation on
 
 # A sniffer that has every VLAN untagged, and one that gets its own frames back
 both_bridge <<VLANS
