@@ -4,7 +4,7 @@
 
 use crate::{
     kapi::{clock, rcu},
-    state::{bridge::address_of, events::Kind, flags::Flag, port::Port, revoke},
+    state::{events::Kind, flags::Flag, port::Port, revoke},
     table::{Claims, Key, Learned, Stamp},
     work::{
         recovery,
@@ -24,7 +24,7 @@ pub(crate) fn insert(port: &Port, key: Key, age: Option<u32>) -> Option<Learned>
         let (learned, revoked, grows) = {
             let mut locked = bridge.table_lock.lock();
             // Under the lock: an address that becomes the bridge's own later is forgotten then.
-            if rcu::read(|section| bridge.has_address(address_of(key), section)) {
+            if rcu::read(|section| bridge.has_address(key.mac_word(), section)) {
                 return None;
             }
             if port.flags().has(Flag::Gone) {

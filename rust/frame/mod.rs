@@ -198,7 +198,7 @@ fn enter<'a>(port: &Port, frame: BridgeSkBuff<'a>, context: &HookContext) -> Ver
     }
 }
 
-/// The same on a bridge that filters VLANs.
+/// [`enter`] on a bridge that filters VLANs.
 #[inline(never)]
 fn enter_filtered<'a>(
     port: &Port,
@@ -214,7 +214,7 @@ fn enter_filtered<'a>(
     }
 }
 
-/// The same, the VLAN being known.
+/// [`enter`], the VLAN being known.
 #[inline(always)]
 fn enter_vlan<'a>(
     port: &Port,
@@ -342,7 +342,7 @@ fn enter_new<'a>(
     enter_at(port, tag, key, port.bridge.now(), miss, frame, context)
 }
 
-/// The same, the time being known.
+/// [`enter_new`], the time being known.
 #[inline(always)]
 fn enter_at<'a>(
     port: &Port,
@@ -500,7 +500,7 @@ fn filter<'a>(
     }
 }
 
-/// The same for the first copy of a frame: notes for the others who owns the destination.
+/// Decides on the first copy of a frame, and notes for the others who owns the destination.
 #[inline(never)]
 fn filter_first<'a>(
     flags: Flags,
@@ -573,7 +573,7 @@ fn filter_slow<'a>(
     conclude(port, frame, flags, ownership)
 }
 
-/// The same, the owners of the destination being known.
+/// Carries out what is decided on a copy, the owners of its destination being known.
 #[inline(always)]
 fn conclude<'a>(
     port: &Port,
@@ -621,7 +621,7 @@ fn pass_uncounted<'a, const COUNTER: usize>(port: &Port, frame: BridgeSkBuff<'a>
     hint::black_box(frame.accept())
 }
 
-/// The same for [`suppress`].
+/// Does what [`suppress`] does with such a buffer.
 #[cold]
 #[inline(never)]
 fn suppress_uncounted<'a>(port: &Port, frame: BridgeSkBuff<'a>) -> Verdict<'a> {

@@ -43,7 +43,7 @@ use crate::{
         sysfs::Directory,
         BRIDGE_MAX_PORTS,
     },
-    table::{Key, Limits, PortIndex, Secret, Table, Writer, MAX_PORTS},
+    table::{Limits, PortIndex, Secret, Table, Writer, MAX_PORTS},
 };
 
 /// Buckets of an empty table: 16 KiB, so that a lab of a thousand MACs never waits for it to grow.
@@ -445,10 +445,4 @@ impl Bridge {
             self.queue_maintenance();
         }
     }
-}
-
-/// The address of a key, as the word that a frame or a device gives.
-pub(crate) fn address_of(key: Key) -> u64 {
-    let [a, b, c, d, e, f] = key.mac();
-    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }

@@ -6,6 +6,12 @@ const MAC_MASK: u64 = (1 << 48) - 1;
 const VLAN_SHIFT: u32 = 48;
 const VLAN_MASK: u16 = 0xfff;
 
+/// A MAC address as it stands on the wire, as a little-endian word whose last two bytes are 0.
+pub fn mac_word(mac: [u8; 6]) -> u64 {
+    let [a, b, c, d, e, f] = mac;
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}
+
 /// Marks a slot as occupied; set in every key, so that no key is 0, the empty slot.
 const OCCUPIED: u64 = 1 << 63;
 
@@ -16,8 +22,7 @@ pub struct Key(u64);
 impl Key {
     /// Makes a key from a VLAN (its lower 12 bits) and a MAC address as it stands on the wire.
     pub fn new(vlan: u16, mac: [u8; 6]) -> Self {
-        let [a, b, c, d, e, f] = mac;
-        Self::from_parts(vlan, u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+        Self::from_parts(vlan, mac_word(mac))
     }
 
     /// Makes a key from the little-endian word whose first six bytes are the MAC address. What
@@ -37,6 +42,11 @@ impl Key {
     pub fn mac(self) -> [u8; 6] {
         let [a, b, c, d, e, f, ..] = self.0.to_le_bytes();
         [a, b, c, d, e, f]
+    }
+
+    /// The MAC address as [`mac_word`] makes it a word.
+    pub fn mac_word(self) -> u64 {
+        self.0 & MAC_MASK
     }
 
     /// The key that [`Key::to_bits`] gave.

@@ -24,7 +24,7 @@ mod writer;
 
 pub use array::Array;
 pub use claims::Claims;
-pub use key::Key;
+pub use key::{mac_word, Key};
 pub use port_mask::PortMask;
 pub use secret::Secret;
 pub use writer::{

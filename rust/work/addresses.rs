@@ -6,9 +6,9 @@ use kernel::prelude::*;
 
 use super::forget::forget_key;
 use crate::{
-    kapi::{netdevice::NetDevice, rcu, rtnl::Rtnl},
+    kapi::{rcu, rtnl::Rtnl},
     state::{addresses::Addresses, bridge::Bridge},
-    table::{Key, Owners},
+    table::{mac_word, Key, Owners},
 };
 
 /// Numbers of VLANs, the one included that stands for none.
@@ -39,9 +39,9 @@ pub(crate) fn update(bridge: &Bridge, _rtnl: &Rtnl) -> Result {
 fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
     let ports = bridge.ports();
     let mut addresses = Addresses::with_capacity(ports.len() + 1)?;
-    addresses.insert(word_of(&bridge.device))?;
+    addresses.insert(mac_word(bridge.device.address()))?;
     for port in &*ports {
-        addresses.insert(word_of(&port.device))?;
+        addresses.insert(mac_word(port.device.address()))?;
     }
     drop(ports);
     let mut new = KVec::with_capacity(addresses.len(), GFP_KERNEL)?;
@@ -52,12 +52,6 @@ fn find(bridge: &Bridge) -> Result<(KBox<Addresses>, KVec<u64>)> {
         }
     });
     Ok((KBox::new(addresses, GFP_KERNEL_ACCOUNT)?, new))
-}
-
-/// The address of a device as a little-endian word, like that of a frame.
-fn word_of(device: &NetDevice) -> u64 {
-    let [a, b, c, d, e, f] = device.address();
-    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }
 
 /// Forgets who learned an address, in every VLAN. May sleep.

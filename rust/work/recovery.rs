@@ -9,7 +9,7 @@ use super::walk::{Walk, WALKS};
 use crate::{
     kapi::{log, rcu},
     state::{
-        bridge::{address_of, Bridge},
+        bridge::Bridge,
         flags::Flag,
         locked::Locked,
         pending::Pending,
@@ -176,7 +176,7 @@ fn learn_one(port: &Port, entry: &Entry) -> Learned {
     }
     // One section, so that an address which becomes the bridge's own is forgotten after it.
     let learned = rcu::read(|section| {
-        if bridge.has_address(address_of(key), section) {
+        if bridge.has_address(key.mac_word(), section) {
             Learned::Known
         } else {
             learn(port, key, stamp, &mut locked)
