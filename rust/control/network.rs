@@ -153,7 +153,7 @@ impl Network {
         bridge.set_tracked(structure, false);
         offload::flush_offloaded(bridge);
         if bridge.mirror.is_on() {
-            // What was forwarded by that is still mirrored.
+            // What was forwarded before is still mirrored.
             rcu::wait_for_readers();
         }
         {
@@ -188,6 +188,10 @@ impl Network {
             }
             bridge.set_tracked(&members.structure, false);
             egress::unregister(bridge);
+        }
+        if closing().any(|bridge| bridge.mirror.is_on()) {
+            // What was forwarded before is still mirrored.
+            rcu::wait_for_readers();
         }
         for bridge in closing() {
             let ports = bridge.ports();

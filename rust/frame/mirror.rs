@@ -173,8 +173,8 @@ fn is_reached(port: &Port, other: &Port, tag: CbTag, section: &rcu::Guard) -> bo
         && !(is_isolated(other) && is_isolated(port))
 }
 
-/// The `ports` but those that have a copy, and those that were enabled a moment ago: these get what
-/// is flooded without its being noted.
+/// The `ports` but those that have a copy of a forwarded frame, and those that were enabled a
+/// moment ago: these get what is flooded without its being noted.
 #[inline]
 fn without_copy<'a>(
     ports: &'a [Arc<Port>],
@@ -231,7 +231,8 @@ pub(super) fn mirror_sent<'a>(
     context: &PointContext<'a, points::LocalOut>,
 ) -> Result<BridgeSkBuff<'a>, Verdict<'a>> {
     let (bridge, section) = (&*port.bridge, context.section());
-    if !is_sent_to_station(port, &frame) {
+    let tag = tag_of_sent(port, &frame);
+    if !is_sent_to_station(port, &frame, tag) {
         return Ok(frame);
     }
     let data_id = frame.data_id();
@@ -240,16 +241,15 @@ pub(super) fn mirror_sent<'a>(
     };
     match bridge.mirror.note_copy_of(data_id, number) {
         Some(SentCopy::First) => {}
-        Some(SentCopy::Later(Some(made)))
-            if port.mirrored.has(made) && !port.flags().has(Flag::Enabled) =>
-        {
+        // Whether it was enabled meanwhile or not: it has had the other one.
+        Some(SentCopy::Later(Some(made))) if port.mirrored.has(made) => {
             return Err(frame.consume());
         }
         _ => return Ok(frame),
     }
     let (Some(targets), Some((tag, is_sure))) = (
         bridge.mirror.targets(section),
-        tag_of_sent(port, &frame, section),
+        tag_or_guess(port, &frame, tag, section),
     ) else {
         return Ok(frame);
     };
@@ -261,7 +261,10 @@ pub(super) fn mirror_sent<'a>(
     if goes_elsewhere {
         return Ok(frame);
     }
-    let others = without_copy(&targets.ports, |other| other.index == port.index);
+    let others = targets
+        .ports
+        .iter()
+        .filter(|other| other.index != port.index);
     br_forward::send_copies(
         &mut frame,
         Origin::Bridge(&bridge.device),
@@ -279,29 +282,39 @@ pub(super) fn mirror_sent<'a>(
 
 /// Whether a copy that leaves through `port` is of a frame that the bridge device sends to one
 /// station. Others than the bridge have its ports send frames of theirs, to one of them. And one
-/// for a group has the MAC of a member where a port is told to (`mcast_to_unicast`), which the
-/// bridge sees to while it has a querier.
-fn is_sent_to_station(port: &Port, frame: &BridgeSkBuff<'_>) -> bool {
+/// for a group has the MAC of a member where a port is told to (`mcast_to_unicast`): its `tag` says
+/// so, or else it carries what is for a group, and the bridge has a querier.
+fn is_sent_to_station(port: &Port, frame: &BridgeSkBuff<'_>, tag: Option<CbTag>) -> bool {
     let bridge = &port.bridge.device;
-    !is_multicast(frame.destination())
-        && frame.is_bridged_by(bridge)
-        && !(frame.was_sent_to_group() && kernel_bridge::has_querier(bridge, &port.device))
+    let is_for_member = || match tag {
+        Some(tag) => tag.is_for_group(),
+        None => frame.was_sent_to_group() && kernel_bridge::has_querier(bridge, &port.device),
+    };
+    !is_multicast(frame.destination()) && frame.is_bridged_by(bridge) && !is_for_member()
 }
 
-/// The tag of a frame that the bridge device sends and whose copy leaves through `port`, and
-/// whether that is sure; `None` if its VLAN can't be told. Where it has lost the tag, for it was
-/// segmented since, or a tc program took its place, it has the VLAN that the copy shows, or else
-/// the port's PVID, if it goes to the only owner there. That is not sure.
-fn tag_of_sent(
+/// The tag of a frame that the bridge device sends and whose copy leaves through `port`. `None` on
+/// a bridge that does not filter VLANs, and where the frame has lost it: it was segmented since, or
+/// a tc program took its place, or it was sent past the egress hook.
+fn tag_of_sent(port: &Port, frame: &BridgeSkBuff<'_>) -> Option<CbTag> {
+    let is_tagged = kernel_bridge::filters_vlans(&port.bridge.device);
+    let tag = is_tagged.then(|| CbTag::from_bits(frame.cb_tag(), port.secret))?;
+    tag.filter(|tag| tag.is_local())
+}
+
+/// The `tag` of such a frame, or the one that it would have, and whether that is sure; `None` if
+/// its VLAN can't be told. Where VLANs are filtered and it has lost its tag, it has the VLAN that
+/// the copy shows, or else the port's PVID, if it goes to the only owner there. That is not sure.
+fn tag_or_guess(
     port: &Port,
     frame: &BridgeSkBuff<'_>,
+    tag: Option<CbTag>,
     section: &rcu::Guard,
 ) -> Option<(CbTag, bool)> {
     let bridge = &*port.bridge;
     if !kernel_bridge::filters_vlans(&bridge.device) {
         return Some((CbTag::local(0), true));
     }
-    let tag = CbTag::from_bits(frame.cb_tag(), port.secret).filter(|tag| tag.is_local());
     tag.map(|tag| (tag, true)).or_else(|| {
         let shown = frame.hwaccel_tag();
         let vlan = kernel_bridge::classify(&bridge.device, &port.device, shown, section)?;
@@ -314,5 +327,7 @@ fn tag_of_sent(
 
 /// What to tag a frame with that the bridge device sends in `vlan`.
 pub(super) fn tag_sent(bridge: &Bridge, vlan: u16, frame: &EgressSkBuff<'_>) -> CbTag {
-    CbTag::local(vlan).with_priority(priority(bridge, vlan, || frame.vlan_tag()))
+    CbTag::local(vlan)
+        .with_priority(priority(bridge, vlan, || frame.vlan_tag()))
+        .with_group(frame.is_for_group())
 }

@@ -236,25 +236,38 @@ pub(crate) fn is_learning(port: &NetDevice, rtnl: &Rtnl) -> bool {
     u32::from(state) == bindings::BR_STATE_LEARNING || is_forwarding(port, rtnl)
 }
 
-/// Whether the bridge snoops, and its own multicast context has a querier as `port` sees it, or
-/// will in a moment: then it sends frames for a group to the group's members only.
+/// Whether the bridge of `port` snoops, and its own multicast context has a querier: then it sends
+/// frames for a group to the group's members only.
 ///
 /// The contexts of single VLANs (`mcast_vlan_snooping`) are not asked. Entries of the MDB for MACs
 /// need no querier.
 pub(crate) fn has_querier(bridge: &BridgeDevice, port: &NetDevice) -> bool {
-    let has_one = |protocol: u32| {
-        // SAFETY: The device is valid, and it is asked whether it is a port.
-        unsafe {
-            bindings::maclearn_br_multicast_has_querier_anywhere(port.as_raw(), protocol as c_int)
-                || bindings::maclearn_br_multicast_has_querier_adjacent(
-                    port.as_raw(),
-                    protocol as c_int,
-                )
-        }
-    };
+    snoops(bridge)
+        && has_for_any_protocol(|protocol| {
+            // SAFETY: The device is valid, and it is asked whether it is a port.
+            unsafe { bindings::maclearn_br_multicast_has_querier_anywhere(port.as_raw(), protocol) }
+        })
+}
+
+/// Like [`has_querier`], also where it will have one in a moment that is not behind `port`.
+pub(crate) fn may_have_querier(bridge: &BridgeDevice, port: &NetDevice) -> bool {
+    has_querier(bridge, port)
+        || snoops(bridge)
+            && has_for_any_protocol(|protocol| {
+                // SAFETY: As above.
+                unsafe {
+                    bindings::maclearn_br_multicast_has_querier_adjacent(port.as_raw(), protocol)
+                }
+            })
+}
+
+fn snoops(bridge: &BridgeDevice) -> bool {
     // SAFETY: The device is valid, and a bridge.
-    let snoops = unsafe { bindings::maclearn_br_multicast_enabled(bridge.as_raw()) };
-    snoops && (has_one(bindings::ETH_P_IP) || has_one(bindings::ETH_P_IPV6))
+    unsafe { bindings::maclearn_br_multicast_enabled(bridge.as_raw()) }
+}
+
+fn has_for_any_protocol(has: impl Fn(c_int) -> bool) -> bool {
+    has(bindings::ETH_P_IP as c_int) || has(bindings::ETH_P_IPV6 as c_int)
 }
 
 /// Whether a bridge device is a member of a VLAN itself: it receives and sends the frames there.

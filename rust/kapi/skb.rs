@@ -447,6 +447,13 @@ impl<'a> EgressSkBuff<'a> {
             .or_else(|| self.buffer.inner_tag(HEADER_BYTES as c_int))
     }
 
+    /// Whether it is addressed to a group, or to all.
+    pub(crate) fn is_for_group(&self) -> bool {
+        // SAFETY: By the type invariants the buffer is valid. A byte can be read at its data,
+        // however short that is: `struct skb_shared_info` is behind it.
+        unsafe { *(*self.buffer.0.as_ptr()).data & 1 != 0 }
+    }
+
     /// Whether the bridge device sends the frame for br_netfilter, which has it get the MAC of the
     /// station that DNAT has turned it to: it came in through a port, and goes on as if from there.
     pub(crate) fn is_bridged_dnat(&self) -> bool {

@@ -15,9 +15,11 @@ const COPIES_DUE: u32 = 1 << 15;
 /// The place of the four bits of the frame's TCI that are not its VLAN identifier.
 const PRIORITY: u32 = 16;
 const PRIORITY_MASK: u32 = 0xf;
+/// Set where the frame is for a group, also in the copies that it is for one member in.
+const GROUP: u32 = 1 << 20;
 /// All bits of a tag.
 const ALL: u32 =
-    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | COPIES_DUE | PRIORITY_MASK << PRIORITY;
+    VLAN | LEARN_WHEN_ADMITTED | LOCAL | NO_MEMO | COPIES_DUE | PRIORITY_MASK << PRIORITY | GROUP;
 
 /// The VLAN that the bridge puts a frame in, and what is still to be done with the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +64,16 @@ impl CbTag {
     #[inline]
     pub(crate) fn with_priority(self, priority: u16) -> Self {
         Self(self.0 | (u32::from(priority) & PRIORITY_MASK) << PRIORITY)
+    }
+
+    /// The same, of a frame that is for a group if `is_for_group`.
+    pub(crate) fn with_group(self, is_for_group: bool) -> Self {
+        Self(if is_for_group { self.0 | GROUP } else { self.0 })
+    }
+
+    /// Whether the frame is for a group. Only tags of frames that the bridge device sends say so.
+    pub(crate) fn is_for_group(self) -> bool {
+        self.0 & GROUP != 0
     }
 
     /// The same, of a frame that copies may have to be made of.
@@ -166,6 +178,12 @@ mod tests {
             assert_eq!(CbTag::from_bits(tag.to_bits(secret), secret), Some(tag));
             assert_eq!(tag.vlan(), vlan);
             assert!(tag.learns_when_admitted());
+            let local = CbTag::local(vlan).with_priority(0xf);
+            assert!(!local.is_for_group());
+            let local = local.with_group(true);
+            assert_eq!(CbTag::from_bits(local.to_bits(secret), secret), Some(local));
+            assert!(local.is_for_group() && local.is_local());
+            assert_eq!(local.tci(), vlan | 0xf000);
             let plain = CbTag::new(vlan).to_bits(secret);
             assert!(CbTag::may_be_plain(plain));
             assert_eq!(

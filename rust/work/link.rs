@@ -89,20 +89,21 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     if due.is_empty() {
         return false;
     }
-    if bridge.table.offloaded() != 0 && !revoke_at(walk, &due) {
+    let ports = || due.iter().flatten();
+    let owned = || ports().map(|(port, _)| u64::from(port.macs())).sum::<u64>();
+    let before = owned();
+    if before != 0 && bridge.table.offloaded() != 0 && !revoke_at(walk, &due) {
         return true;
     }
     // What the bridge let in before is learned by then.
     rcu::wait_for_readers();
     let ageing = bridge.ageing();
-    let ports = || due.iter().flatten();
     for (port, until) in ports() {
         let mut locked = bridge.table_lock.lock();
         if port.lost() <= *until {
             port.set(&mut locked, Flag::LostSource, false);
         }
     }
-    let owned = || ports().map(|(port, _)| u64::from(port.macs())).sum::<u64>();
     let is_due = |entry: &Entry| {
         due.get(usize::from(entry.port))
             .and_then(Option::as_ref)
@@ -112,7 +113,6 @@ pub(crate) fn forget(walk: &Walk<'_>) -> bool {
     };
     let owns =
         |(port, _): &Due| port.macs() != 0 || bridge.table_lock.lock().pending.has_port(port.index);
-    let before = owned();
     if ports().any(owns) && !forget::lose(walk, Claims::LEARNED, is_due) {
         return owned() < before;
     }

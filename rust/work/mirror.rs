@@ -55,7 +55,7 @@ fn can_mirror(bridge: &Bridge, ports: &[Arc<Port>]) -> bool {
             !keeps_out
                 && !port.is_switch_port
                 && !has(PortFlag::VlanTunnel)
-                && !kernel_bridge::has_querier(&bridge.device, &port.device)
+                && !kernel_bridge::may_have_querier(&bridge.device, &port.device)
         })
     };
     !cfg!(CONFIG_PREEMPT_RT)

@@ -3,7 +3,7 @@
 #
 # The ports that get every copy change while one CPU floods frames of the bridge device all the
 # time, so that most changes are in the middle of a frame: a port that gets every copy all along
-# gets each frame once.
+# gets each frame once, and one that is enabled and disabled meanwhile misses none.
 
 source "${BASH_SOURCE%/*}/lib.sh"
 source "${BASH_SOURCE%/*}/pktgen.sh"
@@ -28,12 +28,18 @@ start in1
 wait_until 20 attribute_is br n_offloaded 1
 
 sent $UPLINK && before=$REPLY
+sent "${CHANGING[0]}" && before_changing=$REPLY
 feed 0 br 0 $BRIDGE $NOBODY start_xmit
 echo start >/proc/net/pktgen/pgctrl &
 for port in "${CHANGING[@]}"; do
     disable "$port"
     # What was revoked then is offloaded once the list has the port.
     wait_until 20 attribute_is br n_offloaded 1
+done
+# Before the list is made anew
+for ((turn = 0; turn < 200; turn++)); do
+    enable "${CHANGING[0]}"
+    disable "${CHANGING[0]}"
 done
 echo "$usual" >$CPUMASK
 pktgen pgctrl stop
@@ -46,3 +52,6 @@ wait_until 60 is_released br
 sent $UPLINK
 ((frames > 1000)) || fail "$frames frames were sent"
 ((REPLY - before == frames)) || fail "$((REPLY - before)) came of $frames frames"
+sent "${CHANGING[0]}"
+echo "$frames frames, of which $((REPLY - before_changing)) came to ${CHANGING[0]}"
+((REPLY - before_changing >= frames)) || fail "${CHANGING[0]} missed frames"

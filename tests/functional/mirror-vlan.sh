@@ -205,3 +205,26 @@ send br $BRIDGE $G21 tag 10:5
 PLAN
 tpid=88a8:
 as_on_a_hub
+
+# ---- A member of a group that the bridge directs to it, as unicast, in a VLAN that has a querier.
+# (Where it snoops by VLAN it can't be asked whether there is one. It says nowhere when it has begun
+# to direct: after a response's time.)
+both_links <<<"link set dev br type bridge mcast_snooping 1 mcast_vlan_snooping 1"
+both_bridge <<VLANS
+vlan global set vid 10 dev br mcast_query_response_interval 10 mcast_querier 1
+link set dev host3 mcast_to_unicast on
+VLANS
+ip netns exec hosts python3 group.py join host3 $G32
+ip netns exec hub-hosts python3 group.py join host3 $G32
+have_member() {
+    [[ $(bridge mdb show dev br) == *239.1.1.1* && $(bridge -n hub mdb show dev br) == *239.1.1.1* ]]
+}
+wait_until 20 have_member
+sleep 1
+mirrors $ALL
+same <<PLAN
+silent
+send br $BRIDGE 01:00:5e:01:01:01 tag ${tpid}10:5 udp 239.1.1.1
+send br $BRIDGE $G32 tag ${tpid}10 udp 239.1.1.1
+send br $BRIDGE $G22 tag ${tpid}10:5
+PLAN
