@@ -207,8 +207,7 @@ tpid=88a8:
 as_on_a_hub
 
 # ---- A member of a group that the bridge directs to it, as unicast, in a VLAN that has a querier.
-# (Where it snoops by VLAN it can't be asked whether there is one. It says nowhere when it has begun
-# to direct: after a response's time.)
+# (Where it snoops by VLAN it can't be asked whether there is one.)
 both_links <<<"link set dev br type bridge mcast_snooping 1 mcast_vlan_snooping 1"
 both_bridge <<VLANS
 vlan global set vid 10 dev br mcast_query_response_interval 10 mcast_querier 1
@@ -216,11 +215,26 @@ link set dev host3 mcast_to_unicast on
 VLANS
 ip netns exec hosts python3 group.py join host3 $G32
 ip netns exec hub-hosts python3 group.py join host3 $G32
-have_member() {
-    [[ $(bridge mdb show dev br) == *239.1.1.1* && $(bridge -n hub mdb show dev br) == *239.1.1.1* ]]
+# are_directed: the member gets what both bridges send to the group there, and host2 gets nothing
+both_links <<<"link add name br.10 link br up type vlan protocol 802.1ad id 10"
+direct() {
+    cd /sys/class/net
+    cat host{2,3}/statistics/tx_packets
+    (cd "$OLDPWD" && python3 group.py send br.10 "$1")
+    cat host{2,3}/statistics/tx_packets
 }
-wait_until 20 have_member
-sleep 1
+export -f direct
+are_directed() {
+    local sent twin
+    for twin in "" "ip netns exec hub"; do
+        # shellcheck disable=SC2086 # words
+        $twin "$BASH" -c "direct $BRIDGE" >"$LAB/sent"
+        mapfile -t sent <"$LAB/sent"
+        ((sent[2] == sent[0] && sent[3] > sent[1])) || return 1
+    done
+}
+wait_until 20 are_directed
+both_links <<<"link del dev br.10"
 mirrors $ALL
 same <<PLAN
 silent
