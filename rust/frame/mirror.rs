@@ -115,7 +115,11 @@ fn mirror_forwarded_otherwise<'a>(
         };
     }
     frame.set_cb_tag(tag.when_copied().to_bits(port.secret));
-    let lacking = || without_copy(ports, |other| seen == Seen::At(other.index));
+    let lacks_copy = |other: &&Arc<Port>| {
+        // One that was enabled a moment ago gets what is flooded without its being noted.
+        seen != Seen::At(other.index) && !other.flags().has(Flag::Enabled)
+    };
+    let lacking = || ports.iter().filter(lacks_copy);
     let vlan_tag = vlan_tag(bridge, tag);
     let is_last = |other: &&Arc<Port>| !goes_up && is_reached(port, other, tag, section);
     // If nobody wants the frame itself, it goes to the last of them, which spares a copy.
@@ -171,17 +175,6 @@ fn is_reached(port: &Port, other: &Port, tag: CbTag, section: &rcu::Guard) -> bo
         && !port.bridge.quiet.has(other.index)
         && (tag.vlan() == 0 || kernel_bridge::has_vlan(&other.device, tag.vlan(), section))
         && !(is_isolated(other) && is_isolated(port))
-}
-
-/// The `ports` but those that have a copy of a forwarded frame, and those that were enabled a
-/// moment ago: these get what is flooded without its being noted.
-#[inline]
-fn without_copy<'a>(
-    ports: &'a [Arc<Port>],
-    has_copy: impl Fn(&Port) -> bool + 'a,
-) -> impl DoubleEndedIterator<Item = &'a Arc<Port>> {
-    let is_other = move |port: &&Arc<Port>| !has_copy(port) && !port.flags().has(Flag::Enabled);
-    ports.iter().filter(is_other)
 }
 
 /// Whether somebody else wants all that the bridge device receives.
