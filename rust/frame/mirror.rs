@@ -234,7 +234,7 @@ pub(super) fn mirror_sent<'a>(
     };
     match bridge.mirror.note_copy_of(data_id, number) {
         Some(SentCopy::First) => {}
-        // Whether it was enabled meanwhile or not: it has had the other one.
+        // Whether it was enabled meanwhile or not: it has had the other one, or is not to have any.
         Some(SentCopy::Later(Some(made))) if port.mirrored.has(made) => {
             return Err(frame.consume());
         }
@@ -254,10 +254,14 @@ pub(super) fn mirror_sent<'a>(
     if goes_elsewhere {
         return Ok(frame);
     }
-    let others = targets
-        .ports
-        .iter()
-        .filter(|other| other.index != port.index);
+    let gets_copy = |other: &&Arc<Port>| {
+        // One that was enabled a moment ago gets what is flooded, and what is its own.
+        let is_kept = !other.flags().has(Flag::Enabled)
+            || !owners.is_offloaded()
+            || owners.only() == Some(other.index);
+        other.index != port.index && is_kept
+    };
+    let others = targets.ports.iter().filter(gets_copy);
     br_forward::send_copies(
         &mut frame,
         Origin::Bridge(&bridge.device),
